@@ -1,0 +1,26 @@
+"""Environments that need memory, registered with Gymnasium on import.
+
+``gymnasium.make("lstm_rl/NoisyTMaze-v0", corridor_length=70)`` makes the scalar face, ``gymnasium.make_vec`` the vector
+face; ``WORLDS`` is the one list of what there is.
+"""
+
+import gymnasium as gym
+
+WORLDS = {
+    "lstm_rl/TMaze-v0": ("lstm_rl.envs.tmaze:tmaze", "a cue at the start says which way to turn at the end"),
+    "lstm_rl/NoisyTMaze-v0": ("lstm_rl.envs.tmaze:noisy_tmaze", "the T-maze with a corridor full of noise"),
+    "lstm_rl/MultimodePole-v0": (
+        "lstm_rl.envs.multimode_pole:multimode_pole",
+        "a pole without velocities whose actions swap meaning; the mode is shown for one second",
+    ),
+}
+"""Environment id -> (function that returns its `World`, one line about it)."""
+
+for _id, (_world, _) in WORLDS.items():
+    if _id not in gym.registry:
+        gym.register(
+            _id,
+            entry_point="lstm_rl.envs.env:make_env",
+            vector_entry_point="lstm_rl.envs.vector:make_vector_env",
+            kwargs={"world": _world},
+        )

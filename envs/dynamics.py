@@ -1,0 +1,197 @@
+"""A world as a value: three compiled rules over a small state array, and what surrounds them.
+
+The scalar environment (`env.py`), the vector environment (`vector.py`) and the learner's compiled training loop all
+call the same three rules, so no rule is written twice and no face can drift from another:
+
+    reset(params, noise, state)                       fills the state of a new episode
+    step(params, noise, action, state) -> (r, outcome)   moves the state by one step
+    observe(params, noise, state, observation)        fills what the agent sees of the state
+
+    params       (P,)  float64  the world's constants
+    noise        (Z,)  float64  fresh uniform numbers in [0, 1), one row per reset and per step
+    state        (S,)  float64  everything that the future depends on
+    observation  (I,)  float32
+    action             int64    0 .. number of actions - 1
+    r                  float64  reward
+    outcome            int64    CONTINUES, FAILED or SUCCEEDED (the last two end the episode)
+
+Randomness is an argument: a rule never draws. Each reset and each step is handed one row of noise, which the faces
+take from the environment's own generator in the same order, so that one seed means one episode in all of them. A rule
+that wants a Gaussian turns uniforms into it. A user's own world is three such functions and one `World`; it then
+trains inside the compiled loop as ours do. See ``docs/own-world.md``.
+"""
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import compiled, compiled_rule
+
+CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
+
+_numbers = types.float64[::1]
+reset_rule = compiled_rule(types.void(_numbers, _numbers, _numbers))
+step_rule = compiled_rule(types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers))
+observe_rule = compiled_rule(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """One environment's rules, constants and reference values; see the module for the rules' arguments."""
+
+    reset: Any  # compiled with `reset_rule`
+    step: Any  # compiled with `step_rule`
+    observe: Any  # compiled with `observe_rule`
+    params: NDArray[np.float64]  # (P,)
+    state_names: tuple[str, ...]  # a name for each of the S numbers of the state
+    noise_size: int  # Z, uniform numbers per reset and per step
+    observation_space: gym.spaces.Box  # (I,), float32
+    action_space: gym.spaces.Discrete
+    max_steps: int | None  # steps after which an episode is truncated; None: never
+    survival_is_success: bool = False  # whether reaching `max_steps` counts as success
+    horizon: int | None = None  # steps of an optimal episode, or the lag that memory has to bridge
+    optimal_return: float | None = None  # expected undiscounted return of the best policy
+    memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
+    renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
+
+    def load_renderer(self) -> ModuleType:
+        """The module that draws this world, imported only when somebody looks."""
+        if self.renderer is None:
+            raise ValueError("this world has no renderer: give its World the name of a module as `renderer`")
+        return importlib.import_module(self.renderer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Compiled rules travel by name."""
+        rules = {name: getattr(self, name)._pyfunc for name in ("reset", "step", "observe")}
+        return self.__dict__ | {name: (f.__module__, f.__qualname__) for name, f in rules.items()}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        """Find the rules again in their modules."""
+        for name in ("reset", "step", "observe"):
+            module, rule = values[name]
+            values[name] = getattr(importlib.import_module(module), rule)
+        self.__dict__.update(values)
+
+
+def make_world(name: str, arguments: dict[str, Any]) -> World:
+    """Call the function "module:function" that returns a `World`."""
+    module, _, function = name.partition(":")
+    world: World = getattr(importlib.import_module(module), function)(**arguments)
+    return world
+
+
+@compiled
+def reset_row(
+    reset: Any, observe: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any
+) -> None:
+    """Start row ``i``'s next episode in place: state (n, S), elapsed (n,), observation (n, I); noise (Z,)."""
+    elapsed[i] = 0
+    reset(params, noise, state[i])
+    observe(params, noise, state[i], observation[i])
+
+
+@compiled
+def step_row(
+    step: Any,
+    observe: Any,
+    params: Any,
+    max_steps: int,
+    noise: Any,
+    action: int,
+    state: Any,
+    elapsed: Any,
+    i: int,
+    observation: Any,
+) -> tuple[float, int, bool]:
+    """Move row ``i`` by one step in place; return (reward, outcome, truncated). ``max_steps`` 0 means no limit."""
+    reward, outcome = step(params, noise, action, state[i])
+    observe(params, noise, state[i], observation[i])
+    elapsed[i] += 1
+    return reward, outcome, outcome == CONTINUES and max_steps > 0 and elapsed[i] >= max_steps
+
+
+@compiled
+def step_rows(
+    step: Any,
+    observe: Any,
+    params: Any,
+    max_steps: int,
+    tape: Any,  # (n, L, Z) noise
+    position: Any,  # (n,) the tape row that each row takes next
+    active: Any,  # (n,) bool, rows to move
+    actions: Any,  # (n,) int64
+    state: Any,  # (n, S)
+    elapsed: Any,  # (n,) int64
+    observation: Any,  # (n, I) float32
+    reward: Any,  # (n,) float64
+    outcome: Any,  # (n,) int64
+    truncated: Any,  # (n,) bool
+) -> None:
+    """Move all active rows by one step in place."""
+    for i in range(state.shape[0]):
+        if active[i]:
+            noise = tape[i, position[i]]
+            position[i] += 1
+            reward[i], outcome[i], truncated[i] = step_row(
+                step, observe, params, max_steps, noise, actions[i], state, elapsed, i, observation
+            )
+
+
+@compiled
+def reset_rows(
+    reset: Any,
+    observe: Any,
+    params: Any,
+    tape: Any,
+    position: Any,
+    active: Any,
+    state: Any,
+    elapsed: Any,
+    observation: Any,
+) -> None:
+    """Start a new episode in all active rows in place; arguments as in `step_rows`."""
+    for i in range(state.shape[0]):
+        if active[i]:
+            reset_row(reset, observe, params, tape[i, position[i]], state, elapsed, i, observation)
+            position[i] += 1
+
+
+class NoiseTape:
+    """Uniform numbers drawn ahead from one generator per row, with the rest given back on request.
+
+    Drawing row by row inside a compiled loop would cost more than the world itself; so a block is drawn at once, and
+    `rewind` leaves every generator exactly where drawing one row at a time would have left it.
+    """
+
+    def __init__(self, generators: list[np.random.Generator], noise_size: int, block: int = 256) -> None:
+        self.generators = generators
+        self.noise_size = noise_size
+        self.block = block  # rows drawn at a time, at least
+        self.position = np.zeros(len(generators), np.int64)  # rows taken so far
+        self.values = np.empty((len(generators), 0, noise_size))  # (n, L, Z)
+        self._before: list[Any] = [None] * len(generators)  # generator states before the block was drawn
+
+    def draw(self, length: int) -> None:
+        """Make sure that every row has at least ``length`` rows of noise ahead of it."""
+        if self.values.shape[1] - int(self.position.max()) >= length:
+            return
+        self.rewind()
+        self._before = [generator.bit_generator.state for generator in self.generators]
+        shape = max(length, self.block), self.noise_size
+        self.values = np.stack([generator.random(shape) for generator in self.generators])
+
+    def rewind(self) -> None:
+        """Give the unused numbers back: every generator stands where its last used number left it."""
+        for generator, before, used in zip(self.generators, self._before, self.position, strict=True):
+            if before is not None:
+                generator.bit_generator.state = before
+                generator.random((int(used), self.noise_size))
+        self._before = [None] * len(self.generators)
+        self.values = self.values[:, :0]
+        self.position[:] = 0

@@ -1,0 +1,113 @@
+"""Gymnasium's `VectorEnv` in same-step autoreset mode as a stable-baselines3 `VecEnv`.
+
+SB3 refuses a Gymnasium vector environment; its own are Python loops over scalar ones. This adapter makes one VecEnv of
+n rows out of one VectorEnv of n rows, ours or anybody's. Wrap it in SB3's `VecMonitor` to record episodes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+
+class GymnasiumVecEnv(VecEnv):
+    """Present a same-step `VectorEnv` to stable-baselines3.
+
+    ``infos[i]`` holds row i's entries of Gymnasium's info arrays and, where an episode ended, its last observation as
+    ``terminal_observation``, its last info, and ``TimeLimit.truncated``.
+
+    Raises:
+        ValueError: The environment does not reset in the same step.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        mode = env.metadata.get("autoreset_mode")
+        if mode is not AutoresetMode.SAME_STEP:
+            raise ValueError(
+                "env must be a VectorEnv with autoreset_mode SAME_STEP (pass it to gymnasium.make_vec in vector_kwargs"
+                f" or, for environments of lstm_rl, as an argument), got {mode!r}"
+            )
+        self.env = env
+        self._actions: NDArray[Any] = np.empty(0)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.metadata = dict(env.metadata)
+
+    @property
+    def unwrapped_env(self) -> VectorEnv[Any, Any, Any]:
+        """The vector environment under all of Gymnasium's wrappers."""
+        return self.env.unwrapped
+
+    def reset(self) -> VecEnvObs:
+        """Reset all rows; seeds given to `seed` act here."""
+        seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
+        options = next((options for options in self._options if options), None)
+        observation, infos = self.env.reset(seed=seeds, options=options)
+        self.reset_infos = _rows(infos, self.num_envs)
+        self._reset_seeds()
+        self._reset_options()
+        result: VecEnvObs = observation
+        return result
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Step all rows."""
+        observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        final_obs, final_info = infos.pop("final_obs", None), infos.pop("final_info", {})
+        rows = _rows(infos, self.num_envs)
+        dones = terminated | truncated
+        if dones.any():
+            last = _rows(final_info, self.num_envs)
+            for i in np.flatnonzero(dones):
+                rows[i] |= last[i]
+                rows[i]["terminal_observation"] = final_obs[i]
+                rows[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+        return observation, rewards.astype(np.float32), dones, rows
+
+    def close(self) -> None:
+        """Close the vector environment."""
+        self.env.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """One picture per row, for videos."""
+        return list(self.env.render() or [None] * self.num_envs)
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The vector environment's attribute, once per row asked for."""
+        return [self.env.get_wrapper_attr(attr_name) if hasattr(self.env, "get_wrapper_attr")
+                else getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))  # fmt: skip
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of the vector environment; it has one for all rows."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the vector environment; the result is given once per row asked for."""
+        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None) -> list[bool]:  # noqa: E501
+        """No row has a scalar wrapper."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def _get_indices(self, indices: VecEnvIndices) -> Iterable[int]:
+        return super()._get_indices(indices)
+
+
+def _rows(infos: dict[str, Any], n: int) -> list[dict[str, Any]]:
+    """Gymnasium's dict of arrays, where ``_key`` says which rows have ``key``, as one dict per row."""
+    rows: list[dict[str, Any]] = [{} for _ in range(n)]
+    for key, values in infos.items():
+        if not key.startswith("_"):
+            for i in np.flatnonzero(infos.get(f"_{key}", np.ones(n, np.bool_))):
+                rows[i][key] = values[i] if not isinstance(values, dict) else _rows(values, n)[i]
+    return rows

@@ -1,0 +1,29 @@
+"""Checks of arguments: each names the argument, the value given and what was expected."""
+
+import math
+import numbers
+
+
+def check_int(name: str, value: object, low: int) -> int:
+    """Return ``value`` if it is an integer >= ``low``; else raise ``ValueError``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    return int(value)
+
+
+def check_float(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
+) -> float:
+    """Return ``value`` if it is a finite number in [low, high], or (low, high] if ``open_low``; else ``ValueError``."""
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not (low <= float(value) <= high) or (open_low and float(value) == low):  # type: ignore[arg-type]
+        bounds = f"{'(' if open_low or low == -math.inf else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
+        raise ValueError(f"{name} must be a number in {bounds}, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``choices``; else raise ``ValueError``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
