@@ -23,6 +23,7 @@ trains inside the compiled loop as ours do. See ``docs/own-world.md``.
 
 import importlib
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -31,14 +32,17 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from lstm_rl.compiled import compiled, compiled_rule
+from lstm_rl.compiled import compiled, rule_type
 
 CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
 
 _numbers = types.float64[::1]
-reset_rule = compiled_rule(types.void(_numbers, _numbers, _numbers))
-step_rule = compiled_rule(types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers))
-observe_rule = compiled_rule(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
+reset_rule, reset_at = rule_type(types.void(_numbers, _numbers, _numbers))
+step_rule, step_at = rule_type(
+    types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers)
+)
+observe_rule, observe_at = rule_type(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
+RESET, STEP, OBSERVE = range(3)  # where the rules stand in `World.rules`
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,11 @@ class World:
     memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
     renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
 
+    @cached_property
+    def rules(self) -> NDArray[np.int64]:
+        """Addresses of the three compiled rules, (3,): what compiled loops take; see `lstm_rl.compiled.rule_type`."""
+        return np.array([self.reset.address, self.step.address, self.observe.address], np.int64)
+
     def load_renderer(self) -> ModuleType:
         """The module that draws this world, imported only when somebody looks."""
         if self.renderer is None:
@@ -69,7 +78,8 @@ class World:
     def __getstate__(self) -> dict[str, Any]:
         """Compiled rules travel by name."""
         rules = {name: getattr(self, name)._pyfunc for name in ("reset", "step", "observe")}
-        return self.__dict__ | {name: (f.__module__, f.__qualname__) for name, f in rules.items()}
+        values = {name: value for name, value in self.__dict__.items() if name != "rules"}
+        return values | {name: (f.__module__, f.__qualname__) for name, f in rules.items()}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Find the rules again in their modules."""
@@ -87,10 +97,9 @@ def make_world(name: str, arguments: dict[str, Any]) -> World:
 
 
 @compiled
-def reset_row(
-    reset: Any, observe: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any
-) -> None:
+def reset_row(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any) -> None:
     """Start row ``i``'s next episode in place: state (n, S), elapsed (n,), observation (n, I); noise (Z,)."""
+    reset, observe = reset_at(rules[RESET]), observe_at(rules[OBSERVE])
     elapsed[i] = 0
     reset(params, noise, state[i])
     observe(params, noise, state[i], observation[i])
@@ -98,8 +107,7 @@ def reset_row(
 
 @compiled
 def step_row(
-    step: Any,
-    observe: Any,
+    rules: Any,
     params: Any,
     max_steps: int,
     noise: Any,
@@ -110,6 +118,7 @@ def step_row(
     observation: Any,
 ) -> tuple[float, int, bool]:
     """Move row ``i`` by one step in place; return (reward, outcome, truncated). ``max_steps`` 0 means no limit."""
+    step, observe = step_at(rules[STEP]), observe_at(rules[OBSERVE])
     reward, outcome = step(params, noise, action, state[i])
     observe(params, noise, state[i], observation[i])
     elapsed[i] += 1
@@ -118,8 +127,7 @@ def step_row(
 
 @compiled
 def step_rows(
-    step: Any,
-    observe: Any,
+    rules: Any,
     params: Any,
     max_steps: int,
     tape: Any,  # (n, L, Z) noise
@@ -139,14 +147,13 @@ def step_rows(
             noise = tape[i, position[i]]
             position[i] += 1
             reward[i], outcome[i], truncated[i] = step_row(
-                step, observe, params, max_steps, noise, actions[i], state, elapsed, i, observation
+                rules, params, max_steps, noise, actions[i], state, elapsed, i, observation
             )
 
 
 @compiled
 def reset_rows(
-    reset: Any,
-    observe: Any,
+    rules: Any,
     params: Any,
     tape: Any,
     position: Any,
@@ -158,7 +165,7 @@ def reset_rows(
     """Start a new episode in all active rows in place; arguments as in `step_rows`."""
     for i in range(state.shape[0]):
         if active[i]:
-            reset_row(reset, observe, params, tape[i, position[i]], state, elapsed, i, observation)
+            reset_row(rules, params, tape[i, position[i]], state, elapsed, i, observation)
             position[i] += 1
 
 

@@ -45,9 +45,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         super().reset(seed=seed)
         world = self.world
         noise = self.np_random.random(world.noise_size)
-        reset_row(
-            world.reset, world.observe, world.params, noise, self._state, self._elapsed, 0, self._observation
-        )
+        reset_row(world.rules, world.params, noise, self._state, self._elapsed, 0, self._observation)
         if self.render_mode == "human":
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
@@ -65,8 +63,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         world = self.world
         noise = self.np_random.random(world.noise_size)
         reward, outcome, truncated = step_row(
-            world.step,
-            world.observe,
+            world.rules,
             world.params,
             world.max_steps or 0,
             noise,

@@ -117,8 +117,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         rewards, outcome, truncated = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.bool_)
         self.tape.draw(1)
         step_rows(
-            world.step,
-            world.observe,
+            world.rules,
             world.params,
             world.max_steps or 0,
             self.tape.values,
@@ -155,8 +154,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         world = self.world
         self.tape.draw(1)
         reset_rows(
-            world.reset,
-            world.observe,
+            world.rules,
             world.params,
             self.tape.values,
             self.tape.position,

@@ -1,0 +1,324 @@
+"""Advantage(lambda) with an LSTM (Bakker 2001, equations 5 and 6), compiled: the rule, and the loop around a world.
+
+    V(s) = max_a A(s, a)
+    E(t) = V(s_t) + [r_t + gamma V(s_{t+1}) - V(s_t)] / kappa - A(s_t, a_t)
+    e(t) = gamma lambda e(t-1) + dA(s_t, a_t)/dw        e(t-1) = 0 if a_t is exploratory, that is, A(s_t, a_t) < V(s_t)
+    w    <- w + alpha E(t) e(t)
+
+One learner is one `Learner`: weights that all streams share, and everything that each of n streams carries from step to
+step. Between steps each stream has already chosen its next action, its traces contain that action's gradient, and
+its weights wait for the reward. Streams learn one after the other, in order.
+
+Both ways of training are the same compiled function, `train`: with a world inside the loop, or called once per step with
+what any other environment returned. Nothing in it depends on chunking or on who calls, so their weights agree to the last
+bit.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.agents.exploration import DIRECTED, Exploration, Explorer, choose, estimate, follow, look, temperature
+from lstm_rl.compiled import compiled, kernel
+from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
+from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights, coefficients, forward, reset
+from lstm_rl.streaming.traces import (
+    step_hidden,
+    step_hidden_rms,
+    step_weights,
+    step_weights_rms,
+    trace_output,
+)
+
+# Sums over the steps since the logger last looked, in `Learner.sums`
+STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
+# Columns of a finished episode's record
+STREAM, RETURN, LENGTH, SUCCESS = range(4)
+
+
+class Rule(NamedTuple):
+    """Constants of the learning rule; see `Config`."""
+
+    gamma: float
+    lambda_: float
+    kappa: float
+    normalised: bool  # RMS-normalised steps instead of plain ones
+    rms_decay: float
+    normalize_observations: bool
+    observation_clip: float
+
+
+class Normaliser(NamedTuple):
+    """Running statistics of the inputs over all streams (Welford)."""
+
+    count: NDArray[np.float64]  # (1,)
+    mean: NDArray[np.float64]  # (I,)
+    square: NDArray[np.float64]  # (I,) sum of squared deviations
+
+
+class Pending(NamedTuple):
+    """What each stream waits for the reward with."""
+
+    action: NDArray[np.int64]  # (n,) a_t
+    chosen: NDArray[np.float64]  # (n,) A(s_t, a_t)
+    value: NDArray[np.float64]  # (n,) V(s_t)
+    episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
+
+
+class Handed(NamedTuple):
+    """What the pending actions led to, as SB3's vector environments hand it over."""
+
+    reward: NDArray[np.float32]  # (n,) r_t
+    terminated: NDArray[np.bool_]  # (n,)
+    truncated: NDArray[np.bool_]  # (n,)
+    observation: NDArray[np.float32]  # (n, I) of the same episode, its last one if it ended
+    first: NDArray[np.float32]  # (n, I) of the next episode, where one ended
+
+
+class Worlds(NamedTuple):
+    """The rows of a `lstm_rl.envs.dynamics.World` for the loop; a world that is not active is never looked at."""
+
+    active: bool
+    rules: NDArray[np.int64]  # (3,)
+    params: NDArray[np.float64]  # (P,)
+    max_steps: int  # 0: no limit
+    survival_is_success: bool
+    tape: NDArray[np.float64]  # (n, L, Z)
+    position: NDArray[np.int64]  # (n,)
+    state: NDArray[np.float64]  # (n, S)
+    elapsed: NDArray[np.int64]  # (n,)
+    observation: NDArray[np.float32]  # (n, I)
+
+
+class Learner(NamedTuple):
+    """All of it."""
+
+    rule: Rule
+    net: Net
+    weights: Weights
+    streams: Streams
+    normaliser: Normaliser
+    exploration: Exploration
+    explorer: Explorer
+    pending: Pending
+    scratch: Coefficients
+    x: NDArray[np.float64]  # (I,) scratch: the input that the network sees
+    q: Any  # (V,) scratch: the chosen action's column of output weights
+    sums: NDArray[np.float64]  # (5,)
+
+
+@kernel
+def td_error(
+    r_t: float, discount_t: float, v_tm1: float, v_t: float, chosen_tm1: float, kappa: float
+) -> float:
+    """E = V(s) + [r + discount V(s') - V(s)] / kappa - A(s, a); ``discount_t`` is 0 after a terminal step."""
+    return v_tm1 + (r_t + discount_t * v_t - v_tm1) / kappa - chosen_tm1
+
+
+@kernel
+def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
+    """to = (x - mean) / standard deviation, cut off at +- clip; all (I,)."""
+    for m in range(to.shape[0]):
+        variance = normaliser.square[m] / max(normaliser.count[0], 1.0)
+        to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
+
+
+@kernel
+def see(learner: Learner, i: int, observation: Any) -> float:
+    """Let stream ``i`` see an observation (I,): one step of the network; return V."""
+    statistics, x = learner.normaliser, learner.x
+    if learner.rule.normalize_observations:
+        statistics.count[0] += 1.0
+        for m in range(x.shape[0]):
+            deviation = observation[m] - statistics.mean[m]
+            statistics.mean[m] += deviation / statistics.count[0]
+            statistics.square[m] += deviation * (observation[m] - statistics.mean[m])
+        normalise(statistics, learner.rule.observation_clip, observation, x)
+    else:
+        for m in range(x.shape[0]):
+            x[m] = observation[m]
+    forward(learner.net, learner.weights, learner.streams, i, x)
+    outputs = learner.streams.outputs[i]
+    value = np.float64(outputs[0])
+    for k in range(1, outputs.shape[0]):
+        value = max(value, np.float64(outputs[k]))
+    return value
+
+
+@kernel
+def _step_along(rule: Rule, weights: Any, squares: Any, traces: Any, alpha: float, error: float) -> None:
+    """Step weights along their traces."""
+    number = weights.dtype.type
+    if rule.normalised:
+        step_weights_rms(weights, squares, traces, number(error), number(alpha), number(rule.rms_decay))
+    else:
+        step_weights(weights, traces, number(alpha * error))
+
+
+@kernel
+def _sweep(learner: Learner, i: int, alpha: float, error: float, rms_decay: float, decay: float) -> None:
+    """The one pass over the hidden-layer weights: step them, then move partials and traces."""
+    net, weights, streams, scratch = learner.net, learner.weights, learner.streams, learner.scratch
+    number = weights.hidden.dtype.type
+    if learner.rule.normalised:
+        step_hidden_rms(
+            net, weights, streams, i, scratch, number(error), number(alpha), number(rms_decay), number(decay)
+        )
+    else:
+        step_hidden(net, weights, streams, i, scratch, number(alpha * error), number(decay))
+
+
+@kernel
+def learn(
+    learner: Learner,
+    i: int,
+    alpha: float,
+    reward: float,
+    terminated: bool,
+    truncated: bool,
+    observation: Any,
+    first: Any,
+    starting: bool,
+) -> None:
+    """One step of stream ``i``: learn from the reward of the pending action, then choose the next action.
+
+    Args:
+        learner: Changed in place.
+        i: Stream, 0 .. n-1.
+        alpha: Learning rate of this step, > 0.
+        reward: r_t.
+        terminated: The episode ended: V(s_{t+1}) = 0, and ``observation`` is not looked at.
+        truncated: The episode was cut off: V(s_{t+1}) comes from ``observation``, then a new one begins.
+        observation: (I,) what the pending action led to.
+        first: (I,) the next episode's first observation, if this one ended.
+        starting: The stream has no pending action yet; only ``first`` counts.
+    """
+    rule, weights, streams = learner.rule, learner.weights, learner.streams
+    pending, explorer = learner.pending, learner.explorer
+    directed = learner.exploration.kind == DIRECTED
+    error, rms_decay, value = 0.0, rule.rms_decay, 0.0
+    if not starting:
+        if not terminated:
+            value = see(learner, i, observation)
+        discount = 0.0 if terminated else rule.gamma
+        error = td_error(reward, discount, pending.value[i], value, pending.chosen[i], rule.kappa)
+        learner.sums[STEPS] += 1.0
+        learner.sums[ERROR] += error
+        learner.sums[ABS_ERROR] += abs(error)
+        _step_along(rule, weights.output, weights.output_square, streams.output_traces[i], alpha, error)
+        if directed:
+            target = abs(error)
+            if not terminated:
+                target += learner.exploration.beta * estimate(explorer, learner.x, explorer.scratch)
+            follow(explorer, i, target, learner.exploration.learning_rate)
+    if starting or terminated or truncated:
+        if not starting:
+            _step_along(rule, weights.hidden, weights.hidden_square, streams.traces[i], alpha, error)
+        alpha, error, rms_decay = 0.0, 0.0, 1.0  # this step's weights have moved; the sweep below only starts traces
+        reset(streams, i)
+        explorer.lasting[i] = 0
+        value = see(learner, i, first)
+    if directed:
+        look(explorer, i, learner.x)
+
+    advantages = streams.outputs[i]
+    action = choose(learner.exploration, explorer, i, advantages)
+    chosen = np.float64(advantages[action])
+    exploratory = chosen < value
+    decay = 0.0 if exploratory else rule.gamma * rule.lambda_
+    for m in range(learner.q.shape[0]):
+        learner.q[m] = weights.output[m, action]
+    coefficients(learner.net, streams, i, learner.q, learner.scratch)
+    _sweep(learner, i, alpha, error, rms_decay, decay)
+    trace_output(streams, i, action, weights.output.dtype.type(decay))
+    pending.action[i] = action
+    pending.chosen[i] = chosen
+    pending.value[i] = value
+    learner.sums[EXPLORATORY] += 1.0 if exploratory else 0.0
+    learner.sums[TEMPERATURE] += temperature(learner.exploration, explorer, i)
+
+
+@compiled
+def train(
+    learner: Learner, worlds: Worlds, handed: Handed, alphas: Any, finished: Any, starting: bool
+) -> tuple[int, int]:
+    """Train all n streams for up to T steps; return (steps done, episodes finished).
+
+    With ``worlds.active`` the world is inside the loop; otherwise each stream's next reward and observation have been
+    handed over (T = 1). One compiled function serves both.
+
+    Args:
+        learner: Changed in place.
+        worlds: The rows of a world, changed in place.
+        handed: Used if the worlds are not active.
+        alphas: (T,) learning rate of each step.
+        finished: (F, 4) filled with one record per finished episode. The loop stops early when there might not be room
+            for one more episode per row here or in the noise tape (two rows of it per step).
+        starting: Only choose first actions from ``handed.first``.
+    """
+    n, episodes = learner.pending.action.shape[0], 0
+    for t in range(alphas.shape[0]):
+        if worlds.active:
+            full = episodes + n > finished.shape[0]
+            for i in range(n):
+                full |= worlds.position[i] + 2 > worlds.tape.shape[1]
+            if full:
+                return t, episodes
+        for i in range(n):
+            if worlds.active:
+                episodes = _step_world(learner, worlds, handed, i, finished, episodes)
+            learn(
+                learner,
+                i,
+                alphas[t],
+                np.float64(handed.reward[i]),
+                handed.terminated[i],
+                handed.truncated[i],
+                handed.observation[i],
+                handed.first[i],
+                starting,
+            )
+    return alphas.shape[0], episodes
+
+
+@kernel
+def _step_world(
+    learner: Learner, worlds: Worlds, handed: Handed, i: int, finished: Any, episodes: int
+) -> int:
+    """Row ``i`` of the world takes its pending action; reset it if its episode ends; return the number of episodes."""
+    noise = worlds.tape[i, worlds.position[i]]
+    worlds.position[i] += 1
+    reward, outcome, truncated = step_row(
+        worlds.rules,
+        worlds.params,
+        worlds.max_steps,
+        noise,
+        learner.pending.action[i],
+        worlds.state,
+        worlds.elapsed,
+        i,
+        worlds.observation,
+    )
+    episode = learner.pending.episode[i]
+    episode[0] += reward
+    episode[1] += 1.0
+    handed.reward[i] = reward
+    handed.terminated[i] = outcome != CONTINUES
+    handed.truncated[i] = truncated
+    for m in range(handed.observation.shape[1]):
+        handed.observation[i, m] = worlds.observation[i, m]
+    if outcome != CONTINUES or truncated:
+        finished[episodes, STREAM] = i
+        finished[episodes, RETURN] = episode[0]
+        finished[episodes, LENGTH] = episode[1]
+        success = outcome == SUCCEEDED or (truncated and worlds.survival_is_success)
+        finished[episodes, SUCCESS] = 1.0 if success else 0.0
+        episodes += 1
+        episode[:] = 0.0
+        noise = worlds.tape[i, worlds.position[i]]
+        worlds.position[i] += 1
+        reset_row(worlds.rules, worlds.params, noise, worlds.state, worlds.elapsed, i, worlds.observation)
+        for m in range(handed.first.shape[1]):
+            handed.first[i, m] = worlds.observation[i, m]
+    return episodes

@@ -1,0 +1,525 @@
+"""`AdvantageLearning`: LSTM Advantage(lambda) as a stable-baselines3 algorithm.
+
+The learning rule is in `advantage_lambda`; this file is the adapter: SB3's learn loop, logging, saving and exact resume.
+Worlds of `lstm_rl.envs` train inside one compiled loop, in chunks between which SB3's callbacks and logger get their
+turn; any other environment is stepped from here. Both give the same weights to the last bit.
+"""
+
+import os
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EventCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+
+from lstm_rl.agents.advantage_lambda import (
+    ABS_ERROR,
+    ERROR,
+    EXPLORATORY,
+    STEPS,
+    TEMPERATURE,
+    Handed,
+    Learner,
+    Pending,
+    Rule,
+    Worlds,
+    train,
+)
+from lstm_rl.agents.config import Config
+from lstm_rl.agents.exploration import make_exploration
+from lstm_rl.agents.policies import LstmPolicy, to_input
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.rows import Rows, find_rows
+from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.streaming.network import make_coefficients, make_net, make_streams
+
+Self = TypeVar("Self", bound="AdvantageLearning")
+
+EPISODES_PER_CHUNK = 4096  # room for records of finished episodes; a fuller chunk goes on in a second one
+
+
+class DivergedError(RuntimeError):
+    """Training left the finite numbers."""
+
+
+class AdvantageLearning(BaseAlgorithm):
+    """Online Advantage(lambda) with an LSTM, eligibility traces over every weight, one update per step.
+
+    Source: B. Bakker, "Reinforcement Learning with Long Short-Term Memory", NIPS 14 (2001).
+
+    Args:
+        policy: "LstmPolicy" or the class.
+        env: A Gymnasium environment, its id, or an SB3 VecEnv; Box, Discrete or MultiBinary observations and Discrete
+            actions. Several rows learn into the same weights.
+        config: Settings; ``None`` is `Config()`.
+        learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
+        policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's.
+        tensorboard_log: Folder for TensorBoard.
+        stats_window_size: Episodes that ``rollout/*`` averages over.
+        verbose: 0 silent, 1 prints the log.
+        seed: Of weights, exploration and environments.
+        device: "cpu" or "auto"; the kernel runs on the CPU.
+        **settings: Fields of `Config` that override it.
+
+    Raises:
+        ValueError: An argument does not fit; the message names it.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"LstmPolicy": LstmPolicy}
+    policy: LstmPolicy
+
+    def __init__(
+        self,
+        policy: str | type[LstmPolicy],
+        env: GymEnv | str | None,
+        config: Config | None = None,
+        learning_rate: float | Schedule | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        stats_window_size: int = 100,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+        **settings: Any,
+    ) -> None:
+        if str(device) not in ("auto", "cpu"):
+            raise ValueError(f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU")
+        if learning_rate is not None and not callable(learning_rate):
+            settings["learning_rate"] = learning_rate
+        self.config = _override(config or Config(), settings)
+        super().__init__(
+            policy,
+            env,
+            learning_rate=learning_rate if callable(learning_rate) else self.config.learning_rate,
+            policy_kwargs=policy_kwargs,
+            tensorboard_log=tensorboard_log,
+            stats_window_size=stats_window_size,
+            verbose=verbose,
+            seed=seed,
+            device="cpu",
+            support_multi_env=True,
+            supported_action_spaces=(spaces.Discrete,),
+        )
+        self.horizon = self.config.horizon or 100
+        if self.config.horizon is None and self.env is not None:
+            self.horizon = _environment_horizon(self.env) or 100
+        self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
+        self._n_updates = 0
+        if _init_setup_model:
+            self._setup_model()
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        self.policy = self.policy_class(  # type: ignore[assignment]
+            self.observation_space,
+            self.action_space,
+            self.lr_schedule,
+            config=self.config,
+            horizon=self.horizon,
+            seed=self.seed,
+            **self.policy_kwargs,
+        )
+        self._make_learner()
+
+    def _make_learner(self) -> None:
+        """Put n streams at rest around the policy's weights."""
+        config, n = self.config, self.n_envs
+        topology, dtype = self.policy.topology, config.precision
+        generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
+        self._learner = Learner(
+            Rule(
+                config.gamma,
+                config.lambda_,
+                config.kappa,
+                config.step_rule == "rms",
+                config.rms_decay,
+                config.normalize_observations,
+                config.observation_clip,
+            ),
+            make_net(topology, dtype),
+            self.policy.weights(),
+            make_streams(topology, n, dtype),
+            self.policy.normaliser(),
+            make_exploration(config, self.horizon),
+            self.policy.explorer(n, generator),
+            Pending(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
+            make_coefficients(topology, dtype),
+            np.zeros(topology.inputs),
+            np.zeros(topology.output_sources, dtype),
+            np.zeros(5),
+        )
+        inputs = topology.inputs
+        rows, flags = (np.zeros((n, inputs), np.float32) for _ in range(3)), (np.zeros(n, np.bool_) for _ in range(2))
+        self._handed = Handed(np.zeros(n, np.float32), *flags, next(rows), next(rows))
+        nothing = np.zeros((n, 0))
+        self._no_worlds = Worlds(
+            False, np.zeros(3, np.int64), np.zeros(0), 0, False, np.zeros((n, 0, 0)), np.zeros(n, np.int64),
+            nothing, np.zeros(n, np.int64), next(rows),
+        )  # fmt: skip
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def learn(
+        self: Self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 1,
+        tb_log_name: str = "AdvantageLearning",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Train for ``total_timesteps`` steps over all environments; see SB3's `BaseAlgorithm.learn`.
+
+        Args:
+            total_timesteps: Steps to add.
+            callback: SB3 callbacks. They are called at the borders of chunks, of ``config.chunk_size`` steps or up to the
+                next multiple of a callback's own ``eval_freq`` or ``save_freq``; ``n_calls`` counts every step.
+            log_interval: Chunks between two writes of the log.
+            tb_log_name: Name of the run in TensorBoard.
+            reset_num_timesteps: False goes on: in mid-episode if the model is live, or was loaded and the environment
+                takes its saved state.
+            progress_bar: Show one.
+
+        Raises:
+            DivergedError: Weights are no longer finite.
+            ValueError: An observation is not finite.
+        """
+        fresh = reset_num_timesteps or self._last_obs is None
+        total, hooks = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        assert self.env is not None
+        if fresh and (reset_num_timesteps or not self._restore()):
+            self._begin()
+        self._position = None
+        rows = find_rows(self.env)
+        hooks.on_training_start(locals(), globals())
+        chunks = 0
+        while self.num_timesteps < total:
+            hooks.on_rollout_start()
+            steps = min(self.config.chunk_size, -(-(total - self.num_timesteps) // self.n_envs))
+            steps = min([steps, *(event - calls % event for calls, event in _events(hooks))])
+            going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
+            self._check_finite()
+            hooks.on_rollout_end()
+            chunks += 1
+            if log_interval and chunks % log_interval == 0:
+                self.dump_logs()
+            if not going_on:
+                break
+        hooks.on_training_end()
+        return self
+
+    def _begin(self) -> None:
+        """Start episodes in all streams from the last observation, and choose their first actions."""
+        self._make_learner()
+        self._handed.first[:] = to_input(self.observation_space, self._last_obs, self.n_envs)
+        self._hand_over(0.0, starting=True)
+
+    def _hand_over(self, alpha: float, starting: bool = False) -> None:
+        """Let every stream learn from what `_handed` holds, and choose its next action."""
+        train(self._learner, self._no_worlds, self._handed, np.array([alpha]), np.empty((0, 4)), starting)
+
+    def _alphas(self, steps: int) -> NDArray[np.float64]:
+        """The learning rate of each of the next ``steps`` steps; changes progress as SB3 does, once per step."""
+        if not callable(self.learning_rate):
+            return np.full(steps, float(self.learning_rate))
+        done = self.num_timesteps + self.n_envs * np.arange(1, steps + 1)
+        return np.array([self.lr_schedule(1.0 - at / self._total_timesteps) for at in done])
+
+    def _train_compiled(self, rows: Rows, steps: int, callback: BaseCallback) -> bool:
+        world, learner = rows.world, self._learner
+        rows.gather()
+        finished = np.empty((min(self.n_envs * (steps + 1), EPISODES_PER_CHUNK + self.n_envs), 4))
+        alphas, done, episodes = self._alphas(steps), 0, []
+        while done < steps:
+            rows.tape.draw(steps - done + steps // 8 + 2)
+            worlds = Worlds(
+                True,
+                world.rules,
+                world.params,
+                world.max_steps or 0,
+                world.survival_is_success,
+                rows.tape.values,
+                rows.tape.position,
+                rows.state,
+                rows.elapsed,
+                rows.observation,
+            )
+            count, ended = train(learner, worlds, self._handed, alphas[done:], finished, False)
+            done += count
+            for row, total, length, success in finished[:ended].tolist():
+                episodes.append((int(row), total, int(length), bool(success)))
+        rows.scatter()
+        infos = rows.record(episodes, learner.pending.episode)
+        dones = np.ones(len(infos), np.bool_)
+        self.num_timesteps += steps * self.n_envs
+        self._update_info_buffer(infos, dones)
+        self._last_obs = rows.observation.copy()  # type: ignore[assignment]
+        self._last_episode_starts = rows.elapsed == 0
+        self._after(steps)
+        # What callbacks read: each episode that ended in this chunk once, then the rows that go on
+        infos += [{} for _ in range(self.n_envs)]
+        dones = np.append(dones, np.zeros(self.n_envs, np.bool_))
+        new_obs, rewards = self._last_obs, np.zeros(self.n_envs, np.float32)
+        callback.update_locals(
+            {"dones": dones, "infos": infos, "new_obs": new_obs, "rewards": rewards, "self": self}
+        )
+        _count_calls(callback, steps - 1)
+        return callback.on_step()
+
+    def _train_stepwise(self, steps: int, callback: BaseCallback) -> bool:
+        assert self.env is not None
+        learner, handed, space, n = self._learner, self._handed, self.observation_space, self.n_envs
+        start = int(self.action_space.start)  # type: ignore[attr-defined]
+        for alpha in self._alphas(steps):
+            actions = learner.pending.action + start
+            new_obs, rewards, dones, infos = self.env.step(actions)
+            handed.reward[:] = rewards
+            handed.first[:] = handed.observation[:] = to_input(space, new_obs, n)
+            handed.truncated[:] = False
+            for i in np.flatnonzero(dones):
+                handed.truncated[i] = infos[i].get("TimeLimit.truncated", False)
+                handed.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
+            handed.terminated[:] = dones & ~handed.truncated
+            self.num_timesteps += n
+            self._hand_over(alpha)
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+            self._update_info_buffer(infos, dones)
+            self._after(1)
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+        return True
+
+    def _after(self, steps: int) -> None:
+        self._n_updates += steps
+        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+
+    def _check_finite(self) -> None:
+        weights = self._learner.weights
+        if not (np.isfinite(weights.hidden).all() and np.isfinite(weights.output).all()):
+            raise DivergedError(
+                f"training diverged before step {self.num_timesteps}: weights must be finite numbers; "
+                f"lower learning_rate (it is {self.lr_schedule(self._current_progress_remaining):g})"
+            )
+
+    # --- logging -----------------------------------------------------------------------------------------------------
+
+    def dump_logs(self, iteration: int = 0) -> None:
+        """Write the log: ``rollout/*``, ``time/*`` and ``train/*`` since the last write."""
+        learner, record = self._learner, self.logger.record
+        elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
+        if self.ep_info_buffer:
+            record("rollout/ep_rew_mean", safe_mean([episode["r"] for episode in self.ep_info_buffer]))
+            record("rollout/ep_len_mean", safe_mean([episode["l"] for episode in self.ep_info_buffer]))
+        if self.ep_success_buffer:
+            record("rollout/success_rate", safe_mean(list(self.ep_success_buffer)))
+        record("time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed))
+        record("time/time_elapsed", int(elapsed), exclude="tensorboard")
+        record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        if steps := learner.sums[STEPS]:
+            record("train/td_error", learner.sums[ERROR] / steps)
+            record("train/abs_td_error", learner.sums[ABS_ERROR] / steps)
+            record("train/exploratory_share", learner.sums[EXPLORATORY] / steps)
+            if learner.exploration.kind >= 2:
+                record("train/temperature", learner.sums[TEMPERATURE] / steps)
+            else:
+                record("train/exploration_rate", learner.exploration.epsilon)
+        record("train/learning_rate", self.lr_schedule(self._current_progress_remaining))
+        record("train/trace_norm", float(np.linalg.norm(learner.streams.traces)))
+        weights = np.concatenate([learner.weights.hidden.ravel(), learner.weights.output.ravel()])
+        if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
+            record("train/step_norm", float(np.linalg.norm(weights - self._logged_weights)) / steps)
+        record("train/weight_norm", float(np.linalg.norm(weights)))
+        self._logged_weights = weights
+        learner.sums[:] = 0.0
+        self.logger.dump(step=self.num_timesteps)
+
+    _logged_weights: NDArray[Any] | None = None
+
+    # --- acting ------------------------------------------------------------------------------------------------------
+
+    def predict(  # type: ignore[override]
+        self,
+        observation: Any,
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Act; see `LstmPolicy.predict`."""
+        return self.policy.predict(observation, state, episode_start, deterministic)
+
+    # --- saving and exact resume -------------------------------------------------------------------------------------
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy"], []
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_learner", "_handed", "_no_worlds", "_logged_weights"]
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
+        """Save everything that training depends on; on disk the old file stays until the new one is complete.
+
+        Besides weights and settings that is every stream's state, partials and traces, all random generators, and the
+        environments' state if they give access to it, so that `load` and ``learn(reset_num_timesteps=False)`` continue
+        exactly.
+        """
+        self._position = self._where()
+        if not isinstance(path, (str, Path)):
+            super().save(path, exclude, include)
+            return
+        target = Path(path)
+        target = target if target.suffix else target.with_suffix(".zip")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix=".zip", prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+        try:
+            super().save(name, exclude, include)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
+        """Load a model; see SB3's `BaseAlgorithm.load`. Keywords may be fields of `Config`.
+
+        Raises:
+            ValueError: The file is no model of this class.
+        """
+        data, _, _ = load_from_zip_file(path, device="cpu")
+        if data is None or not isinstance(data.get("config"), Config):
+            raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
+        names = {field.name for field in fields(Config)}
+        settings = {key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])}
+        if settings:
+            kwargs["config"] = _override(data["config"], settings)
+            kwargs |= {"learning_rate": kwargs["config"].learning_rate} if "learning_rate" in settings else {}
+        model: Self = super().load(path, env, device="cpu", **kwargs)
+        return model
+
+    def _where(self) -> dict[str, Any]:
+        """Where training stands, besides weights: arrays of the streams, and the environments' state if they tell."""
+        arrays = {
+            part: {name: value.copy() for name, value in getattr(self._learner, part)._asdict().items()}
+            for part in ("streams", "pending")
+        }
+        explorer = self._learner.explorer
+        arrays["explorer"] = {
+            name: getattr(explorer, name).copy() for name in ("x", "y_hidden", "y_v", "lasting", "generator")
+        }
+        arrays["log"] = {"sums": self._learner.sums.copy()}
+        return {"arrays": arrays, "envs": None if self.env is None else _environment_states(self.env)}
+
+    def _restore(self) -> bool:
+        """Put the saved position into the learner and the environments; False if there is none that fits."""
+        assert self.env is not None
+        position = self._position
+        if position is None:
+            return False
+        if position["envs"] is None or len(position["arrays"]["pending"]["action"]) != self.n_envs:
+            warnings.warn(
+                "this environment gives no access to its state, or has another number of rows than the saved one: "
+                "training goes on from the saved weights, but with new episodes",
+                stacklevel=3,
+            )
+            return False
+        self._make_learner()
+        for part, values in position["arrays"].items():
+            for name, value in values.items():
+                target = self._learner.sums if part == "log" else getattr(getattr(self._learner, part), name)
+                target[:] = value
+        self._last_obs = _restore_environments(self.env, position["envs"])  # type: ignore[assignment]
+        return True
+
+
+def _override(config: Config, settings: dict[str, Any]) -> Config:
+    names = [field.name for field in fields(Config)]
+    for name in settings:
+        if name not in names:
+            raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
+    return replace(config, **settings)
+
+
+# --- environments under SB3's wrappers -------------------------------------------------------------------------------
+
+
+def _base(env: VecEnv) -> VecEnv:
+    while isinstance(env, VecEnvWrapper):
+        env = env.venv
+    return env
+
+
+def _environment_horizon(env: VecEnv) -> int | None:
+    """The environment's own time scale: a world's horizon, else the step limit of its registration."""
+    base = _base(env)
+    if isinstance(base, GymnasiumVecEnv):
+        world = getattr(base.unwrapped_env, "world", None)
+        return getattr(world, "horizon", None)
+    if not isinstance(base, DummyVecEnv):
+        return None
+    inner = base.envs[0]
+    if isinstance(inner.unwrapped, WorldEnv) and inner.unwrapped.world.horizon is not None:
+        return inner.unwrapped.world.horizon
+    return inner.spec.max_episode_steps if inner.spec is not None else None
+
+
+def _environment_states(env: VecEnv) -> list[dict[str, Any]] | None:
+    """The state of every environment that gives access to it with ``get_state``; ``None`` if one does not."""
+    base = _base(env)
+    if isinstance(base, GymnasiumVecEnv) and hasattr(base.unwrapped_env, "get_state"):
+        return [base.unwrapped_env.get_state()]
+    if isinstance(base, DummyVecEnv) and all(hasattr(inner.unwrapped, "get_state") for inner in base.envs):
+        return [inner.unwrapped.get_state() for inner in base.envs]  # type: ignore[attr-defined]
+    return None
+
+
+def _restore_environments(env: VecEnv, states: list[dict[str, Any]]) -> NDArray[np.float32]:
+    """Undo `_environment_states` on freshly reset environments; return their observations."""
+    base = _base(env)
+    if isinstance(base, GymnasiumVecEnv):
+        base.unwrapped_env.set_state(states[0])  # type: ignore[attr-defined]
+    else:
+        for inner, state in zip(base.envs, states, strict=True):  # type: ignore[attr-defined]
+            inner.unwrapped.set_state(state)
+    return np.concatenate([state["observation"] for state in states])
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
+
+
+def _flat(callback: BaseCallback) -> list[BaseCallback]:
+    """A callback and all callbacks inside it."""
+    inside = callback.callbacks if isinstance(callback, CallbackList) else []
+    if isinstance(callback, EventCallback) and callback.callback is not None:
+        inside = [*inside]  # called on events of the outer one only: they do not count steps
+    return [callback, *(inner for each in inside for inner in _flat(each))]
+
+
+def _events(callback: BaseCallback) -> list[tuple[int, int]]:
+    """(calls so far, calls between events) of every callback that acts on multiples of its number of calls."""
+    pairs = [(each.n_calls, getattr(each, name, 0)) for each in _flat(callback) for name in ("eval_freq", "save_freq")]
+    return [(calls, event) for calls, event in pairs if event > 0]
+
+
+def _count_calls(callback: BaseCallback, calls: int) -> None:
+    """Count the steps of a chunk that no callback saw."""
+    for each in _flat(callback):
+        each.n_calls += calls

@@ -1,0 +1,124 @@
+"""The rows of worlds inside an SB3 `VecEnv`, as arrays that a compiled training loop can work on.
+
+A loop in compiled code has to find the world's arrays under SB3's wrappers and leave everything as if it had called
+``step`` each time: the environments, their generators, and the records of `Monitor` or `VecMonitor`.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
+
+from lstm_rl.envs.dynamics import NoiseTape, World
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.envs.vector import WorldVectorEnv
+
+RECORDED = {"is_success"}  # info keywords that the rows can record
+
+
+class Rows:
+    """n rows of one world: state (n, S), elapsed (n,), observation (n, I) float32 and a noise tape."""
+
+    def __init__(self, world: World, envs: list[WorldEnv] | WorldVectorEnv, monitors: list[Any]) -> None:
+        self.world = world
+        self.envs = envs
+        self.monitors = monitors  # one Monitor per row, or one VecMonitor, or none
+        if isinstance(envs, WorldVectorEnv):
+            self.state, self.elapsed, self.observation = envs.state, envs.elapsed, envs.observation
+            self.tape = NoiseTape(envs.generators, world.noise_size)
+        else:
+            n = len(envs)
+            self.state = np.zeros((n, len(world.state_names)))
+            self.elapsed = np.zeros(n, np.int64)
+            self.observation = np.zeros((n, *world.observation_space.shape), np.float32)
+            self.tape = NoiseTape([env.np_random for env in envs], world.noise_size)
+
+    def gather(self) -> None:
+        """Take the rows from their environments."""
+        if isinstance(self.envs, WorldVectorEnv):
+            self.envs.tape.rewind()
+            self.tape.generators = self.envs.generators
+            return
+        self.tape.generators = [env.np_random for env in self.envs]
+        for i, env in enumerate(self.envs):
+            values = env.get_state()
+            for name in ("state", "elapsed", "observation"):
+                getattr(self, name)[i] = values[name][0]
+
+    def scatter(self) -> None:
+        """Give the rows back to their environments, generators included."""
+        self.tape.rewind()
+        if isinstance(self.envs, list):
+            for i, env in enumerate(self.envs):
+                rows = {name: getattr(self, name)[i : i + 1] for name in ("state", "elapsed", "observation")}
+                env.set_state(rows | {"generator": env.np_random.bit_generator.state})
+
+    def record(self, finished: list[tuple[int, float, int, bool]], running: NDArray[np.float64]) -> list[dict[str, Any]]:
+        """Tell the monitors of finished episodes (row, return, length, success); return SB3's info for each.
+
+        ``running`` (n, 2) is return and length so far of the episodes that go on.
+        """
+        infos = []
+        for row, total, length, success in finished:
+            info: dict[str, Any] = {"is_success": success}
+            if self.monitors:
+                monitor = self.monitors[row if len(self.monitors) > 1 else 0]
+                now = round(time.time() - monitor.t_start, 6)
+                episode = {"r": round(total, 6), "l": length, "t": now}
+                episode |= {key: info[key] for key in monitor.info_keywords}
+                info["episode"] = episode
+                if monitor.results_writer is not None:
+                    monitor.results_writer.write_row(episode)
+                if isinstance(monitor, Monitor):
+                    monitor.episode_returns.append(total)
+                    monitor.episode_lengths.append(length)
+                    monitor.episode_times.append(now)
+                else:
+                    monitor.episode_count += 1
+            infos.append(info)
+        for row, monitor in enumerate(self.monitors):
+            if isinstance(monitor, Monitor):
+                length = int(running[row, 1])
+                monitor.total_steps += sum(episode[2] for episode in finished if episode[0] == row)
+                monitor.rewards = [running[row, 0]] * min(length, 1) + [0.0] * (length - 1)
+            else:
+                monitor.episode_returns = running[:, 0].astype(np.float32)
+                monitor.episode_lengths = running[:, 1].astype(np.int32)
+        return infos
+
+
+def find_rows(env: VecEnv) -> Rows | None:
+    """The rows inside ``env``, or ``None`` if it holds anything but worlds under SB3's and Gymnasium's plain wrappers.
+
+    Plain are Monitor, VecMonitor, OrderEnforcing and PassiveEnvChecker; under any other wrapper a step may mean more than
+    the world's rules say.
+    """
+    monitors: list[Any] = []
+    if isinstance(env, VecMonitor):
+        monitors, env = [env], env.venv
+    if isinstance(env, GymnasiumVecEnv) and isinstance(env.env, WorldVectorEnv):
+        recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
+        return Rows(env.env.world, env.env, monitors) if recorded else None
+    if not isinstance(env, DummyVecEnv):
+        return None
+    worlds: list[WorldEnv] = []
+    for row in env.envs:
+        while isinstance(row, (OrderEnforcing, PassiveEnvChecker)) or type(row) is Monitor:
+            if isinstance(row, Monitor):
+                monitors.append(row)
+            row = row.env  # type: ignore[attr-defined]
+        if type(row) is not WorldEnv or row.render_mode == "human":
+            return None
+        worlds.append(row)
+    same = all(_alike(row.world, worlds[0].world) for row in worlds)
+    recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
+    return Rows(worlds[0].world, worlds, monitors) if same and recorded and len(monitors) in (0, 1, len(worlds)) else None
+
+
+def _alike(a: World, b: World) -> bool:
+    return a.step is b.step and a.max_steps == b.max_steps and np.array_equal(a.params, b.params)

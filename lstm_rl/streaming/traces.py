@@ -1,0 +1,123 @@
+"""One pass over the weights: step them along their traces, move the partial derivatives, accumulate the traces.
+
+    W <- W + alpha E e                                   plain steps
+    W <- W + alpha E e / (sqrt(v) + 1e-8),  v <- rho v + (1 - rho) (E e)^2      RMS-normalised steps
+    D <- a D + b z
+    e <- decay e + sum_v c_v D_v
+
+E is the error, e the eligibility trace, decay = gamma lambda (0: no trace, the supervised case). A weight step uses the
+trace as it was before this pass. Loops run over rows of sources with units as contiguous columns and vectorise.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from lstm_rl.compiled import kernel
+from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights
+
+EPSILON = 1e-8
+
+
+@kernel
+def _simple(net: Net, partials: Any) -> bool:
+    """Whether a gradient is c D: one cell per block, and all weights exist. The loops for it are the fast ones."""
+    return partials.shape[0] == 1 and not net.masked
+
+
+@kernel
+def _row_gradient(net: Net, to: Coefficients, partials: Any, z_m: Any, m: int) -> None:
+    """Move row ``m`` of the partials; leave its gradient in ``to.gradient`` (U,)."""
+    a, b, c, gradient = to.a, to.b, to.c, to.gradient
+    gradient[:] = 0.0
+    for v in range(partials.shape[0]):
+        for j in range(gradient.shape[0]):
+            d = a[v, j] * partials[v, m, j] + b[v, j] * z_m
+            partials[v, m, j] = d
+            gradient[j] += c[v, j] * d
+    for j in range(gradient.shape[0]):
+        gradient[j] *= net.mask[m, j]
+
+
+@kernel
+def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any) -> None:
+    """Plain step of ``step`` = alpha E on all hidden-layer weights of stream ``i``, then partials and traces."""
+    z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
+    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
+    units = gradient.shape[0]
+    for m in range(z.shape[0]):
+        if _simple(net, partials):
+            for j in range(units):
+                w.hidden[m, j] += step * e[m, j]
+                d = a[j] * partials[0, m, j] + b[j] * z[m]
+                partials[0, m, j] = d
+                e[m, j] = decay * e[m, j] + c[j] * d
+        else:
+            _row_gradient(net, to, partials, z[m], m)
+            for j in range(units):
+                w.hidden[m, j] += step * e[m, j]
+                e[m, j] = decay * e[m, j] + gradient[j]
+
+
+@kernel
+def _normalised(square: Any, g: Any, rho: Any) -> Any:
+    """The running mean square moved towards g^2."""
+    return rho * square + (rho / rho - rho) * (g * g)
+
+
+@kernel
+def step_hidden_rms(
+    net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, error: Any, alpha: Any, rho: Any, decay: Any
+) -> None:
+    """The same with RMS-normalised steps; ``alpha`` 0 and ``rho`` 1 leave weights and mean squares alone."""
+    z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
+    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
+    units, epsilon = gradient.shape[0], w.hidden.dtype.type(EPSILON)
+    for m in range(z.shape[0]):
+        if _simple(net, partials):
+            for j in range(units):
+                g = error * e[m, j]
+                square = _normalised(w.hidden_square[m, j], g, rho)
+                w.hidden_square[m, j] = square
+                w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+                d = a[j] * partials[0, m, j] + b[j] * z[m]
+                partials[0, m, j] = d
+                e[m, j] = decay * e[m, j] + c[j] * d
+        else:
+            _row_gradient(net, to, partials, z[m], m)
+            for j in range(units):
+                g = error * e[m, j]
+                square = _normalised(w.hidden_square[m, j], g, rho)
+                w.hidden_square[m, j] = square
+                w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+                e[m, j] = decay * e[m, j] + gradient[j]
+
+
+@kernel
+def step_weights(weights: Any, traces: Any, step: Any) -> None:
+    """Plain step of ``step`` = alpha E on weights along their traces, and nothing else."""
+    for m in range(weights.shape[0]):
+        for j in range(weights.shape[1]):
+            weights[m, j] += step * traces[m, j]
+
+
+@kernel
+def step_weights_rms(weights: Any, squares: Any, traces: Any, error: Any, alpha: Any, rho: Any) -> None:
+    """RMS-normalised step on weights along their traces, and nothing else."""
+    epsilon = weights.dtype.type(EPSILON)
+    for m in range(weights.shape[0]):
+        for j in range(weights.shape[1]):
+            g = error * traces[m, j]
+            square = _normalised(squares[m, j], g, rho)
+            squares[m, j] = square
+            weights[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+
+
+@kernel
+def trace_output(streams: Streams, i: int, k: int, decay: Any) -> None:
+    """Decay the output weights' traces of stream ``i`` and add the gradient of output ``k``, which is u."""
+    e, u = streams.output_traces[i], streams.u[i]
+    for m in range(e.shape[0]):
+        for other in range(e.shape[1]):
+            e[m, other] = decay * e[m, other]
+        e[m, k] += u[m]
