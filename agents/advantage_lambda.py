@@ -19,7 +19,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.exploration import DIRECTED, Exploration, Explorer, choose, estimate, follow, look, temperature
+from lstm_rl.agents.exploration import (
+    DIRECTED,
+    Exploration,
+    Explorer,
+    choose,
+    estimate,
+    follow,
+    look,
+    temperature,
+)
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
 from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights, coefficients, forward, reset
@@ -43,6 +52,7 @@ class Rule(NamedTuple):
     gamma: float
     lambda_: float
     kappa: float
+    cut_traces: bool  # at exploratory actions
     normalised: bool  # RMS-normalised steps instead of plain ones
     rms_decay: float
     normalize_observations: bool
@@ -215,7 +225,11 @@ def learn(
     if starting or terminated or truncated:
         if not starting:
             _step_along(rule, weights.hidden, weights.hidden_square, streams.traces[i], alpha, error)
-        alpha, error, rms_decay = 0.0, 0.0, 1.0  # this step's weights have moved; the sweep below only starts traces
+        alpha, error, rms_decay = (
+            0.0,
+            0.0,
+            1.0,
+        )  # this step's weights have moved; the sweep below only starts traces
         reset(streams, i)
         explorer.lasting[i] = 0
         value = see(learner, i, first)
@@ -226,7 +240,7 @@ def learn(
     action = choose(learner.exploration, explorer, i, advantages)
     chosen = np.float64(advantages[action])
     exploratory = chosen < value
-    decay = 0.0 if exploratory else rule.gamma * rule.lambda_
+    decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
     for m in range(learner.q.shape[0]):
         learner.q[m] = weights.output[m, action]
     coefficients(learner.net, streams, i, learner.q, learner.scratch)

@@ -98,7 +98,9 @@ class AdvantageLearning(BaseAlgorithm):
         **settings: Any,
     ) -> None:
         if str(device) not in ("auto", "cpu"):
-            raise ValueError(f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU")
+            raise ValueError(
+                f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU"
+            )
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = _override(config or Config(), settings)
@@ -118,7 +120,9 @@ class AdvantageLearning(BaseAlgorithm):
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = _environment_horizon(self.env) or 100
-        self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
+        self._position: dict[str, Any] | None = (
+            None  # where a saved model stood, until `learn` goes on from there
+        )
         self._n_updates = 0
         if _init_setup_model:
             self._setup_model()
@@ -141,12 +145,15 @@ class AdvantageLearning(BaseAlgorithm):
         """Put n streams at rest around the policy's weights."""
         config, n = self.config, self.n_envs
         topology, dtype = self.policy.topology, config.precision
-        generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
+        generator = np.random.default_rng(
+            None if self.seed is None else [self.seed, 1]
+        )  # not that of the weights
         self._learner = Learner(
             Rule(
                 config.gamma,
                 config.lambda_,
                 config.kappa,
+                config.cut_traces,
                 config.step_rule == "rms",
                 config.rms_decay,
                 config.normalize_observations,
@@ -165,7 +172,10 @@ class AdvantageLearning(BaseAlgorithm):
             np.zeros(5),
         )
         inputs = topology.inputs
-        rows, flags = (np.zeros((n, inputs), np.float32) for _ in range(3)), (np.zeros(n, np.bool_) for _ in range(2))
+        rows, flags = (
+            (np.zeros((n, inputs), np.float32) for _ in range(3)),
+            (np.zeros(n, np.bool_) for _ in range(2)),
+        )
         self._handed = Handed(np.zeros(n, np.float32), *flags, next(rows), next(rows))
         nothing = np.zeros((n, 0))
         self._no_worlds = Worlds(
@@ -215,7 +225,9 @@ class AdvantageLearning(BaseAlgorithm):
             hooks.on_rollout_start()
             steps = min(self.config.chunk_size, -(-(total - self.num_timesteps) // self.n_envs))
             steps = min([steps, *(event - calls % event for calls, event in _events(hooks))])
-            going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
+            going_on = (
+                self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
+            )
             self._check_finite()
             hooks.on_rollout_end()
             chunks += 1
@@ -398,7 +410,9 @@ class AdvantageLearning(BaseAlgorithm):
             raise
 
     @classmethod
-    def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
+    def load(
+        cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any
+    ) -> Self:  # type: ignore[override]  # noqa: E501
         """Load a model; see SB3's `BaseAlgorithm.load`. Keywords may be fields of `Config`.
 
         Raises:
@@ -406,9 +420,13 @@ class AdvantageLearning(BaseAlgorithm):
         """
         data, _, _ = load_from_zip_file(path, device="cpu")
         if data is None or not isinstance(data.get("config"), Config):
-            raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
+            raise ValueError(
+                f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it"
+            )
         names = {field.name for field in fields(Config)}
-        settings = {key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])}
+        settings = {
+            key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])
+        }
         if settings:
             kwargs["config"] = _override(data["config"], settings)
             kwargs |= {"learning_rate": kwargs["config"].learning_rate} if "learning_rate" in settings else {}
@@ -454,7 +472,9 @@ def _override(config: Config, settings: dict[str, Any]) -> Config:
     names = [field.name for field in fields(Config)]
     for name in settings:
         if name not in names:
-            raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
+            raise TypeError(
+                f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}"
+            )
     return replace(config, **settings)
 
 
@@ -515,7 +535,11 @@ def _flat(callback: BaseCallback) -> list[BaseCallback]:
 
 def _events(callback: BaseCallback) -> list[tuple[int, int]]:
     """(calls so far, calls between events) of every callback that acts on multiples of its number of calls."""
-    pairs = [(each.n_calls, getattr(each, name, 0)) for each in _flat(callback) for name in ("eval_freq", "save_freq")]
+    pairs = [
+        (each.n_calls, getattr(each, name, 0))
+        for each in _flat(callback)
+        for name in ("eval_freq", "save_freq")
+    ]
     return [(calls, event) for calls, event in pairs if event > 0]
 
 

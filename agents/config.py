@@ -33,6 +33,8 @@ class Config:
     """Decay of eligibility traces per step, besides gamma, in [0, 1]."""
     kappa: float = 0.1
     """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda)."""
+    cut_traces: bool = True
+    """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
     step_rule: StepRule = "rms"
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rms")."""
     rms_decay: float = 0.999
@@ -49,6 +51,8 @@ class Config:
     """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
     duration_exponent: float = 2.0
     """mu > 1: a lasting random action goes on for d steps or more with probability d^(1 - mu)."""
+    longest: float = 1.0
+    """A lasting random action ends after this many horizons at the latest, > 0."""
     temperature: float = 0.1
     """T > 0 of Boltzmann exploration; the lowest T of directed exploration."""
     temperature_scale: float = 1.0
@@ -98,12 +102,14 @@ class Config:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
-        check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
+        check_choice(
+            "exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed")
+        )
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
             check_float("epsilon", self.epsilon, 0.0, 1.0)
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
-        for name in ("temperature", "observation_clip"):
+        for name in ("longest", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
         for name in ("temperature_scale", "explorer_learning_rate"):
             check_float(name, getattr(self, name), 0.0)

@@ -23,7 +23,6 @@ from lstm_rl.streaming.squashing import logistic
 
 KINDS = ("epsilon", "extended_epsilon", "boltzmann", "directed")
 EPSILON, EXTENDED_EPSILON, BOLTZMANN, DIRECTED = range(4)
-LONGEST = 1_000_000  # steps, the longest that one random action lasts
 
 
 class Exploration(NamedTuple):
@@ -32,6 +31,7 @@ class Exploration(NamedTuple):
     kind: int
     epsilon: float
     duration_exponent: float
+    longest: float  # steps that a random action lasts at most
     temperature: float
     temperature_scale: float
     beta: float
@@ -57,6 +57,7 @@ def make_exploration(config: Config, horizon: int) -> Exploration:
         KINDS.index(config.exploration),
         config.epsilon_for(horizon),
         config.duration_exponent,
+        config.longest * horizon,
         config.temperature,
         config.temperature_scale,
         config.beta,
@@ -135,7 +136,7 @@ def choose(exploration: Exploration, explorer: Explorer, i: int, advantages: Any
             draw = 1.0 - uniform(explorer.generator, i)  # in (0, 1]
             length = draw ** (-1.0 / (exploration.duration_exponent - 1.0))
             lasting[0] = action
-            lasting[1] = int(min(length, LONGEST)) - 1
+            lasting[1] = int(min(length, max(exploration.longest, 1.0))) - 1
         return action
     return argmax(advantages)
 

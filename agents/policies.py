@@ -94,8 +94,11 @@ class LstmPolicy(BasePolicy):
         self.output_weights = torch.nn.Parameter(output)  # (V, K)
         self.explorer_hidden = torch.nn.Parameter(torch.tensor(explorer[0]))  # (G, I + 1)
         self.explorer_output = torch.nn.Parameter(torch.tensor(explorer[1]))  # (G + 1,)
-        self.register_buffer("hidden_square", torch.zeros_like(hidden))
-        self.register_buffer("output_square", torch.zeros_like(output))
+        import os
+
+        V0 = float(os.environ.get("V0", "0"))
+        self.register_buffer("hidden_square", torch.zeros_like(hidden) + V0)
+        self.register_buffer("output_square", torch.zeros_like(output) + V0)
         self.register_buffer("observation_count", torch.zeros(1, dtype=torch.float64))
         self.register_buffer("observation_mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("observation_square", torch.zeros(inputs, dtype=torch.float64))
@@ -116,14 +119,15 @@ class LstmPolicy(BasePolicy):
     def weights(self) -> Weights:
         """Views of the parameters, not copies."""
         return Weights(
-            *(self._view(name) for name in ("hidden_weights", "output_weights", "hidden_square", "output_square"))
+            *(
+                self._view(name)
+                for name in ("hidden_weights", "output_weights", "hidden_square", "output_square")
+            )
         )
 
     def normaliser(self) -> Normaliser:
         """Views of the observation statistics, not copies."""
-        return Normaliser(
-            *(self._view(f"observation_{name}") for name in ("count", "mean", "square"))
-        )
+        return Normaliser(*(self._view(f"observation_{name}") for name in ("count", "mean", "square")))
 
     def explorer(self, n: int, rng: np.random.Generator) -> Explorer:
         """Exploration state of n streams around views of the explorer network."""
@@ -203,7 +207,9 @@ class LstmPolicy(BasePolicy):
                 f"state must be what predict returned for {n} rows of this network, got shapes "
                 f"{[np.shape(part) for part in state]}"
             )
-        starts = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
+        starts = (
+            np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
+        )
         net, streams, _ = self._scratch(n)
         for array, part in zip((streams.y, streams.s, streams.y_cells), state, strict=False):
             array[:] = part

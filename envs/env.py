@@ -50,9 +50,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
 
-    def step(
-        self, action: np.int64
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Move by one step; see `gymnasium.Env.step`.
 
         Raises:

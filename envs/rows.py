@@ -58,7 +58,9 @@ class Rows:
                 rows = {name: getattr(self, name)[i : i + 1] for name in ("state", "elapsed", "observation")}
                 env.set_state(rows | {"generator": env.np_random.bit_generator.state})
 
-    def record(self, finished: list[tuple[int, float, int, bool]], running: NDArray[np.float64]) -> list[dict[str, Any]]:
+    def record(
+        self, finished: list[tuple[int, float, int, bool]], running: NDArray[np.float64]
+    ) -> list[dict[str, Any]]:
         """Tell the monitors of finished episodes (row, return, length, success); return SB3's info for each.
 
         ``running`` (n, 2) is return and length so far of the episodes that go on.
@@ -117,7 +119,11 @@ def find_rows(env: VecEnv) -> Rows | None:
         worlds.append(row)
     same = all(_alike(row.world, worlds[0].world) for row in worlds)
     recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
-    return Rows(worlds[0].world, worlds, monitors) if same and recorded and len(monitors) in (0, 1, len(worlds)) else None
+    return (
+        Rows(worlds[0].world, worlds, monitors)
+        if same and recorded and len(monitors) in (0, 1, len(worlds))
+        else None
+    )
 
 
 def _alike(a: World, b: World) -> bool:

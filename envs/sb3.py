@@ -95,7 +95,9 @@ class GymnasiumVecEnv(VecEnv):
         result = getattr(self.env, method_name)(*method_args, **method_kwargs)
         return [result] * len(list(self._get_indices(indices)))
 
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None) -> list[bool]:  # noqa: E501
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:  # noqa: E501
         """No row has a scalar wrapper."""
         return [False] * len(list(self._get_indices(indices)))
 

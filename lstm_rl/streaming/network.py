@@ -254,7 +254,11 @@ def coefficients(net: Net, streams: Streams, i: int, q: Any, to: Coefficients) -
     In Advantage learning the error is one output, so q is that output's column of weights.
     """
     y, s_tm1, h = streams.y[i], streams.s_tm1[i], streams.h[i]
-    a, b, c = to.a, to.b, to.c  # a of hidden units and output gates stays 0, and so do slots that a block lacks
+    a, b, c = (
+        to.a,
+        to.b,
+        to.c,
+    )  # a of hidden units and output gates stays 0, and so do slots that a block lacks
     for j in range(net.out_hiddens):
         b[0, j] = 1.0
         c[0, j] = q[net.out_inputs + j] * slope(net.f, y[j])

@@ -40,7 +40,9 @@ def _row_gradient(net: Net, to: Coefficients, partials: Any, z_m: Any, m: int) -
 
 
 @kernel
-def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any) -> None:
+def step_hidden(
+    net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any
+) -> None:
     """Plain step of ``step`` = alpha E on all hidden-layer weights of stream ``i``, then partials and traces."""
     z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
@@ -67,7 +69,15 @@ def _normalised(square: Any, g: Any, rho: Any) -> Any:
 
 @kernel
 def step_hidden_rms(
-    net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, error: Any, alpha: Any, rho: Any, decay: Any
+    net: Net,
+    w: Weights,
+    streams: Streams,
+    i: int,
+    to: Coefficients,
+    error: Any,
+    alpha: Any,
+    rho: Any,
+    decay: Any,
 ) -> None:
     """The same with RMS-normalised steps; ``alpha`` 0 and ``rho`` 1 leave weights and mean squares alone."""
     z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]

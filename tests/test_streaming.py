@@ -1,0 +1,195 @@
+"""The two executions of a topology agree: streaming kernels and Torch, in float64."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import compiled
+from lstm_rl.nn import LstmNetwork
+from lstm_rl.streaming.network import (
+    Coefficients,
+    Net,
+    Streams,
+    Weights,
+    coefficients,
+    forward,
+    make_coefficients,
+    make_net,
+    make_streams,
+)
+from lstm_rl.streaming.traces import step_hidden, trace_output
+from lstm_rl.topology import Topology
+
+SEES_GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "cells", "gates")}
+RANGES: Any = {"input_range": 1.0, "recurrent_range": 0.7, "output_range": 0.8, "bias_range": 0.5}
+TOPOLOGIES = {
+    "bakker": Topology(3, 4, hidden=12, blocks=(1, 1, 1), forget_gate_bias=3.0, **RANGES),
+    "hidden only": Topology(3, 2, hidden=5, **RANGES),
+    "tanh hidden, logistic h": Topology(
+        3, 2, hidden=5, blocks=(2,), hidden_activation="tanh", cell_output="logistic", **RANGES
+    ),
+    "1997": Topology(2, 1, blocks=(2, 2), forget_gate=False, outputs_see=("cells",), **SEES_GATES, **RANGES),
+    "2000": Topology(
+        7,
+        7,
+        blocks=(2, 2, 2, 2),
+        cells_see=("input", "cells"),
+        gates_see=("input", "cells"),
+        outputs_see=("input", "cells"),
+        biased=("input_gate", "forget_gate", "output_gate", "output"),
+        **RANGES,
+    ),
+    "2002": Topology(
+        3, 3, blocks=(1, 1), peepholes=True, cell_input="identity", cell_output="identity", **RANGES
+    ),
+    "uneven blocks, peepholes, hidden": Topology(
+        3, 2, hidden=3, blocks=(1, 3, 2), peepholes=True, outputs_see=("input", "hidden", "cells"), **RANGES
+    ),
+    "no output gate": Topology(
+        4, 4, blocks=(1, 2), output_gate=False, forget_gate=False, peepholes=True, **RANGES
+    ),
+    "no input gate": Topology(4, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+}
+T = 40
+
+
+@compiled
+def _run(
+    net: Net,
+    w: Weights,
+    streams: Streams,
+    scratch: Coefficients,
+    q: Any,
+    x: Any,
+    target: int,
+    outputs: Any,
+    gradients: Any,
+    output_gradients: Any,
+) -> None:
+    """Stream a sequence with frozen weights; keep outputs (T, K) and the gradients of output ``target``, (T, M, U)."""
+    for t in range(x.shape[0]):
+        forward(net, w, streams, 0, x[t])
+        for m in range(q.shape[0]):
+            q[m] = w.output[m, target]
+        coefficients(net, streams, 0, q, scratch)
+        step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
+        trace_output(streams, 0, target, 0.0)
+        for k in range(outputs.shape[1]):
+            outputs[t, k] = streams.outputs[0, k]
+        for m in range(gradients.shape[1]):
+            for j in range(gradients.shape[2]):
+                gradients[t, m, j] = streams.traces[0, m, j]
+        for m in range(output_gradients.shape[1]):
+            for k in range(output_gradients.shape[2]):
+                output_gradients[t, m, k] = streams.output_traces[0, m, k]
+
+
+def stream(
+    topology: Topology, network: LstmNetwork, x: NDArray[Any], target: int
+) -> tuple[NDArray[Any], ...]:
+    hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
+    weights = Weights(hidden, output, np.zeros_like(hidden), np.zeros_like(output))
+    streams = make_streams(topology, 1, np.float64)
+    outputs = np.zeros((len(x), topology.outputs))
+    gradients, output_gradients = np.zeros((len(x), *hidden.shape)), np.zeros((len(x), *output.shape))
+    _run(
+        make_net(topology, np.float64),
+        weights,
+        streams,
+        make_coefficients(topology, np.float64),
+        np.zeros(len(output)),
+        x,
+        target,
+        outputs,
+        gradients,
+        output_gradients,
+    )
+    return outputs, gradients, output_gradients
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_streaming_equals_torch(name: str) -> None:
+    topology = TOPOLOGIES[name]
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(T, topology.inputs))
+    network = LstmNetwork(topology, seed=1, truncated=True, dtype=torch.float64)
+    target = topology.outputs - 1
+    outputs, gradients, output_gradients = stream(topology, network, x, target)
+    y, _ = network(torch.tensor(x)[:, None])
+    np.testing.assert_allclose(outputs, y[:, 0].detach().numpy(), rtol=0, atol=1e-12)
+    for t in (0, 1, 7, T - 1):
+        expected, output_expected = torch.autograd.grad(
+            y[t, 0, target], [network.hidden_weights, network.output_weights], retain_graph=True
+        )
+        scale = max(1.0, float(expected.abs().max()))
+        np.testing.assert_allclose(gradients[t], expected.numpy(), rtol=0, atol=1e-10 * scale)
+        np.testing.assert_allclose(output_gradients[t], output_expected.numpy(), rtol=0, atol=1e-10)
+        assert expected.abs().max() > 1e-6  # the comparison is not one of zeros
+
+
+def test_truncated_is_full_without_recurrent_links() -> None:
+    """With the cell states as the only memory, the truncated gradient is complete backpropagation through time."""
+    topology = Topology(
+        3,
+        2,
+        hidden=3,
+        blocks=(2, 1),
+        hidden_sees=("input",),
+        cells_see=("input",),
+        gates_see=("input",),
+        **RANGES,
+    )
+    x = np.random.default_rng(0).normal(size=(T, 3))
+    network = LstmNetwork(topology, seed=1, dtype=torch.float64)  # full gradient
+    _, gradients, _ = stream(topology, network, x, 0)
+    y, _ = network(torch.tensor(x)[:, None])
+    (expected,) = torch.autograd.grad(y[-1, 0, 0], [network.hidden_weights])
+    np.testing.assert_allclose(gradients[-1], expected.numpy(), rtol=0, atol=1e-12)
+
+
+def test_gradient_equals_finite_differences() -> None:
+    """Independent of autograd: without recurrent links, by moving each weight."""
+    topology = Topology(
+        2,
+        1,
+        hidden=2,
+        blocks=(2,),
+        hidden_sees=("input",),
+        cells_see=("input",),
+        gates_see=("input",),
+        **RANGES,
+    )
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    network = LstmNetwork(topology, seed=1, dtype=torch.float64)
+    _, gradients, _ = stream(topology, network, x, 0)
+    step = 1e-5
+    with torch.no_grad():
+        for m, j in np.ndindex(*topology.mask.shape):
+            values = []
+            for sign in (1.0, -1.0):
+                network.hidden_weights[m, j] += sign * step
+                values.append(stream(topology, network, x, 0)[0][-1, 0])
+                network.hidden_weights[m, j] -= sign * step
+            assert gradients[-1, m, j] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-8)
+
+
+def test_bakker_by_hand() -> None:
+    """One cell, one input, two steps: the equations of the paper with a pencil."""
+    topology = Topology(1, 1, blocks=(1,), cells_see=("input",), gates_see=("input",), biased=())
+    network = LstmNetwork(topology, seed=0, dtype=torch.float64)
+    w_in, w_f, w_out, w_c = network.hidden_weights.detach().numpy()[0]
+    w_k = network.output_weights.detach().numpy()[0, 0]
+
+    def sigma(v: float) -> float:
+        return float(1.0 / (1.0 + np.exp(-v)))
+
+    s = 0.0
+    x = np.array([[1.0], [-2.0]])
+    outputs, _, _ = stream(topology, network, x, 0)
+    for t in range(2):
+        v = x[t, 0]
+        s = sigma(w_f * v) * s + sigma(w_in * v) * (4.0 * sigma(w_c * v) - 2.0)
+        assert outputs[t, 0] == pytest.approx(w_k * sigma(w_out * v) * (2.0 * sigma(s) - 1.0), abs=1e-13)
