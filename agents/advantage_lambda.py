@@ -119,16 +119,14 @@ class Learner(NamedTuple):
 
 
 @kernel
-def td_error(
-    r_t: float, discount_t: float, v_tm1: float, v_t: float, chosen_tm1: float, kappa: float
-) -> float:
+def td_error(r_t: float, discount_t: float, v_tm1: float, v_t: float, chosen_tm1: float, kappa: float) -> float:
     """E = V(s) + [r + discount V(s') - V(s)] / kappa - A(s, a); ``discount_t`` is 0 after a terminal step."""
     return v_tm1 + (r_t + discount_t * v_t - v_tm1) / kappa - chosen_tm1
 
 
 @kernel
 def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
-    """to = (x - mean) / standard deviation, cut off at +- clip; all (I,)."""
+    """To = (x - mean) / standard deviation, cut off at +- clip; all (I,)."""
     for m in range(to.shape[0]):
         variance = normaliser.square[m] / max(normaliser.count[0], 1.0)
         to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
@@ -297,9 +295,7 @@ def train(
 
 
 @kernel
-def _step_world(
-    learner: Learner, worlds: Worlds, handed: Handed, i: int, finished: Any, episodes: int
-) -> int:
+def _step_world(learner: Learner, worlds: Worlds, handed: Handed, i: int, finished: Any, episodes: int) -> int:
     """Row ``i`` of the world takes its pending action; reset it if its episode ends; return the number of episodes."""
     noise = worlds.tape[i, worlds.position[i]]
     worlds.position[i] += 1

@@ -120,9 +120,7 @@ class AdvantageLearning(BaseAlgorithm):
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = _environment_horizon(self.env) or 100
-        self._position: dict[str, Any] | None = (
-            None  # where a saved model stood, until `learn` goes on from there
-        )
+        self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         self._n_updates = 0
         if _init_setup_model:
             self._setup_model()
@@ -145,9 +143,7 @@ class AdvantageLearning(BaseAlgorithm):
         """Put n streams at rest around the policy's weights."""
         config, n = self.config, self.n_envs
         topology, dtype = self.policy.topology, config.precision
-        generator = np.random.default_rng(
-            None if self.seed is None else [self.seed, 1]
-        )  # not that of the weights
+        generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
         self._learner = Learner(
             Rule(
                 config.gamma,
@@ -211,9 +207,7 @@ class AdvantageLearning(BaseAlgorithm):
             ValueError: An observation is not finite.
         """
         fresh = reset_num_timesteps or self._last_obs is None
-        total, hooks = self._setup_learn(
-            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
-        )
+        total, hooks = self._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
         assert self.env is not None
         if fresh and (reset_num_timesteps or not self._restore()):
             self._begin()
@@ -225,9 +219,7 @@ class AdvantageLearning(BaseAlgorithm):
             hooks.on_rollout_start()
             steps = min(self.config.chunk_size, -(-(total - self.num_timesteps) // self.n_envs))
             steps = min([steps, *(event - calls % event for calls, event in _events(hooks))])
-            going_on = (
-                self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
-            )
+            going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
             self._check_finite()
             hooks.on_rollout_end()
             chunks += 1
@@ -290,9 +282,7 @@ class AdvantageLearning(BaseAlgorithm):
         infos += [{} for _ in range(self.n_envs)]
         dones = np.append(dones, np.zeros(self.n_envs, np.bool_))
         new_obs, rewards = self._last_obs, np.zeros(self.n_envs, np.float32)
-        callback.update_locals(
-            {"dones": dones, "infos": infos, "new_obs": new_obs, "rewards": rewards, "self": self}
-        )
+        callback.update_locals({"dones": dones, "infos": infos, "new_obs": new_obs, "rewards": rewards, "self": self})
         _count_calls(callback, steps - 1)
         return callback.on_step()
 
@@ -410,9 +400,7 @@ class AdvantageLearning(BaseAlgorithm):
             raise
 
     @classmethod
-    def load(
-        cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any
-    ) -> Self:  # type: ignore[override]  # noqa: E501
+    def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
         """Load a model; see SB3's `BaseAlgorithm.load`. Keywords may be fields of `Config`.
 
         Raises:
@@ -420,13 +408,9 @@ class AdvantageLearning(BaseAlgorithm):
         """
         data, _, _ = load_from_zip_file(path, device="cpu")
         if data is None or not isinstance(data.get("config"), Config):
-            raise ValueError(
-                f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it"
-            )
+            raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
         names = {field.name for field in fields(Config)}
-        settings = {
-            key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])
-        }
+        settings = {key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])}
         if settings:
             kwargs["config"] = _override(data["config"], settings)
             kwargs |= {"learning_rate": kwargs["config"].learning_rate} if "learning_rate" in settings else {}
@@ -472,9 +456,7 @@ def _override(config: Config, settings: dict[str, Any]) -> Config:
     names = [field.name for field in fields(Config)]
     for name in settings:
         if name not in names:
-            raise TypeError(
-                f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}"
-            )
+            raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
     return replace(config, **settings)
 
 
@@ -535,11 +517,7 @@ def _flat(callback: BaseCallback) -> list[BaseCallback]:
 
 def _events(callback: BaseCallback) -> list[tuple[int, int]]:
     """(calls so far, calls between events) of every callback that acts on multiples of its number of calls."""
-    pairs = [
-        (each.n_calls, getattr(each, name, 0))
-        for each in _flat(callback)
-        for name in ("eval_freq", "save_freq")
-    ]
+    pairs = [(each.n_calls, getattr(each, name, 0)) for each in _flat(callback) for name in ("eval_freq", "save_freq")]
     return [(calls, event) for calls, event in pairs if event > 0]
 
 

@@ -102,9 +102,7 @@ class Config:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
-        check_choice(
-            "exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed")
-        )
+        check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
             check_float("epsilon", self.epsilon, 0.0, 1.0)

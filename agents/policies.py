@@ -119,10 +119,7 @@ class LstmPolicy(BasePolicy):
     def weights(self) -> Weights:
         """Views of the parameters, not copies."""
         return Weights(
-            *(
-                self._view(name)
-                for name in ("hidden_weights", "output_weights", "hidden_square", "output_square")
-            )
+            *(self._view(name) for name in ("hidden_weights", "output_weights", "hidden_square", "output_square"))
         )
 
     def normaliser(self) -> Normaliser:
@@ -207,9 +204,7 @@ class LstmPolicy(BasePolicy):
                 f"state must be what predict returned for {n} rows of this network, got shapes "
                 f"{[np.shape(part) for part in state]}"
             )
-        starts = (
-            np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
-        )
+        starts = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
         net, streams, _ = self._scratch(n)
         for array, part in zip((streams.y, streams.s, streams.y_cells), state, strict=False):
             array[:] = part

@@ -38,9 +38,7 @@ CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
 
 _numbers = types.float64[::1]
 reset_rule, reset_at = rule_type(types.void(_numbers, _numbers, _numbers))
-step_rule, step_at = rule_type(
-    types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers)
-)
+step_rule, step_at = rule_type(types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers))
 observe_rule, observe_at = rule_type(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
 RESET, STEP, OBSERVE = range(3)  # where the rules stand in `World.rules`
 
@@ -61,9 +59,7 @@ class World:
     survival_is_success: bool = False  # whether reaching `max_steps` counts as success
     horizon: int | None = None  # steps of an optimal episode, or the lag that memory has to bridge
     optimal_return: float | None = None  # expected undiscounted return of the best policy
-    memoryless_return: float | None = (
-        None  # the same of the best policy that sees only the present observation
-    )
+    memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
     renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
 
     @cached_property
@@ -99,9 +95,7 @@ def make_world(name: str, arguments: dict[str, Any]) -> World:
 
 
 @compiled
-def reset_row(
-    rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any
-) -> None:
+def reset_row(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any) -> None:
     """Start row ``i``'s next episode in place: state (n, S), elapsed (n,), observation (n, I); noise (Z,)."""
     reset, observe = reset_at(rules[RESET]), observe_at(rules[OBSERVE])
     elapsed[i] = 0

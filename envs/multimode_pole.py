@@ -69,9 +69,7 @@ def pole_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, 
     force = params[FORCE] * state[MODE] * (1.0 if action == 1 else -1.0)
     sin, cos = math.sin(state[THETA]), math.cos(state[THETA])
     q = (force + moment * state[THETA_DOT] * state[THETA_DOT] * sin) / total
-    theta_acc = (params[GRAVITY] * sin - q * cos) / (
-        params[HALF] * (4.0 / 3.0 - params[POLE] * cos * cos / total)
-    )
+    theta_acc = (params[GRAVITY] * sin - q * cos) / (params[HALF] * (4.0 / 3.0 - params[POLE] * cos * cos / total))
     x_acc = q - moment * theta_acc * cos / total
     state[X] += params[TAU] * state[X_DOT]
     state[X_DOT] += params[TAU] * x_acc

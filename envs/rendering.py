@@ -65,9 +65,7 @@ class Canvas:
         self.line((x - dx * half, y - dy * half), neck, color, length / 6)
         self.polygon([(x + dx * half, y + dy * half), *sides], color)
 
-    def words(
-        self, x: float, y: float, words: str, color: str = INK, size: int = 16, anchor: str = "l"
-    ) -> None:
+    def words(self, x: float, y: float, words: str, color: str = INK, size: int = 16, anchor: str = "l") -> None:
         """Text whose left end, middle or right end (``anchor`` l, m or r) lies at (x, y)."""
         stamp = _stamp(words, size)
         left = x - stamp.width * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor]

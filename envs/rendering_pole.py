@@ -72,9 +72,7 @@ def _draw_mode(canvas: Canvas, state: Any) -> None:
 
 def _draw_pole(canvas: Canvas, world: World, state: Any) -> None:
     params = world.params
-    half_width = params[MAX_X] + 2 * params[HALF] * math.sin(
-        params[MAX_ANGLE]
-    )  # metres that a pole can reach
+    half_width = params[MAX_X] + 2 * params[HALF] * math.sin(params[MAX_ANGLE])  # metres that a pole can reach
     scale = min(REACH / half_width, TALL / (2 * params[HALF]))  # pixels per metre
     limit, length = params[MAX_X] * scale, 2 * params[HALF] * scale
     canvas.line((LEFT, TRACK_Y), (2 * CENTER - LEFT, TRACK_Y), LINE, 3)

@@ -120,9 +120,7 @@ def find_rows(env: VecEnv) -> Rows | None:
     same = all(_alike(row.world, worlds[0].world) for row in worlds)
     recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
     return (
-        Rows(worlds[0].world, worlds, monitors)
-        if same and recorded and len(monitors) in (0, 1, len(worlds))
-        else None
+        Rows(worlds[0].world, worlds, monitors) if same and recorded and len(monitors) in (0, 1, len(worlds)) else None
     )
 
 

@@ -106,9 +106,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         world, n = self.world, self.num_envs
         integers = np.issubdtype(moves.dtype, np.integer)
         if moves.shape != (n,) or not integers or moves.min() < 0 or moves.max() >= world.action_space.n:
-            raise ValueError(
-                f"actions must be {n} integers in 0..{world.action_space.n - 1}, got {actions!r}"
-            )
+            raise ValueError(f"actions must be {n} integers in 0..{world.action_space.n - 1}, got {actions!r}")
         if self.autoreset_mode is AutoresetMode.DISABLED and self.ended.any():
             raise ValueError(
                 f"rows {np.flatnonzero(self.ended).tolist()} have ended and must be reset before the next step"

@@ -107,12 +107,8 @@ class Topology:
         for cells in self.blocks:
             check_int("blocks", cells, 1)
         if not self.blocks and not self.hidden:
-            raise ValueError(
-                "blocks and hidden must not both be empty: the network would have no hidden layer"
-            )
-        if self.peepholes and not (
-            self.blocks and any((self.input_gate, self.forget_gate, self.output_gate))
-        ):
+            raise ValueError("blocks and hidden must not both be empty: the network would have no hidden layer")
+        if self.peepholes and not (self.blocks and any((self.input_gate, self.forget_gate, self.output_gate))):
             raise ValueError("peepholes need at least one block with a gate, got none")
         for name in ("hidden_activation", "cell_input", "cell_output", "output_activation"):
             if getattr(self, name) not in SQUASHES:
@@ -121,21 +117,15 @@ class Topology:
             unknown = set(getattr(self, name)) - set(LAYERS)
             if unknown or (name == "outputs_see" and "gates" in self.outputs_see):
                 allowed = LAYERS if name != "outputs_see" else ("input", "hidden", "cells")
-                raise ValueError(
-                    f"{name} must hold layers out of {', '.join(allowed)}, got {getattr(self, name)!r}"
-                )
+                raise ValueError(f"{name} must hold layers out of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if unknown := set(self.biased) - {*UNITS, "output"}:
-            raise ValueError(
-                f"biased must hold units out of {', '.join((*UNITS, 'output'))}, got {sorted(unknown)}"
-            )
+            raise ValueError(f"biased must hold units out of {', '.join((*UNITS, 'output'))}, got {sorted(unknown)}")
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)
         for gate in GATES:
             bias = getattr(self, f"{gate}_bias")
             if isinstance(bias, tuple) and len(bias) != len(self.blocks):
-                raise ValueError(
-                    f"{gate}_bias must be one number or {len(self.blocks)}, one per block, got {bias!r}"
-                )
+                raise ValueError(f"{gate}_bias must be one number or {len(self.blocks)}, one per block, got {bias!r}")
             for value in bias if isinstance(bias, tuple) else () if bias is None else (bias,):
                 check_float(f"{gate}_bias", value)
 

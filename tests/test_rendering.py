@@ -43,9 +43,7 @@ def assert_all_differ(pictures: list[NDArray[np.uint8]], pixels: int = 200) -> N
 
 @pytest.mark.parametrize("length", [1, 2, 10, 70, 1000])
 @pytest.mark.parametrize("make", [tmaze, noisy_tmaze])
-def test_every_maze_has_one_size_of_picture_and_moving_shows(
-    make: Callable[[int], World], length: int
-) -> None:
+def test_every_maze_has_one_size_of_picture_and_moving_shows(make: Callable[[int], World], length: int) -> None:
     world = make(length)
     places = sorted({0, 1, length // 2, length - 1, length})
     pictures = [draw(world, (place, 1, place > 0, 0)) for place in places]
@@ -179,7 +177,5 @@ def test_the_window_shows_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_pygame_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(
-        ImportError, match=r"^render_mode='human' needs pygame: pip install lstm-rl\[human\]$"
-    ):
+    with pytest.raises(ImportError, match=r"^render_mode='human' needs pygame: pip install lstm-rl\[human\]$"):
         Window(10, 10, 15)

@@ -42,15 +42,11 @@ TOPOLOGIES = {
         biased=("input_gate", "forget_gate", "output_gate", "output"),
         **RANGES,
     ),
-    "2002": Topology(
-        3, 3, blocks=(1, 1), peepholes=True, cell_input="identity", cell_output="identity", **RANGES
-    ),
+    "2002": Topology(3, 3, blocks=(1, 1), peepholes=True, cell_input="identity", cell_output="identity", **RANGES),
     "uneven blocks, peepholes, hidden": Topology(
         3, 2, hidden=3, blocks=(1, 3, 2), peepholes=True, outputs_see=("input", "hidden", "cells"), **RANGES
     ),
-    "no output gate": Topology(
-        4, 4, blocks=(1, 2), output_gate=False, forget_gate=False, peepholes=True, **RANGES
-    ),
+    "no output gate": Topology(4, 4, blocks=(1, 2), output_gate=False, forget_gate=False, peepholes=True, **RANGES),
     "no input gate": Topology(4, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
 }
 T = 40
@@ -87,9 +83,7 @@ def _run(
                 output_gradients[t, m, k] = streams.output_traces[0, m, k]
 
 
-def stream(
-    topology: Topology, network: LstmNetwork, x: NDArray[Any], target: int
-) -> tuple[NDArray[Any], ...]:
+def stream(topology: Topology, network: LstmNetwork, x: NDArray[Any], target: int) -> tuple[NDArray[Any], ...]:
     hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
     weights = Weights(hidden, output, np.zeros_like(hidden), np.zeros_like(output))
     streams = make_streams(topology, 1, np.float64)

@@ -58,9 +58,7 @@ class LstmNetwork(nn.Module):
         self.hidden_weights = nn.Parameter(torch.tensor(hidden, dtype=dtype))
         self.output_weights = nn.Parameter(torch.tensor(output, dtype=dtype))
         self.register_buffer("mask", torch.tensor(topology.mask, dtype=dtype), persistent=False)
-        self.register_buffer(
-            "block_of_cell", torch.tensor(topology.block_of_cell, dtype=torch.long), persistent=False
-        )
+        self.register_buffer("block_of_cell", torch.tensor(topology.block_of_cell, dtype=torch.long), persistent=False)
 
     mask: Tensor
     block_of_cell: Tensor

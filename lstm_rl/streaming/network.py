@@ -138,7 +138,7 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
 
 
 def make_streams(topology: Topology, n: int, dtype: Any = np.float32) -> Streams:
-    """n streams at rest: all states, partials and traces 0."""
+    """N streams at rest: all states, partials and traces 0."""
     t = topology
     m, u, c, v, k, slots = t.sources, t.units, t.cells, t.output_sources, t.outputs, max((1, *t.blocks))
     shapes = [(m,), (u,), (c,), (c,), (c,), (c,), (v,), (k,), (slots, m, u), (m, u), (v, k)]
@@ -163,7 +163,7 @@ def reset(streams: Streams, i: int) -> None:
 
 @kernel
 def _add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
-    """net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise."""
+    """Net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise."""
     m = start
     while m + 3 < stop:
         z0, z1, z2, z3 = z[m], z[m + 1], z[m + 2], z[m + 3]

@@ -4,7 +4,7 @@ All are one family, y = scale * logistic(gain * v) + offset; the derivative foll
 y' = gain * scale * p (1 - p) with p = (y - offset) / scale. The identity has gain 0 here, as a mark.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lstm_rl.compiled import kernel
 from lstm_rl.topology import Squash
@@ -53,7 +53,7 @@ def logistic(v: float) -> float:
 
 @kernel
 def squash(f: Squashing, v: float) -> float:
-    """y = f(v)."""
+    """Y = f(v)."""
     return v if f.gain == 0.0 else f.scale * logistic(f.gain * v) + f.offset
 
 

@@ -40,9 +40,7 @@ def _row_gradient(net: Net, to: Coefficients, partials: Any, z_m: Any, m: int) -
 
 
 @kernel
-def step_hidden(
-    net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any
-) -> None:
+def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any) -> None:
     """Plain step of ``step`` = alpha E on all hidden-layer weights of stream ``i``, then partials and traces."""
     z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
