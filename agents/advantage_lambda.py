@@ -9,9 +9,9 @@ One learner is one `Learner`: weights that all streams share, and everything tha
 step. Between steps each stream has already chosen its next action, its traces contain that action's gradient, and
 its weights wait for the reward. Streams learn one after the other, in order.
 
-Both ways of training are the same compiled function, `train`: with a world inside the loop, or called once per step with
-what any other environment returned. Nothing in it depends on chunking or on who calls, so their weights agree to the last
-bit.
+Both ways of training are the same compiled function, `train`: with a world inside the loop, or called once per step
+with what any other environment returned. Nothing in it depends on chunking or on who calls, so their weights agree to
+the last bit.
 """
 
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class Rule(NamedTuple):
 class Normaliser(NamedTuple):
     """Running statistics of the inputs over all streams (Welford)."""
 
-    count: NDArray[np.float64]  # (1,)
+    seen: NDArray[np.float64]  # (1,)
     mean: NDArray[np.float64]  # (I,)
     square: NDArray[np.float64]  # (I,) sum of squared deviations
 
@@ -128,7 +128,7 @@ def td_error(r_t: float, discount_t: float, v_tm1: float, v_t: float, chosen_tm1
 def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
     """To = (x - mean) / standard deviation, cut off at +- clip; all (I,)."""
     for m in range(to.shape[0]):
-        variance = normaliser.square[m] / max(normaliser.count[0], 1.0)
+        variance = normaliser.square[m] / max(normaliser.seen[0], 1.0)
         to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
 
 
@@ -137,10 +137,10 @@ def see(learner: Learner, i: int, observation: Any) -> float:
     """Let stream ``i`` see an observation (I,): one step of the network; return V."""
     statistics, x = learner.normaliser, learner.x
     if learner.rule.normalize_observations:
-        statistics.count[0] += 1.0
+        statistics.seen[0] += 1.0
         for m in range(x.shape[0]):
             deviation = observation[m] - statistics.mean[m]
-            statistics.mean[m] += deviation / statistics.count[0]
+            statistics.mean[m] += deviation / statistics.seen[0]
             statistics.square[m] += deviation * (observation[m] - statistics.mean[m])
         normalise(statistics, learner.rule.observation_clip, observation, x)
     else:

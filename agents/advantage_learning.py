@@ -1,13 +1,12 @@
 """`AdvantageLearning`: LSTM Advantage(lambda) as a stable-baselines3 algorithm.
 
-The learning rule is in `advantage_lambda`; this file is the adapter: SB3's learn loop, logging, saving and exact resume.
+The learning rule is in `advantage_lambda`; this file adapts it: SB3's learn loop, logging, saving and exact resume.
 Worlds of `lstm_rl.envs` train inside one compiled loop, in chunks between which SB3's callbacks and logger get their
 turn; any other environment is stepped from here. Both give the same weights to the last bit.
 """
 
-import os
+import math
 import sys
-import tempfile
 import time
 import warnings
 from dataclasses import fields, replace
@@ -19,7 +18,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EventCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EventCallback, ProgressBarCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
@@ -42,6 +41,7 @@ from lstm_rl.agents.advantage_lambda import (
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import make_exploration
 from lstm_rl.agents.policies import LstmPolicy, to_input
+from lstm_rl.atomic import whole
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import Rows, find_rows
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -168,16 +168,25 @@ class AdvantageLearning(BaseAlgorithm):
             np.zeros(5),
         )
         inputs = topology.inputs
-        rows, flags = (
-            (np.zeros((n, inputs), np.float32) for _ in range(3)),
-            (np.zeros(n, np.bool_) for _ in range(2)),
+        self._handed = Handed(
+            np.zeros(n, np.float32),
+            np.zeros(n, np.bool_),
+            np.zeros(n, np.bool_),
+            np.zeros((n, inputs), np.float32),
+            np.zeros((n, inputs), np.float32),
         )
-        self._handed = Handed(np.zeros(n, np.float32), *flags, next(rows), next(rows))
-        nothing = np.zeros((n, 0))
         self._no_worlds = Worlds(
-            False, np.zeros(3, np.int64), np.zeros(0), 0, False, np.zeros((n, 0, 0)), np.zeros(n, np.int64),
-            nothing, np.zeros(n, np.int64), next(rows),
-        )  # fmt: skip
+            active=False,
+            rules=np.zeros(3, np.int64),
+            params=np.zeros(0),
+            max_steps=0,
+            survival_is_success=False,
+            tape=np.zeros((n, 0, 0)),
+            position=np.zeros(n, np.int64),
+            state=np.zeros((n, 0)),
+            elapsed=np.zeros(n, np.int64),
+            observation=self._handed.first,
+        )
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
@@ -194,8 +203,8 @@ class AdvantageLearning(BaseAlgorithm):
 
         Args:
             total_timesteps: Steps to add.
-            callback: SB3 callbacks. They are called at the borders of chunks, of ``config.chunk_size`` steps or up to the
-                next multiple of a callback's own ``eval_freq`` or ``save_freq``; ``n_calls`` counts every step.
+            callback: SB3 callbacks. They are called at the borders of chunks of ``config.chunk_size`` steps, and at
+                multiples of a callback's own ``eval_freq`` or ``save_freq``; ``n_calls`` counts every step.
             log_interval: Chunks between two writes of the log.
             tb_log_name: Name of the run in TensorBoard.
             reset_num_timesteps: False goes on: in mid-episode if the model is live, or was loaded and the environment
@@ -220,7 +229,6 @@ class AdvantageLearning(BaseAlgorithm):
             steps = min(self.config.chunk_size, -(-(total - self.num_timesteps) // self.n_envs))
             steps = min([steps, *(event - calls % event for calls, event in _events(hooks))])
             going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
-            self._check_finite()
             hooks.on_rollout_end()
             chunks += 1
             if log_interval and chunks % log_interval == 0:
@@ -275,9 +283,10 @@ class AdvantageLearning(BaseAlgorithm):
         dones = np.ones(len(infos), np.bool_)
         self.num_timesteps += steps * self.n_envs
         self._update_info_buffer(infos, dones)
-        self._last_obs = rows.observation.copy()  # type: ignore[assignment]
+        self._last_obs = rows.observation.copy()
         self._last_episode_starts = rows.elapsed == 0
         self._after(steps)
+        self._check_finite()
         # What callbacks read: each episode that ended in this chunk once, then the rows that go on
         infos += [{} for _ in range(self.n_envs)]
         dones = np.append(dones, np.zeros(self.n_envs, np.bool_))
@@ -305,6 +314,7 @@ class AdvantageLearning(BaseAlgorithm):
             self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
             self._update_info_buffer(infos, dones)
             self._after(1)
+            self._check_finite()
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
@@ -315,11 +325,11 @@ class AdvantageLearning(BaseAlgorithm):
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
 
     def _check_finite(self) -> None:
-        weights = self._learner.weights
-        if not (np.isfinite(weights.hidden).all() and np.isfinite(weights.output).all()):
+        """Errors add up in the sums, so one look at them finds any that is not finite, and with it any such weight."""
+        if not math.isfinite(self._learner.sums[ABS_ERROR]):
             raise DivergedError(
-                f"training diverged before step {self.num_timesteps}: weights must be finite numbers; "
-                f"lower learning_rate (it is {self.lr_schedule(self._current_progress_remaining):g})"
+                f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
+                f"learning_rate, which is {self.lr_schedule(self._current_progress_remaining):g}"
             )
 
     # --- logging -----------------------------------------------------------------------------------------------------
@@ -358,7 +368,7 @@ class AdvantageLearning(BaseAlgorithm):
 
     # --- acting ------------------------------------------------------------------------------------------------------
 
-    def predict(  # type: ignore[override]
+    def predict(
         self,
         observation: Any,
         state: tuple[NDArray[Any], ...] | None = None,
@@ -388,16 +398,8 @@ class AdvantageLearning(BaseAlgorithm):
             super().save(path, exclude, include)
             return
         target = Path(path)
-        target = target if target.suffix else target.with_suffix(".zip")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".zip", prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
-        try:
-            super().save(name, exclude, include)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole(target if target.suffix else target.with_suffix(".zip")) as part:
+            super().save(part, exclude, include)
 
     @classmethod
     def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
@@ -448,7 +450,7 @@ class AdvantageLearning(BaseAlgorithm):
             for name, value in values.items():
                 target = self._learner.sums if part == "log" else getattr(getattr(self._learner, part), name)
                 target[:] = value
-        self._last_obs = _restore_environments(self.env, position["envs"])  # type: ignore[assignment]
+        self._last_obs = _restore_environments(self.env, position["envs"])
         return True
 
 
@@ -525,3 +527,5 @@ def _count_calls(callback: BaseCallback, calls: int) -> None:
     """Count the steps of a chunk that no callback saw."""
     for each in _flat(callback):
         each.n_calls += calls
+        if isinstance(each, ProgressBarCallback):
+            each.pbar.update(calls * each.training_env.num_envs)

@@ -25,7 +25,7 @@ class Config:
     """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else 100."""
 
     # --- Advantage(lambda) ---
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     """alpha > 0, per environment step; `AdvantageLearning` also takes a schedule as SB3 does."""
     gamma: float = 0.98
     """Discount per step, in [0, 1]."""
@@ -39,6 +39,8 @@ class Config:
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rms")."""
     rms_decay: float = 0.999
     """Decay of that running mean square per step, in [0, 1)."""
+    rms_initial: float = 0.01
+    """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     normalize_observations: bool = True
     """Subtract each input's running mean and divide by its running standard deviation."""
     observation_clip: float = 30.0
@@ -69,6 +71,11 @@ class Config:
     """Ordinary hidden units beside the memory blocks, >= 0."""
     cells: int = 8
     """Memory blocks of one cell each, >= 0."""
+    recurrent: bool = False
+    """Whether gates, cell inputs and hidden units see hidden units and cells of the step before (the paper). Without,
+    the cells are the only memory, and the truncated gradient is exact."""
+    cell_bias: bool = False
+    """Whether cell inputs have a bias; over a long episode a cell adds it up to a ramp."""
     input_range: float = 0.3
     """Initial weights from inputs are uniform in +- this, >= 0."""
     recurrent_range: float = 0.1
@@ -109,7 +116,7 @@ class Config:
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("longest", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
-        for name in ("temperature_scale", "explorer_learning_rate"):
+        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial"):
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size"):
             check_int(name, getattr(self, name), 1)

@@ -7,8 +7,8 @@ Every stream has its own 64-bit random generator (splitmix64, Steele et al. 2014
 - extended epsilon (Dabney, Ostrovski, Barreto 2020): that action then lasts for d steps, P(d >= k) = k^(1 - mu).
   In a corridor a single random step is undone by the next greedy one; a lasting one goes somewhere.
 - Boltzmann: P(a) ~ exp(A(a) / T).
-- directed (Bakker 2001, section 3): Boltzmann with T = max(T_min, scale y_v(x)), where a feedforward network on the same
-  input learns y_v(t) -> |E(t)| + beta y_v(t+1): hot where errors are or follow, cool in the corridor.
+- directed (Bakker 2001, section 3): Boltzmann with T = max(T_min, scale y_v(x)), where a feedforward network on the
+  same input learns y_v(t) -> |E(t)| + beta y_v(t+1): hot where errors are or follow, cool in the corridor.
 """
 
 import math
@@ -42,7 +42,7 @@ class Explorer(NamedTuple):
     """The directed explorer's weights (shared) and each stream's exploration state; save these and nothing is lost."""
 
     hidden: NDArray[np.float64]  # (G, I + 1), last column bias
-    output: NDArray[np.float64]  # (G + 1,), last bias
+    output: Any  # (G + 1,) float64, last bias
     x: NDArray[np.float64]  # (n, I) input at t
     y_hidden: NDArray[np.float64]  # (n, G) at t
     y_v: NDArray[np.float64]  # (n,) at t

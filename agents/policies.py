@@ -1,4 +1,4 @@
-"""`LstmPolicy`: the Torch parameters, and acting with an explicit state. The compiled kernels work on the same memory."""
+"""`LstmPolicy`: the Torch parameters, and acting with an explicit state. Compiled kernels work on the same memory."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer, choose, look, make_exploration, make_explorer
 from lstm_rl.compiled import compiled
 from lstm_rl.streaming.network import Net, Streams, Weights, forward, make_net, make_streams
-from lstm_rl.topology import Topology
+from lstm_rl.topology import Layer, Topology
 
 State = tuple[NDArray[Any], ...]
 """Activations (n, U), cell states (n, C), cell outputs (n, C), lasting random action (n, 2)."""
@@ -94,11 +94,8 @@ class LstmPolicy(BasePolicy):
         self.output_weights = torch.nn.Parameter(output)  # (V, K)
         self.explorer_hidden = torch.nn.Parameter(torch.tensor(explorer[0]))  # (G, I + 1)
         self.explorer_output = torch.nn.Parameter(torch.tensor(explorer[1]))  # (G + 1,)
-        import os
-
-        V0 = float(os.environ.get("V0", "0"))
-        self.register_buffer("hidden_square", torch.zeros_like(hidden) + V0)
-        self.register_buffer("output_square", torch.zeros_like(output) + V0)
+        self.register_buffer("hidden_square", torch.full_like(hidden, self.config.rms_initial))
+        self.register_buffer("output_square", torch.full_like(output, self.config.rms_initial))
         self.register_buffer("observation_count", torch.zeros(1, dtype=torch.float64))
         self.register_buffer("observation_mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("observation_square", torch.zeros(inputs, dtype=torch.float64))
@@ -241,12 +238,18 @@ class LstmPolicy(BasePolicy):
 
 
 def default_topology(config: Config, inputs: int, actions: int, horizon: int) -> Topology:
-    """The network that a configuration describes: hidden units and one-cell blocks with three gates, fully recurrent."""
+    """The network that a configuration describes: hidden units and blocks of one cell with three gates."""
+    sees: tuple[Layer, ...] = ("input", "hidden", "cells") if config.recurrent else ("input",)
+    biased = ("hidden", "input_gate", "forget_gate", "output_gate", *(("cells",) if config.cell_bias else ()), "output")
     return Topology(
         inputs,
         actions,
         hidden=config.hidden,
         blocks=(1,) * config.cells,
+        hidden_sees=sees,
+        cells_see=sees,
+        gates_see=sees,
+        biased=biased,
         input_range=config.input_range,
         recurrent_range=config.recurrent_range,
         output_range=config.output_range,

@@ -38,7 +38,8 @@ CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
 
 _numbers = types.float64[::1]
 reset_rule, reset_at = rule_type(types.void(_numbers, _numbers, _numbers))
-step_rule, step_at = rule_type(types.Tuple((types.float64, types.int64))(_numbers, _numbers, types.int64, _numbers))
+_outcome: Any = types.Tuple((types.float64, types.int64))  # type: ignore[no-untyped-call]
+step_rule, step_at = rule_type(_outcome(_numbers, _numbers, types.int64, _numbers))
 observe_rule, observe_at = rule_type(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
 RESET, STEP, OBSERVE = range(3)  # where the rules stand in `World.rules`
 

@@ -26,8 +26,8 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             check_choice("render_mode", render_mode, RENDER_MODES)
         self.world = world
         self.render_mode = render_mode
-        self.observation_space = world.observation_space
-        self.action_space = world.action_space  # type: ignore[assignment]
+        self.observation_space = world.observation_space  # type: ignore[assignment]
+        self.action_space = world.action_space
         self.metadata = type(self).metadata | {
             "optimal_return": world.optimal_return,
             "memoryless_return": world.memoryless_return,

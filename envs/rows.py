@@ -86,7 +86,8 @@ class Rows:
         for row, monitor in enumerate(self.monitors):
             if isinstance(monitor, Monitor):
                 length = int(running[row, 1])
-                monitor.total_steps += sum(episode[2] for episode in finished if episode[0] == row)
+                taken = sum(episode[2] for episode in finished if episode[0] == row) + length
+                monitor.total_steps += taken - len(monitor.rewards)  # which were running before, and counted
                 monitor.rewards = [running[row, 0]] * min(length, 1) + [0.0] * (length - 1)
             else:
                 monitor.episode_returns = running[:, 0].astype(np.float32)
@@ -97,8 +98,8 @@ class Rows:
 def find_rows(env: VecEnv) -> Rows | None:
     """The rows inside ``env``, or ``None`` if it holds anything but worlds under SB3's and Gymnasium's plain wrappers.
 
-    Plain are Monitor, VecMonitor, OrderEnforcing and PassiveEnvChecker; under any other wrapper a step may mean more than
-    the world's rules say.
+    Plain are Monitor, VecMonitor, OrderEnforcing and PassiveEnvChecker; under any other wrapper a step may mean more
+    than the world's rules say.
     """
     monitors: list[Any] = []
     if isinstance(env, VecMonitor):
@@ -113,7 +114,7 @@ def find_rows(env: VecEnv) -> Rows | None:
         while isinstance(row, (OrderEnforcing, PassiveEnvChecker)) or type(row) is Monitor:
             if isinstance(row, Monitor):
                 monitors.append(row)
-            row = row.env  # type: ignore[attr-defined]
+            row = row.env
         if type(row) is not WorldEnv or row.render_mode == "human":
             return None
         worlds.append(row)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
@@ -18,8 +18,9 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 class GymnasiumVecEnv(VecEnv):
     """Present a same-step `VectorEnv` to stable-baselines3.
 
-    ``infos[i]`` holds row i's entries of Gymnasium's info arrays and, where an episode ended, its last observation as
-    ``terminal_observation``, its last info, and ``TimeLimit.truncated``.
+    ``infos[i]`` holds row i's entries of Gymnasium's info arrays and ``TimeLimit.truncated``. Where an episode ended it
+    is that episode's last info, with its last observation as ``terminal_observation``; the next one's first info is in
+    ``reset_infos``. Both are as in SB3's own vector environments.
 
     Raises:
         ValueError: The environment does not reset in the same step.
@@ -46,7 +47,7 @@ class GymnasiumVecEnv(VecEnv):
         """Reset all rows; seeds given to `seed` act here."""
         seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
         options = next((options for options in self._options if options), None)
-        observation, infos = self.env.reset(seed=seeds, options=options)
+        observation, infos = self.env.reset(seed=seeds, options=options)  # type: ignore[arg-type]  # a list is fine
         self.reset_infos = _rows(infos, self.num_envs)
         self._reset_seeds()
         self._reset_options()
@@ -66,9 +67,9 @@ class GymnasiumVecEnv(VecEnv):
         if dones.any():
             last = _rows(final_info, self.num_envs)
             for i in np.flatnonzero(dones):
-                rows[i] |= last[i]
-                rows[i]["terminal_observation"] = final_obs[i]
-                rows[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+                self.reset_infos[i], rows[i] = rows[i], last[i] | {"terminal_observation": final_obs[i]}
+        for row, cut in zip(rows, truncated & ~terminated, strict=True):
+            row["TimeLimit.truncated"] = bool(cut)
         return observation, rewards.astype(np.float32), dones, rows
 
     def close(self) -> None:
@@ -77,23 +78,29 @@ class GymnasiumVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """One picture per row, for videos."""
-        return list(self.env.render() or [None] * self.num_envs)
+        return list(self.env.render() or [None] * self.num_envs)  # type: ignore[arg-type]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """The vector environment's attribute, once per row asked for."""
-        return [self.env.get_wrapper_attr(attr_name) if hasattr(self.env, "get_wrapper_attr")
-                else getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))  # fmt: skip
+        return [getattr(self._owner(attr_name), attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the vector environment; it has one for all rows."""
-        setattr(self.env, attr_name, value)
+        setattr(self._owner(attr_name), attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method of the vector environment; the result is given once per row asked for."""
-        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
+        result = getattr(self._owner(method_name), method_name)(*method_args, **method_kwargs)
         return [result] * len(list(self._get_indices(indices)))
+
+    def _owner(self, name: str) -> VectorEnv[Any, Any, Any]:
+        """The outermost wrapper that has the attribute, else the vector environment itself."""
+        env = self.env
+        while isinstance(env, VectorWrapper) and not hasattr(env, name):
+            env = env.env
+        return env
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
@@ -110,6 +117,7 @@ def _rows(infos: dict[str, Any], n: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{} for _ in range(n)]
     for key, values in infos.items():
         if not key.startswith("_"):
+            inner = _rows(values, n) if isinstance(values, dict) else values
             for i in np.flatnonzero(infos.get(f"_{key}", np.ones(n, np.bool_))):
-                rows[i][key] = values[i] if not isinstance(values, dict) else _rows(values, n)[i]
+                rows[i][key] = inner[i]
     return rows

@@ -4,6 +4,7 @@ Dimensions: n rows (environments), S state, I observation. Row i under ``reset(s
 scalar environment under ``reset(seed=s + i)``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +62,15 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.generators = [np.random.default_rng() for _ in range(num_envs)]
         self.tape = NoiseTape(self.generators, world.noise_size)
 
-    def seed_rows(self, seed: int | list[int | None] | None) -> None:
+    def seed_rows(self, seed: int | Sequence[int | None] | None) -> None:
         """Give row i the generator that the scalar environment has under seed + i; ``None`` leaves a row alone."""
         if seed is None:
             return
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+        seeds: list[int | None]
+        if isinstance(seed, (list, tuple, np.ndarray)):
+            seeds = [None if value is None else check_int("seed", value, 0) for value in seed]
+        else:
+            seeds = [check_int("seed", seed, 0) + i for i in range(self.num_envs)]
         if len(seeds) != self.num_envs:
             raise ValueError(f"seed must be an integer or {self.num_envs} of them, got {len(seeds)}")
         self.tape.rewind()
@@ -75,7 +80,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.tape = NoiseTape(self.generators, self.world.noise_size)
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start episodes in all rows, or in those of the bool array ``options["reset_mask"]`` (n,).
 

@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 
 def check_int(name: str, value: object, low: int) -> int:
     """Return ``value`` if it is an integer >= ``low``; else raise ``ValueError``."""
@@ -15,11 +17,12 @@ def check_float(
     name: str, value: object, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
 ) -> float:
     """Return ``value`` if it is a finite number in [low, high], or (low, high] if ``open_low``; else ``ValueError``."""
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not (low <= float(value) <= high) or (open_low and float(value) == low):  # type: ignore[arg-type]
+    is_flag = type(value) in (bool, np.bool_)
+    number = float(value) if isinstance(value, numbers.Real) and not is_flag else math.nan
+    if not math.isfinite(number) or not low <= number <= high or (open_low and number == low):
         bounds = f"{'(' if open_low or low == -math.inf else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
         raise ValueError(f"{name} must be a number in {bounds}, got {value!r}")
-    return float(value)  # type: ignore[arg-type]
+    return number
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import cgutils, config, types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,8 +32,8 @@ def cache_folder() -> str:
 
 def _into_cache(decorate: Callable[[F], Any], function: F) -> F:
     """Apply a Numba decorator while Numba's cache folder is ours; Numba fixes the folder at decoration."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = cache_folder()
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, cache_folder()
     try:
         decorated: F = decorate(function)
     finally:
@@ -41,7 +41,7 @@ def _into_cache(decorate: Callable[[F], Any], function: F) -> F:
     return decorated
 
 
-_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def compiled(function: F) -> F:
@@ -57,8 +57,8 @@ def compiled(function: F) -> F:
 
 
 def kernel(function: F) -> F:
-    """Compile a part of compiled functions: always inlined, callable from compiled code only, as `compiled` otherwise."""
-    options = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    """Compile a part of compiled functions: always inlined, callable from compiled code only."""
+    options: dict[str, Any] = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return _into_cache(numba.njit(cache=True, **options), function)
 
 
@@ -75,15 +75,17 @@ def rule_type(signature: Any) -> tuple[Callable[[F], F], Callable[[int], Any]]:
     def decorator(function: F) -> F:
         return _into_cache(numba.cfunc(signature, cache=True, error_model="numpy"), function)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    llvm: Any = cgutils  # untyped
+
+    @intrinsic
     def at_address(typing_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            value = cgutils.create_struct_proxy(function_type)(context, builder)
-            value.c_addr = builder.inttoptr(arguments[0], cgutils.voidptr_t)
-            value.py_addr = cgutils.get_null_value(cgutils.voidptr_t)
-            value.jit_addr = cgutils.get_null_value(cgutils.voidptr_t)
+            value = llvm.create_struct_proxy(function_type)(context, builder)
+            value.c_addr = builder.inttoptr(arguments[0], llvm.voidptr_t)
+            value.py_addr = llvm.get_null_value(llvm.voidptr_t)
+            value.jit_addr = llvm.get_null_value(llvm.voidptr_t)
             return value._getvalue()
 
         return function_type(types.int64), generate
 
-    return decorator, at_address
+    return decorator, cast(Any, at_address)

@@ -7,9 +7,9 @@ name and one place in both:
     hidden-layer weights  (M, U)   row = source, column = unit
     output weights        (V, K)   row = source, column = output
 
-Columns (units), in this order: ordinary hidden units, input gates, forget gates, output gates (one each per block), cell
-inputs. Rows (sources), as far as some unit sees them: inputs x(t), hidden y(t-1), gates y(t-1), cell outputs y(t-1),
-bias 1, and with peepholes the cell states s(t-1) (for input and forget gates) and s(t) (for output gates). Sources of
+Columns (units), in this order: ordinary hidden units, input gates, forget gates, output gates (one each per block),
+cell inputs. Rows (sources), as far as some unit sees them: inputs x(t), hidden y(t-1), gates y(t-1), cell outputs
+y(t-1), bias 1, and with peepholes the cell states s(t-1) (for input and forget gates) and s(t) (for output gates). Sources of
 the output layer: inputs x(t), hidden y(t), cell outputs y(t), bias 1. A mask says which weights exist.
 """
 
@@ -146,7 +146,7 @@ class Topology:
     @property
     def units(self) -> int:
         """U, columns of the hidden-layer weights."""
-        return self.columns["cells"].stop
+        return int(self.columns["cells"].stop)
 
     @cached_property
     def rows(self) -> dict[str, slice]:
@@ -165,7 +165,7 @@ class Topology:
     @property
     def sources(self) -> int:
         """M, rows of the hidden-layer weights."""
-        return self.rows["state_t"].stop
+        return int(self.rows["state_t"].stop)
 
     @cached_property
     def output_rows(self) -> dict[str, slice]:
@@ -177,7 +177,7 @@ class Topology:
     @property
     def output_sources(self) -> int:
         """V, rows of the output weights."""
-        return self.output_rows["bias"].stop
+        return int(self.output_rows["bias"].stop)
 
     @cached_property
     def block_of_cell(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """One time step of a `Topology`, and the coefficients of its truncated gradient.
 
-Dimensions: n streams, M sources, U units, C cells, B blocks, V output sources, K outputs, S slots = cells of the largest
-block. Errors go one step back through everything except the cell states, and back without end through those
+Dimensions: n streams, M sources, U units, C cells, B blocks, V output sources, K outputs, S slots = cells of the
+largest block. Errors go one step back through everything except the cell states, and back without end through those
 (`docs/derivation.md`). Then every weight from source m into unit i obeys the same recurrence, slot v for slot v,
 
     D[v,m,i] <- a[v,i] D[v,m,i] + b[v,i] z[m]        the derivative of "its" cell's state, or just z[m]
@@ -114,16 +114,22 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
     squashing[columns["hidden"]] = SQUASHINGS[t.hidden_activation]
     squashing[columns["cells"]] = SQUASHINGS[t.cell_input]
     gain, scale, offset = np.ascontiguousarray(squashing.T)
+    names = ("input", "hidden", "gate", "cell", "bias", "state_tm1", "state_t")  # as `Topology.rows` orders them
+    starts = {f"row_{name}": row.start for name, row in zip(names, rows.values(), strict=True)}
+    many = ("inputs", "hiddens", "gates", "cells", "biases", "states_tm1", "states_t")
+    counts = {f"row_{name}": row.stop - row.start for name, row in zip(many, rows.values(), strict=True)}
+    out = zip(("inputs", "hiddens", "cells", "biases"), t.output_rows.values(), strict=True)
     return Net(
-        t.inputs,
-        t.hidden,
-        len(t.blocks),
-        t.input_gate,
-        t.forget_gate,
-        t.output_gate,
-        *(columns[name].start for name in ("input_gate", "forget_gate", "output_gate", "cells")),
-        *(number for row in rows.values() for number in (row.start, row.stop - row.start)),
-        *(row.stop - row.start for row in t.output_rows.values()),
+        inputs=t.inputs,
+        hidden=t.hidden,
+        blocks=len(t.blocks),
+        has_input_gate=t.input_gate,
+        has_forget_gate=t.forget_gate,
+        has_output_gate=t.output_gate,
+        **{name: columns[name].start for name in ("input_gate", "forget_gate", "output_gate", "cells")},
+        **starts,
+        **counts,
+        **{f"out_{name}": row.stop - row.start for name, row in out},
         block_of_cell=np.array(t.block_of_cell, np.int64),
         slot_of_cell=np.array(slots, np.int64),
         masked=not bool(t.mask.all()),
@@ -148,12 +154,13 @@ def make_streams(topology: Topology, n: int, dtype: Any = np.float32) -> Streams
 def make_coefficients(topology: Topology, dtype: Any = np.float32) -> Coefficients:
     """Scratch of the right sizes."""
     slots, u = max((1, *topology.blocks)), topology.units
-    return Coefficients(*(np.zeros((slots, u), dtype) for _ in range(3)), np.zeros(u, dtype))
+    a, b, c = (np.zeros((slots, u), dtype) for _ in range(3))
+    return Coefficients(a, b, c, np.zeros(u, dtype))
 
 
 @kernel
 def reset(streams: Streams, i: int) -> None:
-    """Put stream ``i`` to rest: states, partials and traces are cleared together, as an episode or a sequence begins."""
+    """Put stream ``i`` to rest: states, partials and traces are cleared together, as a sequence begins."""
     for array in (streams.y, streams.s_tm1, streams.s, streams.h, streams.y_cells):
         array[i] = 0.0
     streams.partials[i] = 0.0
@@ -240,16 +247,15 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
     for k in range(net.out_cells):
         u[m] = y_cells[k]
         m += 1
-    for k in range(net.out_biases):
+    for m in range(u.shape[0] - net.out_biases, u.shape[0]):
         u[m] = 1.0
-        m += 1
     outputs[:] = 0.0
     _add_rows(w.output, u, 0, u.shape[0], outputs)
 
 
 @kernel
 def coefficients(net: Net, streams: Streams, i: int, q: Any, to: Coefficients) -> None:
-    """Fill a, b and c of stream ``i``'s present step; ``q`` (V,): derivative of the error with respect to u (table above).
+    """Fill a, b and c of stream ``i``'s present step (table above); ``q`` (V,): derivative of the error by u.
 
     In Advantage learning the error is one output, so q is that output's column of weights.
     """

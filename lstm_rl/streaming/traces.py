@@ -20,13 +20,7 @@ EPSILON = 1e-8
 
 
 @kernel
-def _simple(net: Net, partials: Any) -> bool:
-    """Whether a gradient is c D: one cell per block, and all weights exist. The loops for it are the fast ones."""
-    return partials.shape[0] == 1 and not net.masked
-
-
-@kernel
-def _row_gradient(net: Net, to: Coefficients, partials: Any, z_m: Any, m: int) -> None:
+def _row_gradient(to: Coefficients, partials: Any, z_m: Any, m: int) -> None:
     """Move row ``m`` of the partials; leave its gradient in ``to.gradient`` (U,)."""
     a, b, c, gradient = to.a, to.b, to.c, to.gradient
     gradient[:] = 0.0
@@ -35,8 +29,14 @@ def _row_gradient(net: Net, to: Coefficients, partials: Any, z_m: Any, m: int) -
             d = a[v, j] * partials[v, m, j] + b[v, j] * z_m
             partials[v, m, j] = d
             gradient[j] += c[v, j] * d
-    for j in range(gradient.shape[0]):
-        gradient[j] *= net.mask[m, j]
+
+
+@kernel
+def _mask_row(net: Net, e: Any, m: int) -> None:
+    """Clear the traces of row ``m``'s weights that do not exist: so they never move."""
+    if net.masked:
+        for j in range(e.shape[1]):
+            e[m, j] *= net.mask[m, j]
 
 
 @kernel
@@ -46,17 +46,18 @@ def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
     units = gradient.shape[0]
     for m in range(z.shape[0]):
-        if _simple(net, partials):
+        if partials.shape[0] == 1:  # one cell per block: a gradient is c D
             for j in range(units):
                 w.hidden[m, j] += step * e[m, j]
                 d = a[j] * partials[0, m, j] + b[j] * z[m]
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
         else:
-            _row_gradient(net, to, partials, z[m], m)
+            _row_gradient(to, partials, z[m], m)
             for j in range(units):
                 w.hidden[m, j] += step * e[m, j]
                 e[m, j] = decay * e[m, j] + gradient[j]
+        _mask_row(net, e, m)
 
 
 @kernel
@@ -82,7 +83,7 @@ def step_hidden_rms(
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
     units, epsilon = gradient.shape[0], w.hidden.dtype.type(EPSILON)
     for m in range(z.shape[0]):
-        if _simple(net, partials):
+        if partials.shape[0] == 1:  # one cell per block: a gradient is c D
             for j in range(units):
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
@@ -92,13 +93,14 @@ def step_hidden_rms(
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
         else:
-            _row_gradient(net, to, partials, z[m], m)
+            _row_gradient(to, partials, z[m], m)
             for j in range(units):
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
                 w.hidden_square[m, j] = square
                 w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
                 e[m, j] = decay * e[m, j] + gradient[j]
+        _mask_row(net, e, m)
 
 
 @kernel

@@ -1,0 +1,52 @@
+# `make demo` and `make test` set everything up by themselves; `make check` is what a change has to pass.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format lint type wheel benchmark clean
+
+demo: $(READY)
+	$(BIN)/lstm-rl train lstm_rl/NoisyTMaze-v0 --env-kwargs corridor_length=70 --seed 0 \
+		--log-dir runs --run-name demo --stop-when-solved --overwrite
+	$(BIN)/lstm-rl evaluate runs/demo --episodes 1000 --seed 1
+	@echo "Pictures: runs/demo/learning_curve.png; more: $(BIN)/tensorboard --logdir runs, $(BIN)/lstm-rl watch runs/demo"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+	$(MAKE) wheel
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+type: $(READY)
+	$(BIN)/mypy
+
+# The wheel holds lstm_rl and nothing else, and works away from the checkout.
+wheel: $(READY)
+	rm -rf build/wheel && $(BIN)/python -m build --quiet --outdir build/wheel .
+	$(BIN)/python scripts/check_wheel.py build/wheel
+
+benchmark: $(READY)
+	$(BIN)/python scripts/benchmark.py
+
+# The exact versions that demo, tests and CI use; torch there is a CPU build. With a GPU: pip install lstm-rl.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,human,video,baselines]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

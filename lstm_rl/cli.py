@@ -1,0 +1,250 @@
+"""The command line: dataclasses become commands; what they do is elsewhere and imported when needed."""
+
+import ast
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from lstm_rl.agents.config import Config
+from lstm_rl.presets import PresetName, preset
+
+
+@dataclass(frozen=True)
+class Envs:
+    """List the environments, one line each."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an LSTM by Advantage(lambda) on an environment; everything about the run goes into one folder."""
+
+    env: tyro.conf.Positional[str]
+    """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""
+    env_kwargs: tuple[str, ...] = ()
+    """Arguments of the environment, as key=value."""
+    preset: PresetName = "default"
+    """Settings to start from; fields given here override them."""
+    seed: int = 0
+    """Of weights, exploration and environments."""
+    timesteps: int | None = None
+    """Environment steps in all; default: the preset's."""
+    n_envs: int = 1
+    """Environments that learn side by side into the same weights."""
+    eval_freq: int = 20_000
+    """Steps between evaluations."""
+    eval_episodes: int = 50
+    """Greedy episodes per evaluation."""
+    stop_when_solved: bool = False
+    """Stop at the first evaluation without a failure."""
+    log_dir: Path = Path("runs")
+    """Folder of run folders."""
+    run_name: str | None = None
+    """Name of the run folder; default: made from environment, preset and seed."""
+    overwrite: bool = False
+    """Delete a run folder of this name first."""
+    resume: bool = False
+    """Go on with the interrupted run of this name, exactly as if it had not been interrupted."""
+    progress: bool = True
+    """Show a progress bar."""
+    config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play fresh episodes with a trained model and report success."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    episodes: int = 100
+    """How many."""
+    seed: int = 0
+    """Of the episodes."""
+    max_steps: int | None = None
+    """Truncate episodes after this many steps; default: as the run's environment does."""
+    stochastic: bool = False
+    """Act with the learner's own exploration instead of greedily."""
+    which: Literal["best", "last"] = "best"
+    """The best checkpoint or the last."""
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Watch a trained model play."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    episodes: int = 3
+    """How many."""
+    seed: int = 0
+    """Of the episodes."""
+    max_steps: int | None = None
+    """Truncate episodes after this many steps; default: as the run's environment does."""
+    video: Path | None = None
+    """Write a .gif or .mp4 file instead of opening a window."""
+    which: Literal["best", "last"] = "best"
+    """The best checkpoint or the last."""
+
+
+Command = (
+    Annotated[Envs, tyro.conf.subcommand("envs")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Watch, tyro.conf.subcommand("watch")]
+)
+
+
+def parse_kwargs(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Environment arguments from key=value pairs; values are Python literals, anything else is a string.
+
+    Raises:
+        ValueError: A pair without "=".
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"env-kwargs must be key=value pairs, got {pair!r}")
+        try:
+            values[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[key] = text
+    return values
+
+
+def _parse(arguments: list[str]) -> Any:
+    """Parse a command; a preset's settings are the defaults of the fields."""
+    command = tyro.cli(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
+    if isinstance(command, Train):
+        chosen = preset(command.preset, command.env)
+        default = Train(env=tyro.MISSING, config=chosen.config)
+        command = tyro.cli(Train, prog="lstm-rl train", args=arguments[1:], default=default)
+        values = chosen.env_kwargs | parse_kwargs(command.env_kwargs)
+        command = replace(command, env_kwargs=tuple(f"{key}={value!r}" for key, value in values.items()))
+    return command
+
+
+def _run_name(command: Train) -> str:
+    parts = [command.env.split(":")[-1].split("/")[-1], *command.env_kwargs]
+    if command.preset != "default":
+        parts.append(command.preset)
+    text = "_".join([*parts, f"seed={command.seed}"])
+    return "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
+
+
+def train(command: Train) -> int:
+    """`lstm-rl train`."""
+    folder = command.log_dir / (command.run_name or _run_name(command))
+    if command.resume and not (folder / "model.zip").is_file():
+        raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
+    if folder.exists() and not command.resume:
+        if not command.overwrite:
+            raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
+        if any(folder.iterdir()) and not (folder / "config.json").is_file():
+            raise ValueError(f"overwrite must name a run folder, got {folder}, which holds no config.json")
+    from lstm_rl import training
+
+    if command.resume:
+        settings = training.settings_of(folder)
+        if command.timesteps is not None:
+            settings = replace(settings, timesteps=command.timesteps)
+    else:
+        settings = training.Settings(
+            command.env,
+            parse_kwargs(command.env_kwargs),
+            command.preset,
+            command.seed,
+            preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps,
+            command.n_envs,
+            command.eval_freq,
+            command.eval_episodes,
+            command.stop_when_solved,
+            command.config,
+        )
+        if folder.exists():
+            shutil.rmtree(folder)
+    outcome = training.run(settings, folder, command.resume, command.progress)
+    print(training.describe(outcome))
+    if outcome.interrupted:
+        print("interrupted; the same command with --resume goes on exactly from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dict[str, Any]]:
+    from lstm_rl.envs import WORLDS
+    from lstm_rl.evaluation import load
+
+    model, env_id, env_kwargs = load(run, which)
+    if max_steps is not None:
+        name = "max_steps" if env_id.split(":")[-1] in WORLDS else "max_episode_steps"
+        env_kwargs = env_kwargs | {name: max_steps}
+    return model, env_id, env_kwargs
+
+
+def evaluate(command: Evaluate) -> int:
+    """`lstm-rl evaluate`."""
+    from lstm_rl.evaluation import evaluate as play
+
+    model, env_id, env_kwargs = _loaded(command.run, command.which, command.max_steps)
+    result = play(model, env_id, env_kwargs, command.episodes, command.seed, not command.stochastic)
+    rate = result["success_rate"]
+    success = "" if rate is None else f"{rate:.1%} success, "
+    print(
+        f"{command.run}: {result['episodes']} episodes, {success}"
+        f"mean reward {result['mean_reward']:.4g}, mean length {result['mean_length']:.4g}"
+    )
+    if command.json:
+        print(json.dumps(result))
+    return 0
+
+
+def watch(command: Watch) -> int:
+    """`lstm-rl watch`."""
+    from lstm_rl.evaluation import frames, write_video
+
+    if command.video is not None and command.video.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"video must be a .mp4 or .gif file, got {command.video}")
+    model, env_id, env_kwargs = _loaded(command.run, command.which, command.max_steps)
+    pictures, fps = frames(model, env_id, env_kwargs, command.episodes, command.seed, command.video is None)
+    if command.video is not None:
+        write_video(command.video, pictures, fps)
+        print(f"{command.video}: {command.episodes} episodes, {len(pictures)} pictures")
+    return 0
+
+
+def envs(_: Envs) -> int:
+    """`lstm-rl envs`."""
+    from lstm_rl.envs import WORLDS
+
+    for env_id, (_world, line) in WORLDS.items():
+        print(f"{env_id:26} {line}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code: 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
+    actions: dict[type, Any] = {Envs: envs, Train: train, Evaluate: evaluate, Watch: watch}
+    try:
+        command = _parse(sys.argv[1:] if arguments is None else arguments)
+        result: int = actions[type(command)](command)
+        return result
+    except (ValueError, TypeError) as error:
+        print(f"lstm-rl: {error}", file=sys.stderr)
+        return 2
+    except (RuntimeError, OSError) as error:  # a run that diverged, a full disk
+        print(f"lstm-rl: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lstm-rl: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

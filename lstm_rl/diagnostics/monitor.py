@@ -1,0 +1,31 @@
+"""What SB3's `Monitor` recorded of training: reading and smoothing it."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_monitor(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Success rate (if recorded), return and length of every episode, each (E,)."""
+    with path.open(newline="") as file:
+        # Not comments, and no line that is still being written
+        rows = csv.DictReader(line for line in file if not line.startswith("#") and line.endswith("\n"))
+        names = rows.fieldnames or ("r", "l")
+        if not {"r", "l"} <= set(names):
+            raise ValueError(f"{path} must be a monitor.csv with columns r and l, got {', '.join(names)}")
+        told = [row for row in rows if row["r"] != "r"]  # a continued file may repeat its header
+    columns = {"return": [float(row["r"]) for row in told], "length": [float(row["l"]) for row in told]}
+    if "is_success" in names:
+        columns = {"success rate": [float(row["is_success"] in ("True", "1", "1.0")) for row in told]} | columns
+    return {name: np.array(column) for name, column in columns.items()}
+
+
+def moving_average(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Mean of the last ``window`` values at each place, (E,); of all so far while there are fewer."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(last - window, 0)
+    averages: NDArray[np.float64] = (total[last] - total[first]) / (last - first)
+    return averages

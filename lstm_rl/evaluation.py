@@ -1,0 +1,112 @@
+"""`lstm-rl evaluate` and `lstm-rl watch`: play a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.evaluation import evaluate_policy
+
+from lstm_rl.agents.advantage_learning import AdvantageLearning
+from lstm_rl.atomic import whole
+from lstm_rl.checks import check_int
+from lstm_rl.runs import make_env, make_rows, model_path, read_config
+
+ROWS = 100  # environments played side by side
+
+
+def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dict[str, Any]]:
+    """A run's model, environment id and environment arguments.
+
+    Raises:
+        ValueError: The folder is no run, or its model is damaged.
+    """
+    config = read_config(folder)
+    return AdvantageLearning.load(model_path(folder, which)), config["env"], config["env_kwargs"]
+
+
+def evaluate(
+    model: BaseAlgorithm,
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    episodes: int,
+    seed: int,
+    deterministic: bool = True,
+) -> dict[str, Any]:
+    """Play ``episodes`` episodes and report success rate (None if the environment does not tell), rewards and lengths.
+
+    Raises:
+        ValueError: Environment or numbers do not fit.
+    """
+    check_int("episodes", episodes, 1)
+    check_int("seed", seed, 0)
+    rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
+    rows.seed(seed)
+    successes: list[bool] = []
+
+    def watch(values: dict[str, Any], _: dict[str, Any]) -> None:
+        if values["done"] and "is_success" in values["info"]:
+            successes.append(bool(values["info"]["is_success"]))
+
+    rewards, lengths = evaluate_policy(
+        model, rows, episodes, deterministic=deterministic, callback=watch, return_episode_rewards=True
+    )
+    rows.close()
+    return {
+        "episodes": episodes,
+        "success_rate": float(np.mean(successes)) if successes else None,
+        "mean_reward": float(np.mean(rewards)),
+        "std_reward": float(np.std(rewards)),
+        "mean_length": float(np.mean(lengths)),
+        "env_id": env_id,
+        "env_kwargs": env_kwargs,
+        "seed": seed,
+        "deterministic": deterministic,
+    }
+
+
+def frames(
+    model: AdvantageLearning, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int, human: bool
+) -> tuple[list[NDArray[np.uint8]], int]:
+    """Play greedy episodes in a window, or return their pictures (H, W, 3) and the pictures per second."""
+    check_int("episodes", episodes, 1)
+    check_int("seed", seed, 0)
+    env = make_env(env_id, env_kwargs, "human" if human else "rgb_array")
+    pictures: list[NDArray[np.uint8]] = []
+    for episode in range(episodes):
+        observation, _ = env.reset(seed=seed + episode)
+        state, over = None, False
+        while not over:
+            if not human:
+                pictures.append(np.asarray(env.render()))
+            action, state = model.predict(observation, state, deterministic=True)
+            observation, _, terminated, truncated, _ = env.step(action)
+            over = terminated or truncated
+        if not human:
+            pictures.append(np.asarray(env.render()))
+    fps = int(env.metadata.get("render_fps", 30))
+    env.close()
+    return pictures, fps
+
+
+def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: int) -> None:
+    """Write a .gif or an .mp4, as a whole or not at all.
+
+    Raises:
+        ValueError: Another kind of file, or an .mp4 without moviepy.
+    """
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"video must be a .mp4 or .gif file, got {path}")
+    with whole(path) as part:
+        if path.suffix == ".gif":
+            first, *rest = (Image.fromarray(picture) for picture in pictures)
+            first.save(part, save_all=True, append_images=rest, duration=1000 // fps, loop=0)
+            return
+        try:
+            from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
+        except ImportError as error:
+            raise ValueError("video as .mp4 needs moviepy: pip install lstm-rl[video], or write a .gif") from error
+        even = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in pictures]
+        ImageSequenceClip(even, fps=fps).write_videofile(str(part), logger=None)

@@ -1,0 +1,214 @@
+"""`lstm-rl train`: one run from settings to a run folder."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
+from stable_baselines3.common.logger import configure
+from tqdm import tqdm
+
+from lstm_rl.agents.advantage_learning import AdvantageLearning
+from lstm_rl.agents.config import Config
+from lstm_rl.checks import check_int
+from lstm_rl.diagnostics.figures import learning_curve, save
+from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
+from lstm_rl.presets import PresetName
+from lstm_rl.runs import make_env, make_rows, read_config, write_config
+
+EVALUATION_ROWS = 50  # environments that evaluation episodes are played in, side by side
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run depends on; ``config.json`` holds it."""
+
+    env: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    preset: PresetName = "default"
+    seed: int = 0
+    timesteps: int = 500_000
+    n_envs: int = 1
+    eval_freq: int = 20_000
+    eval_episodes: int = 50
+    stop_when_solved: bool = False
+    config: Config = field(default_factory=Config)
+
+    def __post_init__(self) -> None:
+        for name, low in (("timesteps", 1), ("n_envs", 1), ("eval_freq", 1), ("eval_episodes", 1), ("seed", 0)):
+            check_int(name, getattr(self, name), low)
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    steps: int
+    seconds: float
+    interrupted: bool
+    solved_at: int | None  # steps at the first evaluation without a failure
+    success_rate: float | None  # of the last 100 training episodes
+    best_success_rate: float | None  # of the best evaluation
+
+
+class RunCallback(BaseCallback):
+    """Progress bar, checkpoints after every evaluation, and the ways to stop early."""
+
+    def __init__(self, folder: Path, evaluation: EvalCallback, settings: Settings, bar: "tqdm[Any]") -> None:
+        super().__init__()
+        self.folder, self.evaluation, self.settings, self.bar = folder, evaluation, settings, bar
+        self.interrupted = False
+        self.solved_at: int | None = None
+        self.best_success_rate: float | None = None
+        self._seen = 0
+
+    def interrupt(self, *_: Any) -> None:
+        """Stop at the next border of chunks; for a signal handler."""
+        self.interrupted = True
+
+    def _on_step(self) -> bool:
+        self.bar.update(self.num_timesteps - self.bar.n)
+        window = self.model.ep_success_buffer
+        if window:
+            self.bar.set_postfix_str(f"success {np.mean(window):.2f}", refresh=False)
+        if len(self.evaluation.evaluations_results) > self._seen:
+            self._seen = len(self.evaluation.evaluations_results)
+            if self.evaluation.evaluations_successes:
+                rate = float(np.mean(self.evaluation.evaluations_successes[-1]))
+                self.best_success_rate = max(rate, self.best_success_rate or 0.0)
+                if rate == 1.0 and self.solved_at is None:
+                    self.solved_at = self.num_timesteps
+            self.checkpoint()
+        return not self.interrupted and not (self.settings.stop_when_solved and self.solved_at is not None)
+
+    def checkpoint(self) -> None:
+        """Save ``model.zip``, with what `--resume` needs besides the model."""
+        monitor = self.folder / "monitor.csv"
+        self.model.run_state = {  # type: ignore[attr-defined]
+            "monitor_bytes": monitor.stat().st_size,
+            "best_mean_reward": float(self.evaluation.best_mean_reward),
+            "best_success_rate": self.best_success_rate,
+            "solved_at": self.solved_at,
+        }
+        self.model.save(self.folder / "model.zip")
+
+
+@contextmanager
+def _on_interrupt(handler: Any) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run(settings: Settings, folder: Path, resume: bool = False, progress: bool = True) -> Outcome:
+    """Train, evaluate on the way, and fill the run folder.
+
+    Args:
+        settings: What to run.
+        folder: Made here; on ``resume`` the folder of an interrupted run of the same settings.
+        resume: Go on from ``model.zip``, exactly.
+        progress: Show a bar on standard error.
+
+    Raises:
+        ValueError: Settings do not fit.
+        DivergedError: Weights are no longer finite; ``model.zip`` is the last good checkpoint.
+    """
+    env_id, env_kwargs, n = settings.env, settings.env_kwargs, settings.n_envs
+    model: AdvantageLearning | None = None
+    if resume:
+        model = AdvantageLearning.load(folder / "model.zip")
+        _cut(folder / "monitor.csv", model.run_state["monitor_bytes"])  # type: ignore[attr-defined]
+    else:
+        make_env(env_id, env_kwargs).close()
+        folder.mkdir(parents=True)
+        write_config(folder, settings)
+    rows = make_rows(env_id, env_kwargs, n, folder / "monitor.csv", append=resume)
+    games = make_rows(env_id, env_kwargs, min(EVALUATION_ROWS, settings.eval_episodes))
+    games.seed(settings.seed + 1_000_003)  # far from the training seeds
+    if model is None:
+        model = AdvantageLearning("LstmPolicy", rows, settings.config, seed=settings.seed)
+    else:
+        model.set_env(rows)
+    model.set_logger(configure(str(folder), ["tensorboard"]))
+    evaluation = EvalCallback(
+        games,
+        n_eval_episodes=settings.eval_episodes,
+        eval_freq=max(1, settings.eval_freq // n),
+        log_path=str(folder),
+        best_model_save_path=str(folder),
+        verbose=0,
+    )
+    start, begun = model.num_timesteps, time.perf_counter()
+    bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not progress)
+    callback = RunCallback(folder, evaluation, settings, bar)
+    if resume:
+        state = model.run_state  # type: ignore[attr-defined]
+        evaluation.best_mean_reward, evaluation.n_calls = state["best_mean_reward"], start // n
+        callback.best_success_rate, callback.solved_at = state["best_success_rate"], state["solved_at"]
+    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 10, 1))
+    callbacks = CallbackList([evaluation, callback, watcher])
+    with _on_interrupt(callback.interrupt):
+        try:
+            model.learn(settings.timesteps - start, callbacks, reset_num_timesteps=not resume, tb_log_name="train")
+            callback.checkpoint()
+        finally:
+            bar.close()
+            model.logger.close()
+            rows.close()
+    seconds = time.perf_counter() - begun
+    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
+    figure = learning_curve(
+        folder / "monitor.csv", optimal_return=optimal, memoryless_return=memoryless, title=folder.name
+    )
+    save(figure, folder / "learning_curve.png")
+    window = model.ep_success_buffer
+    return Outcome(
+        folder,
+        model.num_timesteps,
+        seconds,
+        callback.interrupted,
+        callback.solved_at,
+        float(np.mean(window)) if window else None,
+        callback.best_success_rate,
+    )
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings of a run folder.
+
+    Raises:
+        ValueError: The folder is no run.
+    """
+    values = read_config(folder)
+    values.pop("version", None)
+    try:
+        return Settings(**(values | {"config": Config(**values["config"])}))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'config.json'} must hold the settings of a run, but does not: {error}") from error
+
+
+def _cut(path: Path, size: int) -> None:
+    """Forget the episodes that were recorded after the checkpoint."""
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+def describe(outcome: Outcome) -> str:
+    """One line about how a run ended."""
+    parts = [f"{outcome.steps:,} steps in {outcome.seconds:.1f} s"]
+    if outcome.solved_at is not None:
+        parts.append(f"first evaluation without a failure at {outcome.solved_at:,} steps")
+    elif outcome.best_success_rate is not None:
+        parts.append(f"best evaluation {outcome.best_success_rate:.0%} success")
+    if outcome.success_rate is not None:
+        parts.append(f"{outcome.success_rate:.0%} of the last training episodes correct")
+    return f"{outcome.folder}: {', '.join(parts)}"

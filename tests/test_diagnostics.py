@@ -1,0 +1,376 @@
+"""What people see of a learner: a recorded episode, figures and TensorBoard."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecMonitor
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+import lstm_rl.envs  # noqa: F401  registers the environments
+from lstm_rl.agents import AdvantageLearning
+from lstm_rl.diagnostics.episode import Episode, record_episode
+from lstm_rl.diagnostics.figures import episode_figure, learning_curve, pixels, save
+from lstm_rl.diagnostics.monitor import moving_average
+from lstm_rl.diagnostics.tensorboard import TensorBoardCallback, weight_groups
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.envs.tmaze import EAST, WEST, tmaze
+from lstm_rl.topology import Topology
+
+TOPOLOGIES = {
+    "default": Topology(3, 4, blocks=(1, 1, 1)),
+    "blocks": Topology(3, 4, hidden=2, blocks=(2, 3), peepholes=True, gates_see=("input", "gates")),
+    "1997": Topology(3, 4, blocks=(2,), forget_gate=False),
+    "no gates": Topology(3, 4, blocks=(2,), input_gate=False, forget_gate=False, output_gate=False),
+    "hidden only": Topology(3, 4, hidden=5),
+}
+
+
+class Ring(gym.Env[Any, Any]):
+    """A foreign world: twelve places in a row, actions 2 .. 10, an end after 30 steps and no word of success."""
+
+    observation_space = gym.spaces.Discrete(12)
+    action_space = gym.spaces.Discrete(9, start=2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Begin at place 0."""
+        super().reset(seed=seed)
+        self.elapsed = 0
+        return 0, {}
+
+    def step(self, action: Any) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        """Move on by one place."""
+        assert self.action_space.contains(action)
+        self.elapsed += 1
+        return self.elapsed % 12, 1.0, self.elapsed >= 30, False, {}
+
+
+class Doubled(gym.ObservationWrapper[Any, Any, Any]):
+    """A wrapper that does not tell how it was made."""
+
+    def observation(self, observation: Any) -> Any:
+        """Twice what the world shows, cut off at 1."""
+        return np.minimum(2 * observation, 1)
+
+
+def maze(**arguments: Any) -> gym.Env[Any, Any]:
+    return gym.make("lstm_rl/NoisyTMaze-v0", **{"corridor_length": 4, "max_steps": 60} | arguments)
+
+
+def learner(env: Any = None, topology: Topology | None = None, **settings: Any) -> AdvantageLearning:
+    kwargs = {"topology": topology} if topology else None
+    settings = {"chunk_size": 500, "learning_rate": 1e-3, "seed": 1} | settings
+    return AdvantageLearning("LstmPolicy", maze() if env is None else env, policy_kwargs=kwargs, **settings)
+
+
+@pytest.fixture(scope="module")
+def trained() -> AdvantageLearning:
+    return learner().learn(30_000)
+
+
+# --- the episode -----------------------------------------------------------------------------------------------------
+
+
+def test_the_episode_is_the_one_that_predict_plays(trained: AdvantageLearning) -> None:
+    episode, env = record_episode(trained.policy, maze(), seed=5), maze()
+    observation, _ = env.reset(seed=5)
+    state = None
+    for t in range(len(episode.actions)):
+        assert np.array_equal(observation, episode.observations[t])
+        action, state = trained.predict(observation, state, deterministic=True)
+        assert action == episode.actions[t] == episode.advantages[t].argmax()
+        assert state is not None and np.array_equal(state[1][0], episode.cell_states[t])
+        observation, reward, terminated, truncated, info = env.step(action)
+        assert reward == episode.rewards[t]
+    assert terminated or truncated
+    assert info["is_success"] == episode.success
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_recorded_gates_and_cells_obey_the_equations(name: str) -> None:
+    topology = TOPOLOGIES[name]
+    episode = record_episode(learner(topology=topology).policy, maze(), seed=0)
+    steps, blocks = len(episode.actions), list(topology.block_of_cell)
+    exist = {
+        gate for gate in ("input_gate", "forget_gate", "output_gate") if topology.blocks and getattr(topology, gate)
+    }
+    assert set(episode.gates) == exist
+    assert all(gate.shape == (steps, len(topology.blocks)) for gate in episode.gates.values())
+    assert episode.cell_states.shape == episode.cell_outputs.shape == (steps, topology.cells)
+    assert episode.hidden.shape == (steps, topology.hidden)
+    opened = episode.gates["output_gate"][:, blocks] if "output_gate" in exist else 1.0
+    assert episode.cell_outputs == pytest.approx(opened * np.tanh(episode.cell_states / 2), abs=1e-6)
+
+
+def test_marks_of_the_maze_are_where_cue_and_junction_are_seen(trained: AdvantageLearning) -> None:
+    for seed in range(5):
+        episode = record_episode(trained.policy, maze(), seed)
+        middle = episode.observations[:, 1] == 1
+        junction = middle & (episode.observations[:, [0, 2]] == 0).all(axis=1)
+        assert episode.marks == {
+            "cue": np.flatnonzero(middle & ~junction).tolist(),
+            "junction": np.flatnonzero(junction).tolist(),
+        }
+        assert episode.marks["cue"][0] == 0
+
+
+def test_a_cue_that_is_hidden_on_return_is_not_marked() -> None:
+    policy = learner(hidden=1, cells=0).policy
+    first, last = torch.zeros_like(policy.hidden_weights), torch.zeros_like(policy.output_weights)
+    first[1], last[0, EAST], last[1, WEST] = 50.0, 2.0, 1.5  # East where x1 is seen, else West
+    ones = {f"observation_{name}": torch.ones(size) for name, size in (("count", 1), ("square", 3))}
+    policy.load_state_dict(policy.state_dict() | ones | {"hidden_weights": first, "output_weights": last})
+    shown, hidden = (record_episode(policy, maze(cue_on_return=on), 0, max_steps=10) for on in (True, False))
+    assert shown.actions.tolist() == [EAST, WEST] * 5
+    assert shown.marks == {"cue": [0, 2, 4, 6, 8], "junction": []}
+    assert hidden.marks == {"cue": [0], "junction": []}
+
+
+def test_marks_of_the_pole_are_the_steps_that_show_the_mode() -> None:
+    pole = gym.make("lstm_rl/MultimodePole-v0", cue_steps=4)
+    episode = record_episode(learner(pole).policy, gym.make("lstm_rl/MultimodePole-v0", cue_steps=4), seed=0)
+    assert episode.marks == {"cue": [0, 1, 2, 3]}
+    assert np.flatnonzero(episode.observations[:, 2]).tolist() == [0, 1, 2, 3]
+    assert episode.success is False
+
+
+def test_a_foreign_world_has_no_marks_and_no_success() -> None:
+    episode = record_episode(learner(Ring()).policy, Ring())
+    assert (len(episode.actions), episode.success, episode.marks) == (30, None, {})
+    assert episode.observations.shape == (30, 12)
+    assert episode.observations.argmax(axis=1).tolist() == [t % 12 for t in range(30)]
+
+
+def test_recording_stops_after_max_steps_and_changes_no_weights() -> None:
+    model = learner()
+    before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    episode = record_episode(model.policy, maze(), seed=0, max_steps=2)
+    assert (len(episode.actions), episode.success) == (2, None)
+    assert len(record_episode(model.policy, WorldEnv(tmaze(50, max_steps=None))).actions) in (51, 2000)
+    assert all(torch.equal(value, before[name]) for name, value in model.policy.state_dict().items())
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def assert_legible(figure: Figure) -> None:
+    """Nothing is cut off at the border, and no panel's name lies on its numbers."""
+    pixels(figure)  # draws
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    for panel in figure.axes:
+        if panel.get_ylabel():
+            name = panel.yaxis.label.get_window_extent()
+            low, high = sorted(panel.get_ylim())
+            shown = [tick for tick in panel.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+            assert shown and name.x0 >= 0
+            assert name.x1 <= min(tick.label1.get_window_extent().x0 for tick in shown)
+
+
+@pytest.mark.parametrize("steps", [1, 60, 2000])
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_the_episode_figure_has_a_panel_for_whatever_there_is(name: str, steps: int) -> None:
+    topology = TOPOLOGIES[name]
+    world = maze(corridor_length=60, max_steps=None)
+    episode = record_episode(learner(topology=topology).policy, world, seed=0, max_steps=steps)
+    figure = episode_figure(episode, topology)
+    assert_legible(figure)
+    names = [panel.get_ylabel().replace("\n", " ") for panel in figure.axes]
+    cells = ["cell state", "cell output"] if topology.blocks else []
+    hidden = ["hidden"] if topology.hidden else []
+    assert names == ["input", "advantage", *cells, *hidden, *(gate.replace("_", " ") for gate in episode.gates)]
+    assert pixels(figure).shape == (900, 1000, 3)
+
+
+def test_the_episode_figure_marks_cue_and_junction(trained: AdvantageLearning) -> None:
+    episode = record_episode(trained.policy, maze(), seed=0)
+    many = replace(episode, marks={"cue": [0, 1], "junction": [len(episode.actions) - 1]})
+    plain = replace(episode, marks={})
+    figure = episode_figure(many, trained.policy.topology)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][-2:] == ["cue", "junction"]
+    changed = (pixels(figure) != pixels(episode_figure(plain, trained.policy.topology))).any(axis=2)
+    for panel in figure.axes:  # every panel shows them
+        box = panel.get_window_extent()
+        assert changed[900 - int(box.y1) : 900 - int(box.y0), int(box.x0) : int(box.x1)].any()
+
+
+def test_wide_inputs_and_many_actions_become_heat_maps() -> None:
+    model = learner(Ring())
+    figure = episode_figure(record_episode(model.policy, Ring()), model.policy.topology)
+    assert_legible(figure)
+    assert all(panel.images for panel in figure.axes)
+
+
+def monitor_file(path: Path, episodes: int, success: bool = True, header: str = "#{}\n#more\n") -> Path:
+    rows = [f"{k % 5 - 0.5},{k % 7 + 1},{k / 10}" + f",{k % 2 == 0}" * success + "\n" for k in range(episodes)]
+    path.write_text(header + "r,l,t" + ",is_success" * success + "\n" + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize("success", [True, False])
+@pytest.mark.parametrize("episodes", [0, 1, 5, 9000])
+def test_the_learning_curve_shows_moving_averages(tmp_path: Path, episodes: int, success: bool) -> None:
+    path = monitor_file(tmp_path / "monitor.csv", episodes, success)
+    figure = learning_curve(path, optimal_return=4.0, memoryless_return=1.95, title="Maze")
+    assert_legible(figure)
+    assert [panel.get_ylabel() for panel in figure.axes] == ["success rate"] * success + ["return", "length"]
+    optimal, memoryless = figure.axes[-2].lines[1:]
+    assert [line.get_label() for line in (optimal, memoryless)] == ["optimal", "best without memory"]
+    assert [line.get_ydata()[0] for line in (optimal, memoryless)] == [4.0, 1.95]  # type: ignore[index]
+    assert figure.axes[-1].get_yscale() == "log"
+    every = np.arange(episodes)
+    for panel, values in zip(figure.axes[-2:], (every % 5 - 0.5, every % 7 + 1), strict=True):
+        x, y = (np.asarray(data) for data in panel.lines[0].get_data())
+        assert len(x) == min(episodes, 2000)
+        if episodes:
+            assert (x[-1], y[-1]) == (np.sum(every % 7 + 1), pytest.approx(np.mean(values[-100:])))
+
+
+def test_the_learning_curve_reads_a_file_that_is_being_written(tmp_path: Path) -> None:
+    path = monitor_file(tmp_path / "monitor.csv", 4, header="#{}\n")
+    with path.open("a") as file:
+        file.write("#{}\nr,l,t,is_success\n2,3,1.0,True\n7,1")
+    x, y = (np.asarray(data) for data in learning_curve(path, window=1).axes[1].lines[0].get_data())
+    assert (len(x), y[-1]) == (5, 2)
+    path.write_text("")
+    assert len(learning_curve(path).axes) == 2
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="must be a monitor.csv with columns r and l, got a, b"):
+        learning_curve(path)
+
+
+def test_moving_average_is_that_of_the_last_values() -> None:
+    values = np.random.default_rng(0).normal(size=20)
+    expected = [values[max(k - 6, 0) : k + 1].mean() for k in range(20)]
+    assert moving_average(values, 7) == pytest.approx(expected)
+
+
+def test_saving_a_figure_keeps_the_old_file_until_the_new_one_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new" / "figure.png"
+    save(learning_curve(monitor_file(tmp_path / "monitor.csv", 5)), path)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.width) == ("PNG", 800)
+    before = path.read_bytes()
+
+    def fail(self: Figure, name: Path, **arguments: Any) -> None:
+        name.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save(Figure(), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+# --- TensorBoard -----------------------------------------------------------------------------------------------------
+
+
+def read_log(folder: Path, run: str = "AdvantageLearning_1") -> EventAccumulator:
+    log = EventAccumulator(str(folder / run), size_guidance={"histograms": 0, "images": 0, "tensors": 0, "scalars": 0})
+    log.Reload()
+    return log
+
+
+def test_tensorboard_shows_everything(tmp_path: Path) -> None:
+    env = Monitor(maze(), info_keywords=("is_success",))
+    model = learner(env, TOPOLOGIES["blocks"], tensorboard_log=str(tmp_path))
+    model.learn(3200, callback=TensorBoardCallback(every=1000))
+    log = read_log(tmp_path)
+    tags = log.Tags()
+    assert {"rollout/ep_rew_mean", "rollout/success_rate", "train/abs_td_error", "time/fps"} <= set(tags["scalars"])
+    weights = {tag for tag in tags["histograms"] if tag.startswith("weights/")}
+    assert weights == set(weight_groups(model.policy))
+    activations = {"input_gate", "forget_gate", "output_gate", "cell_state", "cell_output"}
+    assert set(tags["histograms"]) - weights == {f"activations/{kind}" for kind in activations}
+    assert [event.step for event in log.Histograms("activations/cell_state")] == [1000, 2000, 3000, 3200]
+    assert tags["images"] == ["episode/activations"]
+    image = log.Images("episode/activations")[-1]
+    assert (image.width, image.height, image.step) == (1000, 900, 3200)
+    text = log.Tensors("topology/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "3 inputs, 2 hidden units" in text
+    plugin = log.SummaryMetadata("_hparams_/session_start_info").plugin_data
+    assert plugin.plugin_name == "hparams"
+    for setting in (b"learning_rate", b"forget_gate_bias", b"lstm_rl/NoisyTMaze-v0", b"extended_epsilon"):
+        assert setting in plugin.content
+
+
+def test_histograms_count_every_weight_once() -> None:
+    for topology in TOPOLOGIES.values():
+        groups = weight_groups(learner(topology=topology).policy)
+        assert sum(group.size for group in groups.values()) == topology.weight_count
+    peephole = weight_groups(learner(topology=TOPOLOGIES["blocks"]).policy)
+    assert peephole["weights/state_t_to_output_gate"].size == 5  # one per cell, the masked ones left out
+    assert "weights/state_t_to_input_gate" not in peephole
+
+
+def vector_maze() -> VecMonitor:
+    make = gym.make_vec("lstm_rl/NoisyTMaze-v0", num_envs=3, corridor_length=4, autoreset_mode="SameStep")
+    return VecMonitor(GymnasiumVecEnv(make))
+
+
+@pytest.mark.parametrize("make", [maze, Ring, vector_maze])
+def test_training_goes_on_bit_for_bit_as_without_the_callback(tmp_path: Path, make: Callable[[], Any]) -> None:
+    models = [learner(make(), tensorboard_log=str(tmp_path / name)) for name in ("with", "without")]
+    own = Ring() if make is Ring else None
+    models[0].learn(2000, callback=TensorBoardCallback(own, every=300))
+    models[1].learn(2000)
+    for name, value in models[0].policy.state_dict().items():
+        assert torch.equal(value, models[1].policy.state_dict()[name]), name
+    for mine, other in zip(*(model._learner.streams for model in models), strict=True):
+        assert np.array_equal(mine, other)
+    mine, other = (model._learner.explorer.generator for model in models)
+    assert np.array_equal(mine, other)
+    assert models[0].policy._rng.bit_generator.state == models[1].policy._rng.bit_generator.state
+    assert len(read_log(tmp_path / "with").Images("episode/activations")) >= 2
+
+
+@pytest.mark.parametrize("make", [Ring, lambda: WorldEnv(tmaze(3)), lambda: Doubled(maze())])
+def test_an_environment_that_cannot_be_made_again_has_histograms_but_no_episode(
+    tmp_path: Path, make: Callable[[], gym.Env[Any, Any]]
+) -> None:
+    learner(make(), tensorboard_log=str(tmp_path)).learn(500, callback=TensorBoardCallback())
+    tags = read_log(tmp_path).Tags()
+    assert tags["images"] == []
+    assert tags["histograms"] and all(tag.startswith("weights/") for tag in tags["histograms"])
+
+
+def test_without_a_tensorboard_log_the_callback_does_nothing() -> None:
+    callback = TensorBoardCallback(every=100)
+    learner().learn(500, callback=callback)
+    assert callback._own is None
+
+
+def test_weights_that_are_not_finite_are_left_to_the_learner_to_report(tmp_path: Path) -> None:
+    model = learner(tensorboard_log=str(tmp_path))
+    callback = TensorBoardCallback(every=100)
+    model.learn(500, callback=callback)
+    before = len(read_log(tmp_path).Images("episode/activations"))
+    with torch.no_grad():
+        model.policy.hidden_weights[0, 0] = float("nan")
+    callback._look()
+    assert len(read_log(tmp_path).Images("episode/activations")) == before
+
+
+def test_the_interval_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="every must be an integer >= 1"):
+        TensorBoardCallback(every=0)
+
+
+def test_a_network_at_rest_can_be_drawn() -> None:
+    zeros = np.zeros((3, 1), np.float32)
+    still = Episode(zeros, np.zeros(3, np.int64), np.zeros(3), zeros, {}, zeros, zeros, zeros[:, :0], None, {})
+    assert_legible(episode_figure(still, Topology(1, 1, blocks=(1,), input_gate=False)))
