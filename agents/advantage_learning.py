@@ -9,6 +9,7 @@ import math
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -42,6 +43,7 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import make_exploration
 from lstm_rl.agents.policies import LstmPolicy, to_input
 from lstm_rl.atomic import whole
+from lstm_rl.compiled import entry_point
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import Rows, find_rows
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -49,6 +51,7 @@ from lstm_rl.streaming.network import make_coefficients, make_net, make_streams
 
 Self = TypeVar("Self", bound="AdvantageLearning")
 
+_NO_EPISODES = np.empty((0, 4))
 EPISODES_PER_CHUNK = 4096  # room for records of finished episodes; a fuller chunk goes on in a second one
 
 
@@ -141,6 +144,7 @@ class AdvantageLearning(BaseAlgorithm):
 
     def _make_learner(self) -> None:
         """Put n streams at rest around the policy's weights."""
+        self._train_step: Callable[..., Any] | None
         config, n = self.config, self.n_envs
         topology, dtype = self.policy.topology, config.precision
         generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
@@ -167,6 +171,8 @@ class AdvantageLearning(BaseAlgorithm):
             np.zeros(topology.output_sources, dtype),
             np.zeros(5),
         )
+        self._alpha = np.zeros(1)
+        self._train_step = None  # the compiled code for one step, once it is needed
         inputs = topology.inputs
         self._handed = Handed(
             np.zeros(n, np.float32),
@@ -246,7 +252,11 @@ class AdvantageLearning(BaseAlgorithm):
 
     def _hand_over(self, alpha: float, starting: bool = False) -> None:
         """Let every stream learn from what `_handed` holds, and choose its next action."""
-        train(self._learner, self._no_worlds, self._handed, np.array([alpha]), np.empty((0, 4)), starting)
+        self._alpha[0] = alpha
+        arguments = (self._learner, self._no_worlds, self._handed, self._alpha, _NO_EPISODES, starting)
+        if self._train_step is None:
+            self._train_step = entry_point(train, *arguments)
+        self._train_step(*arguments)
 
     def _alphas(self, steps: int) -> NDArray[np.float64]:
         """The learning rate of each of the next ``steps`` steps; changes progress as SB3 does, once per step."""
@@ -297,18 +307,24 @@ class AdvantageLearning(BaseAlgorithm):
 
     def _train_stepwise(self, steps: int, callback: BaseCallback) -> bool:
         assert self.env is not None
-        learner, handed, space, n = self._learner, self._handed, self.observation_space, self.n_envs
+        env, handed, space, n = self.env, self._handed, self.observation_space, self.n_envs
+        action, seen = self._learner.pending.action, handed.first.reshape(-1)  # views: they follow the learner
         start = int(self.action_space.start)  # type: ignore[attr-defined]
+        flat = isinstance(space, spaces.Box) and len(space.shape) == 1
         for alpha in self._alphas(steps):
-            actions = learner.pending.action + start
-            new_obs, rewards, dones, infos = self.env.step(actions)
+            new_obs, rewards, dones, infos = env.step(action + start)
             handed.reward[:] = rewards
-            handed.first[:] = handed.observation[:] = to_input(space, new_obs, n)
+            handed.first[:] = new_obs if flat else to_input(space, new_obs, n)
+            if not math.isfinite(seen @ seen):  # the cheapest look: it lets no NaN or infinity through
+                to_input(space, new_obs, n)
+            handed.observation[:] = handed.first
+            handed.terminated[:] = dones
             handed.truncated[:] = False
-            for i in np.flatnonzero(dones):
-                handed.truncated[i] = infos[i].get("TimeLimit.truncated", False)
-                handed.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
-            handed.terminated[:] = dones & ~handed.truncated
+            if True in dones.tolist():  # for few rows faster than dones.any()
+                for i in np.flatnonzero(dones):
+                    handed.truncated[i] = infos[i].get("TimeLimit.truncated", False)
+                    handed.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
+                handed.terminated[:] = dones & ~handed.truncated
             self.num_timesteps += n
             self._hand_over(alpha)
             self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
@@ -384,7 +400,15 @@ class AdvantageLearning(BaseAlgorithm):
         return ["policy"], []
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_learner", "_handed", "_no_worlds", "_logged_weights"]
+        return [
+            *super()._excluded_save_params(),
+            "_learner",
+            "_handed",
+            "_no_worlds",
+            "_train_step",
+            "_alpha",
+            "_logged_weights",
+        ]
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """Save everything that training depends on; on disk the old file stays until the new one is complete.

@@ -25,7 +25,7 @@ class Config:
     """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else 100."""
 
     # --- Advantage(lambda) ---
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-3
     """alpha > 0, per environment step; `AdvantageLearning` also takes a schedule as SB3 does."""
     gamma: float = 0.98
     """Discount per step, in [0, 1]."""

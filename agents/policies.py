@@ -100,7 +100,6 @@ class LstmPolicy(BasePolicy):
         self.register_buffer("observation_mean", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("observation_square", torch.zeros(inputs, dtype=torch.float64))
         self._acting: dict[int, tuple[Net, Streams, Explorer]] = {}
-        self._rng = rng
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {
@@ -228,7 +227,8 @@ class LstmPolicy(BasePolicy):
         if n not in self._acting:
             net = make_net(self.topology, self.config.precision)
             streams = make_streams(self.topology, n, self.config.precision)
-            self._acting[n] = net, streams, self.explorer(n, self._rng)
+            rng = np.random.default_rng(None if self.seed is None else [self.seed, 2, n])  # predict's own
+            self._acting[n] = net, streams, self.explorer(n, rng)
         return self._acting[n]
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:

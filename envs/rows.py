@@ -110,9 +110,11 @@ def find_rows(env: VecEnv) -> Rows | None:
     if not isinstance(env, DummyVecEnv):
         return None
     worlds: list[WorldEnv] = []
-    for row in env.envs:
+    for i, row in enumerate(env.envs):
         while isinstance(row, (OrderEnforcing, PassiveEnvChecker)) or type(row) is Monitor:
             if isinstance(row, Monitor):
+                if len(monitors) != i:  # rows record in different ways
+                    return None
                 monitors.append(row)
             row = row.env
         if type(row) is not WorldEnv or row.render_mode == "human":
@@ -120,9 +122,8 @@ def find_rows(env: VecEnv) -> Rows | None:
         worlds.append(row)
     same = all(_alike(row.world, worlds[0].world) for row in worlds)
     recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
-    return (
-        Rows(worlds[0].world, worlds, monitors) if same and recorded and len(monitors) in (0, 1, len(worlds)) else None
-    )
+    whole = not monitors or isinstance(monitors[0], VecMonitor) or len(monitors) == len(worlds)
+    return Rows(worlds[0].world, worlds, monitors) if same and recorded and whole else None
 
 
 def _alike(a: World, b: World) -> bool:

@@ -56,6 +56,19 @@ def compiled(function: F) -> F:
     return _into_cache(numba.njit(cache=True, **_OPTIONS), function)
 
 
+def entry_point(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """The machine code of a `compiled` function for arguments of exactly these types.
+
+    A call of it skips the look at the types of all arguments: 4 us instead of 17 us for a learner's some 60 arrays. Use
+    it only where the types cannot change.
+    """
+    dispatcher: Any = function
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    dispatcher.compile(signature)
+    machine_code: Callable[..., Any] = dispatcher.get_overload(signature)
+    return machine_code
+
+
 def kernel(function: F) -> F:
     """Compile a part of compiled functions: always inlined, callable from compiled code only."""
     options: dict[str, Any] = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}

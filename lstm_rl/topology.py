@@ -9,8 +9,8 @@ name and one place in both:
 
 Columns (units), in this order: ordinary hidden units, input gates, forget gates, output gates (one each per block),
 cell inputs. Rows (sources), as far as some unit sees them: inputs x(t), hidden y(t-1), gates y(t-1), cell outputs
-y(t-1), bias 1, and with peepholes the cell states s(t-1) (for input and forget gates) and s(t) (for output gates). Sources of
-the output layer: inputs x(t), hidden y(t), cell outputs y(t), bias 1. A mask says which weights exist.
+y(t-1), bias 1, and with peepholes the cell states s(t-1) (for input and forget gates) and s(t) (for output gates).
+Sources of the output layer: inputs x(t), hidden y(t), cell outputs y(t), bias 1. A mask says which weights exist.
 """
 
 from dataclasses import dataclass

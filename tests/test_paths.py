@@ -196,3 +196,28 @@ def test_vec_monitor_writes_one_row_per_episode_on_both_paths(world: str, n: int
     assert count == their_count == len(ours) > 10
     assert [row[1:] for row in ours] == [row[1:] for row in theirs]
     assert [row[0] for row in ours] == pytest.approx([row[0] for row in theirs], abs=1e-5)
+
+
+def test_only_plain_wrappers_are_looked_under() -> None:
+    def maze(**arguments: Any) -> gym.Env[Any, Any]:
+        return gym.make("lstm_rl/TMaze-v0", **arguments)
+
+    plain: list[list[Any]] = [[maze(), maze()], [Monitor(maze()), Monitor(maze())], [maze(render_mode="ansi")]]
+    other: list[list[Any]] = [
+        [maze(), Plain(maze())],
+        [maze(), Monitor(maze())],
+        [Monitor(maze()), maze()],
+        [Monitor(Monitor(maze())), maze()],
+        [maze(), maze(corridor_length=3)],
+        [maze(), maze(max_steps=None)],
+        [maze(max_episode_steps=5), maze(max_episode_steps=5)],
+        [gym.make("CartPole-v1"), gym.make("CartPole-v1")],
+    ]
+    for found, rows in [*((True, rows) for rows in plain), *((False, rows) for rows in other)]:
+        env = DummyVecEnv([lambda row=row: row for row in rows])  # type: ignore[misc]
+        assert (find_rows(env) is not None) == found
+    bare = DummyVecEnv([maze, maze])
+    assert find_rows(VecMonitor(bare)) is not None
+    assert find_rows(VecMonitor(bare, info_keywords=("state",))) is None
+    with pytest.warns(UserWarning, match="already wrapped with a `Monitor`"):
+        assert find_rows(VecMonitor(DummyVecEnv([lambda: Monitor(maze())]))) is None

@@ -1,0 +1,202 @@
+"""Every number that the README quotes, each beside its target and a peer's figure, measured in one run.
+
+    python scripts/benchmark.py [--json] [--only NAME ...]
+
+Speeds are the best of several repetitions, alternating with the peer's, on one thread: other work on the machine only
+makes them worse.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+from tqdm import tqdm
+
+from lstm_rl.agents import AdvantageLearning, Config
+from lstm_rl.evaluation import evaluate, load
+from lstm_rl.presets import preset
+from lstm_rl.training import Settings, run
+
+MAZE, LENGTH = "lstm_rl/NoisyTMaze-v0", 70
+REPETITIONS = 5
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    target: str
+    peer: str = ""
+
+
+def best_rate(work: Callable[[], int], repetitions: int = REPETITIONS) -> float:
+    """Largest number of steps per second over the repetitions; ``work`` returns how many steps it did."""
+    rates = []
+    for _ in range(repetitions):
+        begun = time.perf_counter()
+        steps = work()
+        rates.append(steps / (time.perf_counter() - begun))
+    return max(rates)
+
+
+def solve() -> list[Row]:
+    """Seeds 0..9 on the noisy T-maze, N = 70, default preset, each until its first evaluation without a failure."""
+    steps, seconds, rates = [], [], []
+    for seed in tqdm(range(10), desc="noisy T-maze, N = 70"):
+        with tempfile.TemporaryDirectory() as folder:
+            chosen = preset("default", MAZE)
+            settings = Settings(
+                MAZE, {"corridor_length": LENGTH}, seed=seed, stop_when_solved=True, config=chosen.config
+            )
+            outcome = run(settings, Path(folder) / "run", progress=False)
+            model, env_id, env_kwargs = load(outcome.folder)
+            rates.append(evaluate(model, env_id, env_kwargs, 1000, seed=1)["success_rate"])
+            steps.append(outcome.steps)
+            seconds.append(outcome.seconds)
+    solved = sum(rate >= 0.99 for rate in rates)
+    peer = "RecurrentPPO: 0 of 3 at N = 20 and 50 in 15 minutes each"
+    return [
+        Row("seeds with greedy success >= 0.99 over 1,000 fresh episodes", solved, "of 10", "10", peer),
+        Row("worst of those success rates", min(rates), "", ">= 0.99"),
+        Row("training steps, median", float(np.median(steps)), "steps", "<= 300,000"),
+        Row("training steps, worst", max(steps), "steps", ""),
+        Row("training time with evaluations, worst seed", max(seconds), "s", "<= 5"),
+    ]
+
+
+def _paper_model(**changes: Any) -> AdvantageLearning:
+    config = replace(preset("bakker2001", MAZE).config, exploration="epsilon", chunk_size=65_536, **changes)
+    return AdvantageLearning("LstmPolicy", gym.make(MAZE, corridor_length=LENGTH), config, seed=0)
+
+
+def speed() -> list[Row]:
+    """Steps per second inside the compiled loop with the paper's network of 520 weights, and RecurrentPPO's."""
+    from sb3_contrib import RecurrentPPO
+
+    def learner(**changes: Any) -> Callable[[], int]:
+        model = _paper_model(**changes)
+        model.learn(1000, log_interval=0)
+        return lambda: model.learn(500_000, log_interval=0).num_timesteps
+
+    env = gym.make(MAZE, corridor_length=LENGTH)
+    peer = RecurrentPPO("MlpLstmPolicy", make_vec_env(lambda: env, n_envs=1), seed=0)  # its defaults
+    sgd, rms = best_rate(learner(step_rule="sgd")), best_rate(learner(step_rule="rms"))
+    default = AdvantageLearning("LstmPolicy", gym.make(MAZE, corridor_length=LENGTH), Config(), seed=0)
+    default.learn(1000, log_interval=0)
+    ours = best_rate(lambda: default.learn(500_000, log_interval=0).num_timesteps)
+    theirs = best_rate(lambda: peer.learn(384).num_timesteps, 2)
+    quote = f"RecurrentPPO {theirs:,.0f} /s"
+    return [
+        Row("training speed, 12 hidden + 3 cells, SGD traces", sgd, "steps/s", ">= 2,500,000", quote),
+        Row("training speed, 12 hidden + 3 cells, RMS-normalised", rms, "steps/s", ">= 1,000,000", quote),
+        Row("training speed, default preset", ours, "steps/s", "", quote),
+        Row("SGD traces against RecurrentPPO with defaults", sgd / theirs, "x", ">= 5,000", quote),
+    ]
+
+
+def foreign() -> list[Row]:
+    """CartPole-v1 in SB3's Monitor and DummyVecEnv, one environment: learning against bare stepping and against PPO."""
+    env = make_vec_env("CartPole-v1", n_envs=1, seed=0)
+    model = AdvantageLearning("LstmPolicy", env, seed=0)
+    model.learn(1000, log_interval=0)
+    ppo = PPO("MlpPolicy", make_vec_env("CartPole-v1", n_envs=1, seed=0), seed=0, device="cpu")
+    rng = np.random.default_rng(0)
+
+    def stepping() -> int:
+        env.reset()
+        for action in rng.integers(2, size=(20_000, 1)):
+            env.step(action)
+        return 20_000
+
+    bare, ours, theirs = [], [], []
+    for _ in range(REPETITIONS):  # in turn, so that a slow moment meets all three
+        bare.append(best_rate(stepping, 1))
+        ours.append(best_rate(lambda: model.learn(20_000, log_interval=0).num_timesteps, 1))
+        theirs.append(best_rate(lambda: ppo.learn(4096).num_timesteps, 1))
+    of_bare = float(np.median(np.divide(ours, bare)))
+    of_ppo = float(np.median(np.divide(ours, theirs)))
+    return [
+        Row("CartPole-v1, learning against bare stepping", of_bare, "x", ">= 0.6", f"bare {max(bare):,.0f} /s"),
+        Row("CartPole-v1, learning against SB3's PPO", of_ppo, "x", ">= 3", f"PPO {max(theirs):,.0f} /s"),
+    ]
+
+
+def compiling() -> list[Row]:
+    """Seconds that compilation adds to the first run on a machine, and that loading it adds to later ones."""
+    code = (
+        "import time, gymnasium, lstm_rl; from lstm_rl.agents import AdvantageLearning;"
+        f"begun = time.perf_counter(); env = gymnasium.make({MAZE!r});"
+        "AdvantageLearning('LstmPolicy', env, seed=0).learn(10); print(time.perf_counter() - begun)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        first, later = (
+            float(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout)
+            for _ in range(2)
+        )
+    return [
+        Row("compile time, first run", first, "s", "<= 15"),
+        Row("compile time, later runs", later, "s", "<= 2"),
+    ]
+
+
+def memory() -> list[Row]:
+    """Peak resident memory of the demo, as a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["-m", "lstm_rl", "train", MAZE, "--env-kwargs", f"corridor_length={LENGTH}", "--log-dir", folder]
+        command += ["--stop-when-solved", "--no-progress"]
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # KiB on Linux
+    return [Row("peak memory of the demo", peak, "MiB", "<= 700")]
+
+
+PARTS = {"memory": memory, "compiling": compiling, "speed": speed, "foreign": foreign, "solve": solve}
+
+
+@dataclass
+class Arguments:
+    """Measure and print a table."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+    only: tuple[str, ...] = tuple(PARTS)
+    """Parts to measure."""
+
+
+def main(arguments: Arguments) -> None:
+    """Measure and print."""
+    unknown = set(arguments.only) - set(PARTS)
+    if unknown:
+        sys.exit(f"only must hold parts out of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
+    torch.set_num_threads(1)
+    rows = [row for part in arguments.only for row in PARTS[part]()]
+    print("| what | measured | target | peer, same run |")
+    print("|---|---|---|---|")
+    for row in rows:
+        value = f"{row.value:,.0f}" if row.value >= 100 else f"{row.value:.3g}"
+        print(f"| {row.name} | {value} {row.unit} | {row.target} | {row.peer} |")
+    if arguments.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows]}))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments, description=__doc__.split("\n")[0] if __doc__ else None))

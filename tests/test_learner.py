@@ -1,0 +1,396 @@
+"""The learner's own interface: spaces, acting with a state, parameters, and what it says about mistakes."""
+
+import io
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import A2C
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+import lstm_rl.envs  # noqa: F401
+from lstm_rl.agents import AdvantageLearning, Config, DivergedError, LstmPolicy
+from lstm_rl.topology import Topology
+
+
+class Recall(gym.Env[Any, Any]):
+    """Say what was shown two steps ago; any observation space, actions 3 and 4."""
+
+    action_space: Any = gym.spaces.Discrete(2, start=3)
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        self.observation_space = space
+        self.bit, self.time, self.seen = 0, 0, list[Any]()
+
+    def _see(self) -> Any:
+        self.seen.append(self.observation_space.sample())
+        return self.seen[-1]
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:  # noqa: D102
+        super().reset(seed=seed)
+        if seed is not None:
+            self.observation_space.seed(seed)
+        self.time = 0
+        return self._see(), {}
+
+    def step(self, action: Any) -> Any:  # noqa: D102
+        assert self.action_space.contains(action)
+        self.time += 1
+        return self._see(), float(action == 3), self.time == 5, False, {}
+
+
+SPACES: dict[str, tuple[gym.Space[Any], int]] = {
+    "discrete": (gym.spaces.Discrete(5), 5),
+    "discrete from -2": (gym.spaces.Discrete(4, start=-2), 4),
+    "binary": (gym.spaces.MultiBinary(6), 6),
+    "binary matrix": (gym.spaces.MultiBinary([2, 3]), 6),
+    "box": (gym.spaces.Box(-1, 1, (2,), np.float32), 2),
+    "box of integers": (gym.spaces.Box(0, 255, (2, 3), np.uint8), 6),
+}
+
+
+def maze(length: int = 3) -> gym.Env[Any, Any]:
+    return gym.make("lstm_rl/NoisyTMaze-v0", corridor_length=length)
+
+
+def learner(env: Any = None, **settings: Any) -> AdvantageLearning:
+    return AdvantageLearning("LstmPolicy", env or maze(), **({"seed": 1} | settings))
+
+
+@pytest.fixture(scope="module")
+def trained() -> AdvantageLearning:
+    return learner(epsilon=0.3).learn(2000)
+
+
+def weights(model: AdvantageLearning) -> dict[str, NDArray[Any]]:
+    return {name: value.numpy().copy() for name, value in model.get_parameters()["policy"].items()}
+
+
+# --- spaces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_supported_space_trains_and_acts(name: str) -> None:
+    space, inputs = SPACES[name]
+    env = Recall(space)
+    model = learner(env, normalize_observations=False).learn(1000)
+    assert model.policy.topology.inputs == inputs and model.policy.topology.outputs == 2
+    batch = np.stack([space.sample() for _ in range(4)])
+    actions, state = model.predict(batch, deterministic=True)
+    assert actions.shape == (4,) and set(actions.tolist()) <= {3, 4}
+    action, _ = model.predict(batch[0], deterministic=True)
+    assert np.ndim(action) == 0 and env.action_space.contains(action) and action == actions[0]
+    assert state is not None and len(state[0]) == 4
+
+
+def test_it_learns_what_pays_whatever_the_space() -> None:
+    model = learner(Recall(gym.spaces.Discrete(2)), gamma=0.5).learn(3000)
+    actions, _ = model.predict(np.array([0, 1]), deterministic=True)
+    assert actions.tolist() == [3, 3]
+
+
+def test_cartpole_trains_by_id() -> None:
+    model = AdvantageLearning("LstmPolicy", "CartPole-v1", seed=0).learn(500)
+    assert model.horizon == 500 and len(model.ep_info_buffer or ()) > 5
+
+
+def test_the_horizon_comes_from_the_environment() -> None:
+    vector = DummyVecEnv([lambda: maze(20)])
+    assert [learner(env).horizon for env in (maze(20), vector)] == [21, 21]
+    assert learner(maze(20), horizon=7).horizon == 7
+    assert learner(Recall(gym.spaces.Discrete(2))).horizon == 100
+
+
+def test_observation_statistics_are_those_of_what_was_seen() -> None:
+    env = Recall(gym.spaces.Box(-3, 1, (2,), np.float32))
+    model = learner(env).learn(500)
+    ends = 500 // 5  # the last observation of an ended episode is not used
+    seen = np.array([o for i, o in enumerate(env.seen) if i % 6 != 5], np.float64)
+    assert len(seen) == 500 + 1 == len(env.seen) - ends
+    policy = weights(model)
+    assert policy["observation_count"] == 501
+    np.testing.assert_allclose(policy["observation_mean"], seen.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(policy["observation_square"] / 501, seen.var(axis=0), rtol=1e-10)
+
+
+# --- acting ----------------------------------------------------------------------------------------------------------
+
+
+def roll(model: AdvantageLearning, x: NDArray[Any], starts: NDArray[Any]) -> tuple[list[Any], Any]:
+    """Advantages of (T, n) observations, and the last state."""
+    state, seen = None, []
+    for t in range(len(x)):
+        advantages, state = model.policy.advantages(x[t], state, starts[t])
+        seen.append(advantages)
+    return seen, state
+
+
+def test_a_row_does_not_know_its_batch(trained: AdvantageLearning) -> None:
+    rng = np.random.default_rng(0)
+    x, starts = rng.random((20, 5, 3)).astype(np.float32), rng.random((20, 5)) < 0.2
+    together, state = roll(trained, x, starts)
+    order = rng.permutation(5)
+    permuted, permuted_state = roll(trained, x[:, order], starts[:, order])
+    np.testing.assert_array_equal(np.array(together)[:, order], permuted)
+    np.testing.assert_equal([part[order] for part in state], list(permuted_state))
+    for i in range(5):
+        alone, _ = roll(trained, x[:, [i]], starts[:, [i]])
+        np.testing.assert_array_equal(np.array(together)[:, [i]], alone)
+    assert np.ptp(together) > 0.01
+
+
+def test_episode_start_is_a_fresh_state(trained: AdvantageLearning) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((6, 2, 3)).astype(np.float32)
+    _, used = roll(trained, x, np.zeros((6, 2), bool))
+    fresh, fresh_state = trained.policy.advantages(x[0])
+    reset, reset_state = trained.policy.advantages(x[0], used, np.array([True, False]))
+    kept, _ = trained.policy.advantages(x[0], used, None)
+    np.testing.assert_array_equal(reset[0], fresh[0])
+    np.testing.assert_array_equal(reset[1], kept[1])
+    np.testing.assert_equal([part[0] for part in reset_state], [part[0] for part in fresh_state])
+    assert not np.array_equal(kept, fresh)
+
+
+def test_predict_leaves_state_and_training_alone(trained: AdvantageLearning) -> None:
+    x = np.random.default_rng(0).random((2, 3)).astype(np.float32)
+    _, state = trained.predict(x)
+    assert state is not None
+    before, policy = [part.copy() for part in state], weights(trained)
+    streams = {name: array.copy() for name, array in trained._learner.streams._asdict().items()}
+    for deterministic in (True, False):
+        trained.predict(x, state, np.array([True, False]), deterministic)
+    np.testing.assert_equal(list(state), before)
+    np.testing.assert_equal(weights(trained), policy)
+    np.testing.assert_equal(trained._learner.streams._asdict(), streams)
+
+
+def test_deterministic_is_greedy_and_the_rest_explores(trained: AdvantageLearning) -> None:
+    x = np.tile(np.array([[0.0, 1.0, 0.0]], np.float32), (400, 1))
+    advantages, _ = trained.policy.advantages(x)
+    greedy, state = trained.predict(x, deterministic=True)
+    assert np.array_equal(greedy, advantages.argmax(axis=1)) and len(set(greedy)) == 1
+    assert state is not None and not state[3].any()
+    exploring, _ = trained.predict(x)
+    share = np.mean(exploring != greedy)
+    assert share == pytest.approx(0.3 * 3 / 4, abs=4 * np.sqrt(0.225 * 0.775 / 400))
+
+
+def test_a_lasting_random_action_travels_in_the_state() -> None:
+    model = learner(epsilon=1.0, duration_exponent=1.01, longest=10.0)
+    x = np.zeros((50, 3), np.float32)
+    actions, state = model.predict(x)
+    again, later = model.predict(x, state)
+    assert state is not None and later is not None
+    lasting = state[3][:, 1] > 0
+    assert lasting.sum() > 30
+    np.testing.assert_array_equal(again[lasting], actions[lasting])
+    np.testing.assert_array_equal(later[3][lasting, 1], state[3][lasting, 1] - 1)
+    over, _ = model.predict(x, state, np.ones(50, bool))
+    assert not np.array_equal(over, actions)
+
+
+BAD_OBSERVATIONS: list[Any] = [
+    (np.zeros(3, np.float32), {}),
+    {"x": np.zeros(3)},
+    np.array([0.0, np.nan, 1.0]),
+    np.array([[0.0, 0.5, 1.0], [0.0, np.inf, 1.0]]),
+    np.zeros(2),
+    np.zeros(5),
+    np.zeros((4, 2)),
+    np.zeros((2, 2, 3)),
+    np.zeros((0, 3)),
+]
+
+
+@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=str)
+def test_bad_observations_are_refused(observation: Any, trained: AdvantageLearning) -> None:
+    with pytest.raises(ValueError, match="^observation must be "):
+        trained.predict(observation)
+
+
+@pytest.mark.parametrize("observation", [5, -1, [0, 7]])
+def test_discrete_observations_out_of_range_are_refused(observation: Any) -> None:
+    with pytest.raises(ValueError, match="^observation must be "):
+        learner(Recall(gym.spaces.Discrete(5))).predict(np.array(observation))
+
+
+def test_a_state_of_other_rows_is_refused(trained: AdvantageLearning) -> None:
+    _, state = trained.predict(np.zeros((2, 3), np.float32))
+    with pytest.raises(ValueError, match="^state must be what predict returned for 3 rows"):
+        trained.predict(np.zeros((3, 3), np.float32), state)
+    with pytest.raises(ValueError, match="^episode_start must "):
+        trained.predict(np.zeros((2, 3), np.float32), state, np.array([True]))
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+def test_one_seed_is_one_learner() -> None:
+    one, two, other = (learner(seed=seed, exploration="directed").learn(500) for seed in (4, 4, 5))
+    np.testing.assert_equal(weights(one), weights(two))
+    assert not np.array_equal(weights(one)["hidden_weights"], weights(other)["hidden_weights"])
+
+
+def test_parameters_can_be_read_and_set(trained: AdvantageLearning) -> None:
+    x = np.random.default_rng(0).random((4, 3)).astype(np.float32)
+    model = learner(seed=9)
+    model.set_parameters(trained.get_parameters())
+    np.testing.assert_equal(weights(model), weights(trained))
+    np.testing.assert_equal(model.policy.advantages(x)[0], trained.policy.advantages(x)[0])
+    before = weights(model)["hidden_weights"]
+    model.learn(100)  # the compiled loop works on the memory that was set
+    assert not np.array_equal(before, weights(model)["hidden_weights"])
+    with pytest.raises(ValueError, match="missing"):
+        model.set_parameters({})
+
+
+def test_a_policy_is_saved_by_itself(trained: AdvantageLearning, tmp_path: Path) -> None:
+    trained.policy.save(str(tmp_path / "policy"))
+    policy = LstmPolicy.load(str(tmp_path / "policy"))
+    x = np.random.default_rng(0).random((4, 3)).astype(np.float32)
+    np.testing.assert_equal(policy.advantages(x)[0], trained.policy.advantages(x)[0])
+    assert policy.config == trained.config and policy.topology == trained.policy.topology
+
+
+def test_a_given_topology_survives_saving() -> None:
+    topology = Topology(3, 4, hidden=2, blocks=(2, 1), peepholes=True)
+    model, file = learner(policy_kwargs={"topology": topology}).learn(50), io.BytesIO()
+    model.save(file)
+    loaded = AdvantageLearning.load(file)
+    assert loaded.policy.topology == topology
+    np.testing.assert_equal(weights(loaded), weights(model))
+    with pytest.raises(ValueError, match="^topology must have 3 inputs and 4 outputs for these spaces, got 2 and 4$"):
+        learner(policy_kwargs={"topology": Topology(2, 4, hidden=1)})
+
+
+def test_a_schedule_sets_the_learning_rate() -> None:
+    frozen, moving = learner(learning_rate=lambda progress: 0.01 if progress < 0.5 else 1e-30), learner()
+    before = weights(frozen)["hidden_weights"]
+    frozen.learn(1000, callback=lambda values, _: values["self"].num_timesteps < 400)
+    np.testing.assert_allclose(weights(frozen)["hidden_weights"], before, atol=1e-7)
+    frozen.learn(1000)
+    assert np.abs(weights(frozen)["hidden_weights"] - before).max() > 1e-3
+    assert moving.lr_schedule(0.3) == moving.config.learning_rate
+
+
+def test_settings_may_change_at_loading(trained: AdvantageLearning, tmp_path: Path) -> None:
+    trained.save(tmp_path / "model")
+    loaded = AdvantageLearning.load(tmp_path / "model", maze(), learning_rate=0.5, gamma=0.9, horizon=50)
+    assert (loaded.learning_rate, loaded.config.gamma, loaded.config.learning_rate) == (0.5, 0.9, 0.5)
+    assert loaded.horizon == loaded.policy.horizon == 50
+    assert loaded._learner.rule.gamma == 0.9 and loaded.lr_schedule(1.0) == 0.5
+    loaded = AdvantageLearning.load(tmp_path / "model", DummyVecEnv([maze] * 3))
+    assert loaded.n_envs == 3 and loaded.learn(300).num_timesteps == 300
+
+
+# --- mistakes --------------------------------------------------------------------------------------------------------
+
+
+def box_actions() -> gym.Env[Any, Any]:
+    return gym.make("Pendulum-v1")
+
+
+def dict_observations() -> gym.Env[Any, Any]:
+    return Recall(gym.spaces.Dict({"x": gym.spaces.Discrete(2)}))
+
+
+def test_what_cannot_be_is_said_clearly() -> None:
+    with pytest.raises(ValueError, match="^device must be 'cpu' or 'auto', got 'cuda'"):
+        learner(device="cuda")
+    with pytest.raises(Exception, match="action"):
+        learner(box_actions())
+    with pytest.raises(ValueError, match="^observation_space must be Box, Discrete or MultiBinary, got Dict"):
+        learner(dict_observations())
+    with pytest.raises(TypeError, match="^learning_speed is no argument of AdvantageLearning nor a field of Config"):
+        learner(learning_speed=1)
+
+
+BAD = {
+    "horizon": (0, 2.5, True),
+    "learning_rate": (0.0, -1.0, np.nan, "fast"),
+    "kappa": (0.0, 1.1),
+    "step_rule": ("adam", 1),
+    "exploration": ("none", None),
+    "precision": ("float16",),
+    "epsilon": (-0.1, 1.1, "0"),
+    "duration_exponent": (1.0, 0.5),
+    **{name: (-0.1, 1.1, np.nan) for name in ("gamma", "lambda_")},
+    **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
+    **{name: (0.0, -1.0, np.inf) for name in ("longest", "temperature", "observation_clip")},
+    **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
+    **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size")},
+    **{name: (-1, 1.5, "8") for name in ("hidden", "cells")},
+    **{name: (-0.1, np.nan) for name in ("input_range", "recurrent_range", "output_range", "bias_range")},
+    **{name: (np.nan, "1") for name in ("input_gate_bias", "forget_gate_bias", "output_gate_bias")},
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_setting_is_named_with_its_value(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be ") as error:
+        Config(**{name: value})
+    assert repr(value) in str(error.value)
+
+
+def test_every_setting_with_a_range_is_tried() -> None:
+    flags = {field.name for field in fields(Config) if field.type in (bool, "bool")}
+    assert {field.name for field in fields(Config)} - flags <= set(BAD)
+
+
+def test_a_network_without_units_is_refused() -> None:
+    with pytest.raises(ValueError, match="^blocks and hidden must not both be empty"):
+        learner(hidden=0, cells=0)
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    A2C("MlpPolicy", "CartPole-v1", device="cpu").save(tmp_path / "a2c")
+    with pytest.raises(ValueError, match=r"must be a model saved by AdvantageLearning"):
+        AdvantageLearning.load(tmp_path / "a2c")
+    (tmp_path / "noise.zip").write_bytes(b"no zip at all")
+    with pytest.raises(ValueError, match="noise.zip"):
+        AdvantageLearning.load(tmp_path / "noise.zip")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    with pytest.raises(ValueError, match=r"other.zip must be a model saved by AdvantageLearning"):
+        AdvantageLearning.load(tmp_path / "other.zip")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        AdvantageLearning.load(tmp_path / "absent")
+
+
+def test_half_a_file_is_refused(trained: AdvantageLearning, tmp_path: Path) -> None:
+    trained.save(tmp_path / "model")
+    whole = (tmp_path / "model.zip").read_bytes()
+    (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="half.zip"):
+        AdvantageLearning.load(tmp_path / "half.zip")
+
+
+@pytest.mark.parametrize("env", [maze, lambda: gym.make("CartPole-v1")], ids=["compiled", "steps"])
+def test_training_that_leaves_the_finite_numbers_says_so(env: Any) -> None:
+    with pytest.raises(DivergedError, match=r"diverged before step \d+.*learning_rate.*1e\+30"):
+        learner(env(), learning_rate=1e30, step_rule="sgd", normalize_observations=False).learn(5000)
+
+
+def test_an_observation_that_is_not_finite_stops_training() -> None:
+    class Broken(Recall):
+        """Breaks down on the way."""
+
+        def _see(self) -> Any:
+            return super()._see() * (np.nan if len(self.seen) > 50 else 1)
+
+    with pytest.raises(ValueError, match="^observation must be finite numbers, got "):
+        learner(Broken(gym.spaces.Box(-1, 1, (2,), np.float32))).learn(100)
+
+
+def test_torch_sees_the_memory_that_the_compiled_loop_changes(trained: AdvantageLearning) -> None:
+    views = trained.policy.weights()
+    assert views.hidden.ctypes.data == trained.policy.hidden_weights.data_ptr()
+    assert trained._learner.weights.hidden.ctypes.data == views.hidden.ctypes.data
+    assert isinstance(trained.policy.hidden_weights, torch.nn.Parameter)
