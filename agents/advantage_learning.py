@@ -314,7 +314,7 @@ class AdvantageLearning(BaseAlgorithm):
         for alpha in self._alphas(steps):
             new_obs, rewards, dones, infos = env.step(action + start)
             handed.reward[:] = rewards
-            handed.first[:] = new_obs if flat else to_input(space, new_obs, n)
+            handed.first[:] = new_obs if flat else to_input(space, new_obs, n)  # type: ignore[assignment]
             if not math.isfinite(seen @ seen):  # the cheapest look: it lets no NaN or infinity through
                 to_input(space, new_obs, n)
             handed.observation[:] = handed.first

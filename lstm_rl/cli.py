@@ -36,8 +36,8 @@ class Train:
     """Environment steps in all; default: the preset's."""
     n_envs: int = 1
     """Environments that learn side by side into the same weights."""
-    eval_freq: int = 20_000
-    """Steps between evaluations."""
+    eval_freq: int | None = None
+    """Steps between evaluations; default: a 25th of the timesteps."""
     eval_episodes: int = 50
     """Greedy episodes per evaluation."""
     stop_when_solved: bool = False
@@ -156,14 +156,15 @@ def train(command: Train) -> int:
         if command.timesteps is not None:
             settings = replace(settings, timesteps=command.timesteps)
     else:
+        budget = preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps
         settings = training.Settings(
             command.env,
             parse_kwargs(command.env_kwargs),
             command.preset,
             command.seed,
-            preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps,
+            budget,
             command.n_envs,
-            command.eval_freq,
+            max(1, budget // 25) if command.eval_freq is None else command.eval_freq,
             command.eval_episodes,
             command.stop_when_solved,
             command.config,

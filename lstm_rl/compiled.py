@@ -63,7 +63,8 @@ def entry_point(function: Callable[..., Any], *arguments: Any) -> Callable[..., 
     it only where the types cannot change.
     """
     dispatcher: Any = function
-    signature = tuple(numba.typeof(argument) for argument in arguments)
+    typeof: Any = numba.typeof
+    signature = tuple(typeof(argument) for argument in arguments)
     dispatcher.compile(signature)
     machine_code: Callable[..., Any] = dispatcher.get_overload(signature)
     return machine_code

@@ -153,7 +153,7 @@ def run(settings: Settings, folder: Path, resume: bool = False, progress: bool =
         state = model.run_state  # type: ignore[attr-defined]
         evaluation.best_mean_reward, evaluation.n_calls = state["best_mean_reward"], start // n
         callback.best_success_rate, callback.solved_at = state["best_success_rate"], state["solved_at"]
-    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 10, 1))
+    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 4, 1))
     callbacks = CallbackList([evaluation, callback, watcher])
     with _on_interrupt(callback.interrupt):
         try:

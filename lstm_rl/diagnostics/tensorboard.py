@@ -1,6 +1,5 @@
 """`TensorBoardCallback`: what scalars do not show - settings, weights, activations and a picture of an episode."""
 
-from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -74,8 +73,7 @@ class TensorBoardCallback(BaseCallback):
         if self._board is None or not all(np.isfinite(group).all() for group in values.values()):
             return
         if self._own is not None:
-            # A copy plays: acting with a new number of rows draws from the policy's own generator
-            episode = record_episode(deepcopy(policy), self._own, self.seed)
+            episode = record_episode(policy, self._own, self.seed)
             picture = pixels(episode_figure(episode, policy.topology))
             values |= _activations(episode) | {"episode/activations": Image(picture, "HWC")}
         self._write(values)
