@@ -14,12 +14,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EventCallback, ProgressBarCallback
+from stable_baselines3.common.callbacks import (
+    BaseCallback,
+    CallbackList,
+    EventCallback,
+    EveryNTimesteps,
+    ProgressBarCallback,
+)
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
@@ -222,7 +230,9 @@ class AdvantageLearning(BaseAlgorithm):
             ValueError: An observation is not finite.
         """
         fresh = reset_num_timesteps or self._last_obs is None
-        total, hooks = self._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+        total_timesteps, hooks = self._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
         assert self.env is not None
         if fresh and (reset_num_timesteps or not self._restore()):
             self._begin()
@@ -230,10 +240,10 @@ class AdvantageLearning(BaseAlgorithm):
         rows = find_rows(self.env)
         hooks.on_training_start(locals(), globals())
         chunks = 0
-        while self.num_timesteps < total:
+        while self.num_timesteps < total_timesteps:
             hooks.on_rollout_start()
-            steps = min(self.config.chunk_size, -(-(total - self.num_timesteps) // self.n_envs))
-            steps = min([steps, *(event - calls % event for calls, event in _events(hooks))])
+            steps = min(self.config.chunk_size, -(-(total_timesteps - self.num_timesteps) // self.n_envs))
+            steps = min([steps, *_waits(hooks, self.num_timesteps, self.n_envs)])
             going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
             hooks.on_rollout_end()
             chunks += 1
@@ -417,13 +427,17 @@ class AdvantageLearning(BaseAlgorithm):
         environments' state if they give access to it, so that `load` and ``learn(reset_num_timesteps=False)`` continue
         exactly.
         """
-        self._position = self._where()
-        if not isinstance(path, (str, Path)):
-            super().save(path, exclude, include)
-            return
-        target = Path(path)
-        with whole(target if target.suffix else target.with_suffix(".zip")) as part:
-            super().save(part, exclude, include)
+        waiting = self._position  # loaded, and not yet gone on from
+        self._position = waiting or self._where()
+        try:
+            if not isinstance(path, (str, Path)):
+                super().save(path, exclude, include)
+                return
+            target = Path(path)
+            with whole(target if target.suffix else target.with_suffix(".zip")) as part:
+                super().save(part, exclude, include)
+        finally:
+            self._position = waiting
 
     @classmethod
     def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
@@ -437,6 +451,8 @@ class AdvantageLearning(BaseAlgorithm):
             raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
         names = {field.name for field in fields(Config)}
         settings = {key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])}
+        if settings.get("horizon") is not None:
+            kwargs["horizon"] = settings["horizon"]
         if settings:
             kwargs["config"] = _override(data["config"], settings)
             kwargs |= {"learning_rate": kwargs["config"].learning_rate} if "learning_rate" in settings else {}
@@ -462,7 +478,8 @@ class AdvantageLearning(BaseAlgorithm):
         position = self._position
         if position is None:
             return False
-        if position["envs"] is None or len(position["arrays"]["pending"]["action"]) != self.n_envs:
+        rows, layout = len(position["arrays"]["pending"]["action"]), _layout(_environment_states(self.env))
+        if rows != self.n_envs or layout is None or layout != _layout(position["envs"]):
             warnings.warn(
                 "this environment gives no access to its state, or has another number of rows than the saved one: "
                 "training goes on from the saved weights, but with new episodes",
@@ -515,8 +532,26 @@ def _environment_states(env: VecEnv) -> list[dict[str, Any]] | None:
     if isinstance(base, GymnasiumVecEnv) and hasattr(base.unwrapped_env, "get_state"):
         return [base.unwrapped_env.get_state()]
     if isinstance(base, DummyVecEnv) and all(hasattr(inner.unwrapped, "get_state") for inner in base.envs):
-        return [inner.unwrapped.get_state() for inner in base.envs]  # type: ignore[attr-defined]
+        return [
+            inner.unwrapped.get_state() | {"limits": [limit._elapsed_steps for limit in _limits(inner)]}  # type: ignore[attr-defined]
+            for inner in base.envs
+        ]
     return None
+
+
+def _limits(env: gym.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
+    """The step limits around an environment; each counts steps by itself."""
+    limits = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, TimeLimit):
+            limits.append(env)
+        env = env.env
+    return limits
+
+
+def _layout(states: list[dict[str, Any]] | None) -> Any:
+    """What has to agree for one environment to take another's states."""
+    return states and [{name: np.shape(value) for name, value in state.items()} for state in states]
 
 
 def _restore_environments(env: VecEnv, states: list[dict[str, Any]]) -> NDArray[np.float32]:
@@ -527,6 +562,8 @@ def _restore_environments(env: VecEnv, states: list[dict[str, Any]]) -> NDArray[
     else:
         for inner, state in zip(base.envs, states, strict=True):  # type: ignore[attr-defined]
             inner.unwrapped.set_state(state)
+            for limit, elapsed in zip(_limits(inner), state["limits"], strict=True):
+                limit._elapsed_steps = elapsed
     return np.concatenate([state["observation"] for state in states])
 
 
@@ -541,10 +578,15 @@ def _flat(callback: BaseCallback) -> list[BaseCallback]:
     return [callback, *(inner for each in inside for inner in _flat(each))]
 
 
-def _events(callback: BaseCallback) -> list[tuple[int, int]]:
-    """(calls so far, calls between events) of every callback that acts on multiples of its number of calls."""
-    pairs = [(each.n_calls, getattr(each, name, 0)) for each in _flat(callback) for name in ("eval_freq", "save_freq")]
-    return [(calls, event) for calls, event in pairs if event > 0]
+def _waits(callback: BaseCallback, timesteps: int, n: int) -> list[int]:
+    """Steps of n rows until the next event of every callback that acts after some number of calls or time steps."""
+    waits = []
+    for each in _flat(callback):
+        events = [event for name in ("eval_freq", "save_freq") if (event := getattr(each, name, 0)) > 0]
+        waits += [event - each.n_calls % event for event in events]
+        if isinstance(each, EveryNTimesteps):
+            waits.append(max(1, -(-(each.last_time_trigger + each.n_steps - timesteps) // n)))
+    return waits
 
 
 def _count_calls(callback: BaseCallback, calls: int) -> None:

@@ -42,7 +42,10 @@ def to_input(space: gym.Space[Any], observation: Any, n: int) -> NDArray[np.floa
     """
     if isinstance(space, spaces.Discrete):
         x = np.zeros((n, int(space.n)), np.float32)
-        x[np.arange(n), np.asarray(observation).reshape(n) - int(space.start)] = 1.0
+        index = np.asarray(observation).reshape(n) - int(space.start)
+        if np.any((index < 0) | (index >= space.n)):
+            raise ValueError(f"observation must be in {space}, got {observation}")
+        x[np.arange(n), index] = 1.0
         return x
     x = np.ascontiguousarray(observation, np.float32).reshape(n, -1)
     if not np.isfinite(x).all():
@@ -102,7 +105,8 @@ class LstmPolicy(BasePolicy):
         self._acting: dict[int, tuple[Net, Streams, Explorer]] = {}
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | {
+        both = {"observation_space": self.observation_space, "action_space": self.action_space}
+        return both | {
             "lr_schedule": self._dummy_schedule,
             "config": self.config,
             "horizon": self.horizon,
@@ -192,6 +196,9 @@ class LstmPolicy(BasePolicy):
     def _see(
         self, observation: Any, state: State | None, episode_start: NDArray[Any] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64], State]:
+        shape, one = np.shape(observation), self.observation_space.shape or ()
+        if shape != one and (shape[1:] != one or shape[0] == 0):
+            raise ValueError(f"observation must be of shape {one} or (n, *{one}), got {shape}")
         n = len(observation) if self._batched(observation) else 1
         x = to_input(self.observation_space, observation, n)
         state = self.initial_state(n) if state is None else state
@@ -200,6 +207,8 @@ class LstmPolicy(BasePolicy):
                 f"state must be what predict returned for {n} rows of this network, got shapes "
                 f"{[np.shape(part) for part in state]}"
             )
+        if episode_start is not None and np.shape(episode_start) != (n,):
+            raise ValueError(f"episode_start must be of shape ({n},), got {np.shape(episode_start)}")
         starts = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
         net, streams, _ = self._scratch(n)
         for array, part in zip((streams.y, streams.s, streams.y_cells), state, strict=False):

@@ -209,7 +209,9 @@ BAD_OBSERVATIONS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=str)
+@pytest.mark.parametrize(
+    "observation", BAD_OBSERVATIONS, ids=lambda x: str(np.shape(x)) if isinstance(x, np.ndarray) else type(x).__name__
+)
 def test_bad_observations_are_refused(observation: Any, trained: AdvantageLearning) -> None:
     with pytest.raises(ValueError, match="^observation must be "):
         trained.predict(observation)
@@ -241,13 +243,14 @@ def test_one_seed_is_one_learner() -> None:
 def test_parameters_can_be_read_and_set(trained: AdvantageLearning) -> None:
     x = np.random.default_rng(0).random((4, 3)).astype(np.float32)
     model = learner(seed=9)
-    model.set_parameters(trained.get_parameters())
+    parameters: Any = trained.get_parameters()
+    model.set_parameters(parameters)
     np.testing.assert_equal(weights(model), weights(trained))
     np.testing.assert_equal(model.policy.advantages(x)[0], trained.policy.advantages(x)[0])
     before = weights(model)["hidden_weights"]
     model.learn(100)  # the compiled loop works on the memory that was set
     assert not np.array_equal(before, weights(model)["hidden_weights"])
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(ValueError, match="^Names of parameters do not match"):
         model.set_parameters({})
 
 
@@ -271,13 +274,13 @@ def test_a_given_topology_survives_saving() -> None:
 
 
 def test_a_schedule_sets_the_learning_rate() -> None:
-    frozen, moving = learner(learning_rate=lambda progress: 0.01 if progress < 0.5 else 1e-30), learner()
+    frozen = learner(learning_rate=lambda progress: 0.01 if progress < 0.5 else 1e-30, chunk_size=100)
     before = weights(frozen)["hidden_weights"]
     frozen.learn(1000, callback=lambda values, _: values["self"].num_timesteps < 400)
     np.testing.assert_allclose(weights(frozen)["hidden_weights"], before, atol=1e-7)
     frozen.learn(1000)
     assert np.abs(weights(frozen)["hidden_weights"] - before).max() > 1e-3
-    assert moving.lr_schedule(0.3) == moving.config.learning_rate
+    assert learner(learning_rate=0.5).lr_schedule(0.3) == 0.5
 
 
 def test_settings_may_change_at_loading(trained: AdvantageLearning, tmp_path: Path) -> None:

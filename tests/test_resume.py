@@ -92,7 +92,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         states = model._where()["envs"]
         assert any(np.any(state["elapsed"] > 3) for state in states)  # in mid-episode
         model.save(folder / case)
-    done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, text=True)
+    same_code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, __file__, str(folder)], env=same_code, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 

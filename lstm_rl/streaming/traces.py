@@ -106,28 +106,29 @@ def step_hidden_rms(
 @kernel
 def step_weights(weights: Any, traces: Any, step: Any) -> None:
     """Plain step of ``step`` = alpha E on weights along their traces, and nothing else."""
-    for m in range(weights.shape[0]):
-        for j in range(weights.shape[1]):
-            weights[m, j] += step * traces[m, j]
+    w, e = weights.reshape(-1), traces.reshape(-1)
+    for m in range(w.shape[0]):
+        w[m] += step * e[m]
 
 
 @kernel
 def step_weights_rms(weights: Any, squares: Any, traces: Any, error: Any, alpha: Any, rho: Any) -> None:
     """RMS-normalised step on weights along their traces, and nothing else."""
     epsilon = weights.dtype.type(EPSILON)
-    for m in range(weights.shape[0]):
-        for j in range(weights.shape[1]):
-            g = error * traces[m, j]
-            square = _normalised(squares[m, j], g, rho)
-            squares[m, j] = square
-            weights[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+    w, v, e = weights.reshape(-1), squares.reshape(-1), traces.reshape(-1)
+    for m in range(w.shape[0]):
+        g = error * e[m]
+        square = _normalised(v[m], g, rho)
+        v[m] = square
+        w[m] += alpha * g / (np.sqrt(square) + epsilon)
 
 
 @kernel
 def trace_output(streams: Streams, i: int, k: int, decay: Any) -> None:
     """Decay the output weights' traces of stream ``i`` and add the gradient of output ``k``, which is u."""
     e, u = streams.output_traces[i], streams.u[i]
-    for m in range(e.shape[0]):
-        for other in range(e.shape[1]):
-            e[m, other] = decay * e[m, other]
+    flat = e.reshape(-1)
+    for m in range(flat.shape[0]):
+        flat[m] = decay * flat[m]
+    for m in range(u.shape[0]):
         e[m, k] += u[m]
