@@ -35,9 +35,10 @@ from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights, coeff
 from lstm_rl.streaming.traces import (
     step_hidden,
     step_hidden_rms,
+    step_output,
+    step_output_rms,
     step_weights,
     step_weights_rms,
-    trace_output,
 )
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
@@ -165,7 +166,20 @@ def _step_along(rule: Rule, weights: Any, squares: Any, traces: Any, alpha: floa
 
 
 @kernel
-def _sweep(learner: Learner, i: int, alpha: float, error: float, rms_decay: float, decay: float) -> None:
+def _sweep_output(
+    learner: Learner, i: int, action: int, alpha: float, error: float, rms_decay: float, decay: float
+) -> None:
+    """The one pass over the output weights: step them, then move their traces."""
+    weights, streams = learner.weights, learner.streams
+    number = weights.output.dtype.type
+    if learner.rule.normalised:
+        step_output_rms(weights, streams, i, action, number(error), number(alpha), number(rms_decay), number(decay))
+    else:
+        step_output(weights, streams, i, action, number(alpha * error), number(decay))
+
+
+@kernel
+def _sweep_hidden(learner: Learner, i: int, alpha: float, error: float, rms_decay: float, decay: float) -> None:
     """The one pass over the hidden-layer weights: step them, then move partials and traces."""
     net, weights, streams, scratch = learner.net, learner.weights, learner.streams, learner.scratch
     number = weights.hidden.dtype.type
@@ -214,7 +228,6 @@ def learn(
         learner.sums[STEPS] += 1.0
         learner.sums[ERROR] += error
         learner.sums[ABS_ERROR] += abs(error)
-        _step_along(rule, weights.output, weights.output_square, streams.output_traces[i], alpha, error)
         if directed:
             target = abs(error)
             if not terminated:
@@ -222,12 +235,9 @@ def learn(
             follow(explorer, i, target, learner.exploration.learning_rate)
     if starting or terminated or truncated:
         if not starting:
+            _step_along(rule, weights.output, weights.output_square, streams.output_traces[i], alpha, error)
             _step_along(rule, weights.hidden, weights.hidden_square, streams.traces[i], alpha, error)
-        alpha, error, rms_decay = (
-            0.0,
-            0.0,
-            1.0,
-        )  # this step's weights have moved; the sweep below only starts traces
+        alpha, error, rms_decay = 0.0, 0.0, 1.0  # the weights have moved: the sweeps below only start new traces
         reset(streams, i)
         explorer.lasting[i] = 0
         value = see(learner, i, first)
@@ -239,11 +249,11 @@ def learn(
     chosen = np.float64(advantages[action])
     exploratory = chosen < value
     decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
+    _sweep_output(learner, i, action, alpha, error, rms_decay, decay)
     for m in range(learner.q.shape[0]):
         learner.q[m] = weights.output[m, action]
     coefficients(learner.net, streams, i, learner.q, learner.scratch)
-    _sweep(learner, i, alpha, error, rms_decay, decay)
-    trace_output(streams, i, action, weights.output.dtype.type(decay))
+    _sweep_hidden(learner, i, alpha, error, rms_decay, decay)
     pending.action[i] = action
     pending.chosen[i] = chosen
     pending.value[i] = value

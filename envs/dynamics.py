@@ -32,7 +32,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from lstm_rl.compiled import compiled, rule_type
+from lstm_rl.compiled import compiled, kernel, rule_type
 
 CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
 
@@ -95,7 +95,7 @@ def make_world(name: str, arguments: dict[str, Any]) -> World:
     return world
 
 
-@compiled
+@kernel
 def reset_row(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any) -> None:
     """Start row ``i``'s next episode in place: state (n, S), elapsed (n,), observation (n, I); noise (Z,)."""
     reset, observe = reset_at(rules[RESET]), observe_at(rules[OBSERVE])
@@ -104,7 +104,7 @@ def reset_row(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: 
     observe(params, noise, state[i], observation[i])
 
 
-@compiled
+@kernel
 def step_row(
     rules: Any,
     params: Any,
@@ -122,6 +122,20 @@ def step_row(
     observe(params, noise, state[i], observation[i])
     elapsed[i] += 1
     return reward, outcome, outcome == CONTINUES and max_steps > 0 and elapsed[i] >= max_steps
+
+
+@compiled
+def reset_one(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, observation: Any) -> None:
+    """`reset_row` of row 0, for Python."""
+    reset_row(rules, params, noise, state, elapsed, 0, observation)
+
+
+@compiled
+def step_one(
+    rules: Any, params: Any, max_steps: int, noise: Any, action: int, state: Any, elapsed: Any, observation: Any
+) -> tuple[float, int, bool]:
+    """`step_row` of row 0, for Python."""
+    return step_row(rules, params, max_steps, noise, action, state, elapsed, 0, observation)
 
 
 @compiled
@@ -168,6 +182,18 @@ def reset_rows(
             position[i] += 1
 
 
+def _go_to(generator: np.random.Generator, before: Any, draws: int) -> None:
+    """Put a generator where ``draws`` uniform numbers after the state ``before`` would leave it."""
+    generator.bit_generator.state = before
+    if isinstance(generator.bit_generator, np.random.PCG64):  # Gymnasium's: it can jump
+        generator.bit_generator.advance(draws)
+        after: Any = generator.bit_generator.state
+        after |= {name: before[name] for name in ("has_uint32", "uinteger")}  # `advance` drops half-used integers
+        generator.bit_generator.state = after
+    else:
+        generator.random(draws)
+
+
 class NoiseTape:
     """Uniform numbers drawn ahead from one generator per row, with the rest given back on request.
 
@@ -196,8 +222,7 @@ class NoiseTape:
         """Give the unused numbers back: every generator stands where its last used number left it."""
         for generator, before, used in zip(self.generators, self._before, self.position, strict=True):
             if before is not None:
-                generator.bit_generator.state = before
-                generator.random((int(used), self.noise_size))
+                _go_to(generator, before, int(used) * self.noise_size)
         self._before = [None] * len(self.generators)
         self.values = self.values[:, :0]
         self.position[:] = 0

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
-from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, reset_row, step_row
+from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, reset_one, step_one
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
@@ -45,7 +45,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         super().reset(seed=seed)
         world = self.world
         noise = self.np_random.random(world.noise_size)
-        reset_row(world.rules, world.params, noise, self._state, self._elapsed, 0, self._observation)
+        reset_one(world.rules, world.params, noise, self._state, self._elapsed, self._observation)
         if self.render_mode == "human":
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
@@ -60,7 +60,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             raise ValueError(f"action must be in {self.action_space}, got {action!r}")
         world = self.world
         noise = self.np_random.random(world.noise_size)
-        reward, outcome, truncated = step_row(
+        reward, outcome, truncated = step_one(
             world.rules,
             world.params,
             world.max_steps or 0,
@@ -68,7 +68,6 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             int(action),
             self._state,
             self._elapsed,
-            0,
             self._observation,
         )
         info: dict[str, Any] = {"state": self._state[0].copy()}

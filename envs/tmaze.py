@@ -67,7 +67,7 @@ LENGTH, CORRECT, WRONG, STILL, MOVE, NOISY, SWAPPED, CUE_ON_RETURN = range(8)  #
 
 @reset_rule
 def tmaze_reset(params: Any, noise: Any, state: Any) -> None:
-    """Stand at the start; noise[0] draws the goal."""
+    """Stand at the start, where no noise is seen; so noise[0] can draw the goal."""
     state[POSITION] = 0.0
     state[GOAL] = 1.0 if noise[0] < 0.5 else -1.0
     state[MOVED] = 0.0
@@ -94,7 +94,7 @@ def tmaze_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float,
 
 @observe_rule
 def tmaze_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
-    """Cue at the start, constant or noise in the corridor, 010 at the junction; noise[1:3] are the noise."""
+    """Cue at the start, constant or noise in the corridor, 010 at the junction; noise[0:2] are the noise."""
     observation[:] = 0.0
     if state[POSITION] == params[LENGTH]:
         observation[1] = 1.0
@@ -104,8 +104,8 @@ def tmaze_observe(params: Any, noise: Any, state: Any, observation: Any) -> None
         observation[1] = 1.0
         observation[2] = 1.0 if north else 0.0
     else:
-        observation[0] = noise[1] if params[NOISY] == 1.0 else 1.0
-        observation[2] = noise[2] if params[NOISY] == 1.0 else 1.0
+        observation[0] = noise[0] if params[NOISY] == 1.0 else 1.0
+        observation[2] = noise[1] if params[NOISY] == 1.0 else 1.0
 
 
 def tmaze(
@@ -155,7 +155,7 @@ def tmaze(
         tmaze_observe,
         params=np.array([*constants, bool(noisy), bool(swap_cues), bool(cue_on_return)], np.float64),
         state_names=("position", "goal", "moved", "turn"),
-        noise_size=3,
+        noise_size=2,
         observation_space=gym.spaces.Box(0.0, 1.0, (3,), np.float32),
         action_space=gym.spaces.Discrete(4),
         max_steps=max_steps,

@@ -14,5 +14,9 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk does not say for which file
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)

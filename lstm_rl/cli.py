@@ -1,11 +1,14 @@
 """The command line: dataclasses become commands; what they do is elsewhere and imported when needed."""
 
 import ast
+import io
 import json
 import os
-import shutil
+import re
 import sys
-from dataclasses import dataclass, field, replace
+import warnings
+from contextlib import redirect_stderr
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,7 +69,7 @@ class Evaluate:
     seed: int = 0
     """Of the episodes."""
     max_steps: int | None = None
-    """Truncate episodes after this many steps; default: as the run's environment does."""
+    """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
     stochastic: bool = False
     """Act with the learner's own exploration instead of greedily."""
     which: Literal["best", "last"] = "best"
@@ -86,7 +89,7 @@ class Watch:
     seed: int = 0
     """Of the episodes."""
     max_steps: int | None = None
-    """Truncate episodes after this many steps; default: as the run's environment does."""
+    """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
     video: Path | None = None
     """Write a .gif or .mp4 file instead of opening a window."""
     which: Literal["best", "last"] = "best"
@@ -120,15 +123,34 @@ def parse_kwargs(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parse(arguments: list[str]) -> Any:
-    """Parse a command; a preset's settings are the defaults of the fields."""
-    command = tyro.cli(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
+    """Parse a command; a preset's settings are the defaults of the fields.
+
+    Raises:
+        ValueError: The arguments do not fit.
+    """
+    command = _tyro(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
     if isinstance(command, Train):
         chosen = preset(command.preset, command.env)
         default = Train(env=tyro.MISSING, config=chosen.config)
-        command = tyro.cli(Train, prog="lstm-rl train", args=arguments[1:], default=default)
+        command = _tyro(Train, prog="lstm-rl train", args=arguments[1:], default=default)
         values = chosen.env_kwargs | parse_kwargs(command.env_kwargs)
         command = replace(command, env_kwargs=tuple(f"{key}={value!r}" for key, value in values.items()))
     return command
+
+
+def _tyro(*arguments: Any, **keywords: Any) -> Any:
+    """`tyro.cli` whose errors are one sentence, out of the box that it draws around them."""
+    box = io.StringIO()
+    try:
+        with redirect_stderr(box):
+            return tyro.cli(*arguments, **keywords)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        parts = re.split(r"\n[ │╰]*[─-]{3,}.*", "\n" + box.getvalue().partition("\n")[2])  # between horizontal lines
+        sentences = [" ".join(part.replace("│", " ").split()).rstrip(".") for part in parts]
+        sentences[:] = [text for text in sentences if text and not text.startswith(("For full help", "Argument help"))]
+        raise ValueError(re.sub(r"^Error parsing \S*config: ", "", "; ".join([*sentences, "see --help"]))) from None
 
 
 def _run_name(command: Train) -> str:
@@ -142,36 +164,35 @@ def _run_name(command: Train) -> str:
 def train(command: Train) -> int:
     """`lstm-rl train`."""
     folder = command.log_dir / (command.run_name or _run_name(command))
+    if command.log_dir.exists() and not command.log_dir.is_dir():
+        raise ValueError(f"log-dir must be a folder, got {command.log_dir}, which is a file")
     if command.resume and not (folder / "model.zip").is_file():
         raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
     if folder.exists() and not command.resume:
         if not command.overwrite:
             raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
-        if any(folder.iterdir()) and not (folder / "config.json").is_file():
-            raise ValueError(f"overwrite must name a run folder, got {folder}, which holds no config.json")
+        _check_overwrite(folder)
     from lstm_rl import training
 
+    budget = preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps
+    settings = training.Settings(
+        command.env,
+        parse_kwargs(command.env_kwargs),
+        command.preset,
+        command.seed,
+        budget,
+        command.n_envs,
+        max(1, budget // 25) if command.eval_freq is None else command.eval_freq,
+        command.eval_episodes,
+        command.stop_when_solved,
+        command.config,
+    )
     if command.resume:
-        settings = training.settings_of(folder)
-        if command.timesteps is not None:
-            settings = replace(settings, timesteps=command.timesteps)
-    else:
-        budget = preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps
-        settings = training.Settings(
-            command.env,
-            parse_kwargs(command.env_kwargs),
-            command.preset,
-            command.seed,
-            budget,
-            command.n_envs,
-            max(1, budget // 25) if command.eval_freq is None else command.eval_freq,
-            command.eval_episodes,
-            command.stop_when_solved,
-            command.config,
-        )
-        if folder.exists():
-            shutil.rmtree(folder)
-    outcome = training.run(settings, folder, command.resume, command.progress)
+        saved = training.settings_of(folder)
+        kept = {"timesteps": command.timesteps, "eval_freq": command.eval_freq}  # where not given, as they were
+        settings = replace(settings, **{name: getattr(saved, name) for name, value in kept.items() if value is None})
+        _check_same(asdict(settings), asdict(saved))
+    outcome = training.run(settings, folder, command.resume, command.progress, command.overwrite)
     print(training.describe(outcome))
     if outcome.interrupted:
         print("interrupted; the same command with --resume goes on exactly from here", file=sys.stderr)
@@ -179,15 +200,31 @@ def train(command: Train) -> int:
     return 0
 
 
+def _check_overwrite(folder: Path) -> None:
+    """Let nothing be deleted that is not a run."""
+    from lstm_rl.runs import read_config
+
+    if not folder.is_dir() or any(folder.iterdir()):
+        try:
+            read_config(folder)
+        except ValueError as error:
+            raise ValueError(f"overwrite must name a run folder, got {folder}: {error}") from error
+
+
+def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Refuse to resume with other settings than the run's own, the number of time steps aside."""
+    asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
+    for name, value in saved.items():
+        if asked[name] != value and name not in ("timesteps", "config"):
+            raise ValueError(f"{name} must be {value!r}, as in the run to resume, got {asked[name]!r}")
+
+
 def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dict[str, Any]]:
-    from lstm_rl.envs import WORLDS
     from lstm_rl.evaluation import load
+    from lstm_rl.runs import limited
 
     model, env_id, env_kwargs = load(run, which)
-    if max_steps is not None:
-        name = "max_steps" if env_id.split(":")[-1] in WORLDS else "max_episode_steps"
-        env_kwargs = env_kwargs | {name: max_steps}
-    return model, env_id, env_kwargs
+    return model, env_id, limited(env_id, env_kwargs, max_steps)
 
 
 def evaluate(command: Evaluate) -> int:
@@ -235,8 +272,14 @@ def main(arguments: list[str] | None = None) -> int:
     actions: dict[type, Any] = {Envs: envs, Train: train, Evaluate: evaluate, Watch: watch}
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)
-        result: int = actions[type(command)](command)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            result: int = actions[type(command)](command)
+        sys.stdout.flush()
         return result
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError) as error:
         print(f"lstm-rl: {error}", file=sys.stderr)
         return 2
@@ -246,6 +289,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lstm-rl: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a sentence, without a place in the code."""
+    print(f"lstm-rl: {message}", file=sys.stderr)

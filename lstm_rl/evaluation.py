@@ -12,7 +12,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.atomic import whole
 from lstm_rl.checks import check_int
-from lstm_rl.runs import make_env, make_rows, model_path, read_config
+from lstm_rl.runs import load_model, make_env, make_rows, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
@@ -24,7 +24,7 @@ def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dic
         ValueError: The folder is no run, or its model is damaged.
     """
     config = read_config(folder)
-    return AdvantageLearning.load(model_path(folder, which)), config["env"], config["env_kwargs"]
+    return load_model(model_path(folder, which)), config["env"], config["env_kwargs"]
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
     rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
-    rows.seed(seed)
+    rows.seed(ROWS * seed)  # no episode belongs to two seeds
     successes: list[bool] = []
 
     def watch(values: dict[str, Any], _: dict[str, Any]) -> None:

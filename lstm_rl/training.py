@@ -1,5 +1,6 @@
 """`lstm-rl train`: one run from settings to a run folder."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
 from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
@@ -19,9 +22,10 @@ from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.figures import learning_curve, save
 from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 from lstm_rl.presets import PresetName
-from lstm_rl.runs import make_env, make_rows, read_config, write_config
+from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
 
 EVALUATION_ROWS = 50  # environments that evaluation episodes are played in, side by side
+EVALUATIONS = ("evaluations_timesteps", "evaluations_results", "evaluations_length", "evaluations_successes")
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,43 @@ class Outcome:
 class RunCallback(BaseCallback):
     """Progress bar, checkpoints after every evaluation, and the ways to stop early."""
 
-    def __init__(self, folder: Path, evaluation: EvalCallback, settings: Settings, bar: "tqdm[Any]") -> None:
+    def __init__(
+        self, folder: Path, evaluation: EvalCallback, rows: VecMonitor, settings: Settings, bar: "tqdm[Any]"
+    ) -> None:
         super().__init__()
-        self.folder, self.evaluation, self.settings, self.bar = folder, evaluation, settings, bar
+        self.folder, self.evaluation, self.rows, self.settings, self.bar = folder, evaluation, rows, settings, bar
         self.interrupted = False
         self.solved_at: int | None = None
         self.best_success_rate: float | None = None
-        self._seen = 0
+        self._seen = 0  # evaluations
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over before its time."""
+        return self.settings.stop_when_solved and self.solved_at is not None
 
     def interrupt(self, *_: Any) -> None:
-        """Stop at the next border of chunks; for a signal handler."""
+        """Stop at the next border of chunks, the second time at once; for a signal handler."""
+        if self.interrupted:
+            raise KeyboardInterrupt
         self.interrupted = True
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Undo `checkpoint`."""
+        self.rows.t_start = time.time() - state["seconds"]
+        self.evaluation.best_mean_reward = state["best_mean_reward"]
+        self.best_success_rate, self.solved_at = state["best_success_rate"], state["solved_at"]
+        for name in EVALUATIONS:
+            setattr(self.evaluation, name, list(state[name]))
+        self._seen = len(self.evaluation.evaluations_results)
+
+    def seed_evaluation(self) -> None:
+        """New episodes for the next evaluation, far from the training seeds; the same if the run is resumed there."""
+        self.evaluation.eval_env.seed(self.settings.seed + 1_000_003 * (1 + self._seen))
+
+    def _on_training_start(self) -> None:
+        self.seed_evaluation()
+        self.checkpoint()  # from here on there is something to go on from
 
     def _on_step(self) -> bool:
         self.bar.update(self.num_timesteps - self.bar.n)
@@ -79,22 +109,25 @@ class RunCallback(BaseCallback):
             self.bar.set_postfix_str(f"success {np.mean(window):.2f}", refresh=False)
         if len(self.evaluation.evaluations_results) > self._seen:
             self._seen = len(self.evaluation.evaluations_results)
+            self.seed_evaluation()
             if self.evaluation.evaluations_successes:
                 rate = float(np.mean(self.evaluation.evaluations_successes[-1]))
                 self.best_success_rate = max(rate, self.best_success_rate or 0.0)
                 if rate == 1.0 and self.solved_at is None:
                     self.solved_at = self.num_timesteps
             self.checkpoint()
-        return not self.interrupted and not (self.settings.stop_when_solved and self.solved_at is not None)
+        return not self.interrupted and not self.finished
 
     def checkpoint(self) -> None:
         """Save ``model.zip``, with what `--resume` needs besides the model."""
         monitor = self.folder / "monitor.csv"
         self.model.run_state = {  # type: ignore[attr-defined]
             "monitor_bytes": monitor.stat().st_size,
+            "seconds": time.time() - self.rows.t_start,
             "best_mean_reward": float(self.evaluation.best_mean_reward),
             "best_success_rate": self.best_success_rate,
             "solved_at": self.solved_at,
+            **{name: list(getattr(self.evaluation, name)) for name in EVALUATIONS},
         }
         self.model.save(self.folder / "model.zip")
 
@@ -108,7 +141,9 @@ def _on_interrupt(handler: Any) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def run(settings: Settings, folder: Path, resume: bool = False, progress: bool = True) -> Outcome:
+def run(
+    settings: Settings, folder: Path, resume: bool = False, progress: bool = True, overwrite: bool = False
+) -> Outcome:
     """Train, evaluate on the way, and fill the run folder.
 
     Args:
@@ -116,27 +151,28 @@ def run(settings: Settings, folder: Path, resume: bool = False, progress: bool =
         folder: Made here; on ``resume`` the folder of an interrupted run of the same settings.
         resume: Go on from ``model.zip``, exactly.
         progress: Show a bar on standard error.
+        overwrite: Delete the folder if it exists, once it is clear that the settings fit.
 
     Raises:
-        ValueError: Settings do not fit.
+        ValueError: Settings do not fit; nothing has been written.
         DivergedError: Weights are no longer finite; ``model.zip`` is the last good checkpoint.
     """
     env_id, env_kwargs, n = settings.env, settings.env_kwargs, settings.n_envs
-    model: AdvantageLearning | None = None
+    rows = make_rows(env_id, env_kwargs, n)
+    if not isinstance(rows.action_space, Discrete):
+        raise ValueError(f"env must have Discrete actions, got {env_id} with {rows.action_space}")
+    games = make_rows(env_id, limited(env_id, env_kwargs), min(EVALUATION_ROWS, settings.eval_episodes))
     if resume:
-        model = AdvantageLearning.load(folder / "model.zip")
-        _cut(folder / "monitor.csv", model.run_state["monitor_bytes"])  # type: ignore[attr-defined]
-    else:
-        make_env(env_id, env_kwargs).close()
-        folder.mkdir(parents=True)
-        write_config(folder, settings)
-    rows = make_rows(env_id, env_kwargs, n, folder / "monitor.csv", append=resume)
-    games = make_rows(env_id, env_kwargs, min(EVALUATION_ROWS, settings.eval_episodes))
-    games.seed(settings.seed + 1_000_003)  # far from the training seeds
-    if model is None:
-        model = AdvantageLearning("LstmPolicy", rows, settings.config, seed=settings.seed)
-    else:
+        model, state = _checkpoint(folder / "model.zip", settings)
         model.set_env(rows)
+        _cut(folder / "monitor.csv", state["monitor_bytes"])
+    else:
+        model, state = AdvantageLearning("LstmPolicy", rows, settings.config, seed=settings.seed), {}
+        if overwrite and folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    write_config(folder, settings)
+    record(rows, folder / "monitor.csv", env_id, append=resume)
     model.set_logger(configure(str(folder), ["tensorboard"]))
     evaluation = EvalCallback(
         games,
@@ -148,16 +184,16 @@ def run(settings: Settings, folder: Path, resume: bool = False, progress: bool =
     )
     start, begun = model.num_timesteps, time.perf_counter()
     bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not progress)
-    callback = RunCallback(folder, evaluation, settings, bar)
+    callback = RunCallback(folder, evaluation, rows, settings, bar)
     if resume:
-        state = model.run_state  # type: ignore[attr-defined]
-        evaluation.best_mean_reward, evaluation.n_calls = state["best_mean_reward"], start // n
-        callback.best_success_rate, callback.solved_at = state["best_success_rate"], state["solved_at"]
+        evaluation.n_calls = start // n
+        callback.restore(state)
     watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 4, 1))
     callbacks = CallbackList([evaluation, callback, watcher])
     with _on_interrupt(callback.interrupt):
         try:
-            model.learn(settings.timesteps - start, callbacks, reset_num_timesteps=not resume, tb_log_name="train")
+            left = 0 if callback.finished else settings.timesteps - start
+            model.learn(left, callbacks, reset_num_timesteps=not resume, tb_log_name="train")
             callback.checkpoint()
         finally:
             bar.close()
@@ -192,12 +228,28 @@ def settings_of(folder: Path) -> Settings:
     values.pop("version", None)
     try:
         return Settings(**(values | {"config": Config(**values["config"])}))
-    except (KeyError, TypeError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'} must hold the settings of a run, but does not: {error}") from error
+
+
+def _checkpoint(path: Path, settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:
+    """A model to go on from, and what `RunCallback.checkpoint` added to it."""
+    model = load_model(path)
+    state: dict[str, Any] | None = getattr(model, "run_state", None)
+    if state is None:
+        raise ValueError(
+            f"resume must name a run with a checkpoint of its training, got {path}, which is another model"
+        )
+    if settings.timesteps + settings.n_envs <= model.num_timesteps:
+        raise ValueError(f"timesteps must be >= {model.num_timesteps}, which the run has, got {settings.timesteps}")
+    return model, state
 
 
 def _cut(path: Path, size: int) -> None:
     """Forget the episodes that were recorded after the checkpoint."""
+    present = path.stat().st_size if path.is_file() else 0
+    if present < size:
+        raise ValueError(f"{path} must hold the {size} bytes that it had at the checkpoint, got {present}")
     with path.open("r+b") as file:
         file.truncate(size)
 

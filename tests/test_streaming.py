@@ -20,7 +20,7 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import step_hidden, trace_output
+from lstm_rl.streaming.traces import step_hidden, step_output
 from lstm_rl.topology import Topology
 
 SEES_GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "cells", "gates")}
@@ -72,7 +72,7 @@ def _run(
             q[m] = w.output[m, target]
         coefficients(net, streams, 0, q, scratch)
         step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
-        trace_output(streams, 0, target, 0.0)
+        step_output(w, streams, 0, target, 0.0, 0.0)
         for k in range(outputs.shape[1]):
             outputs[t, k] = streams.outputs[0, k]
         for m in range(gradients.shape[1]):

@@ -110,10 +110,10 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
     """Lay a topology out for compiled code."""
     t, columns, rows = topology, topology.columns, topology.rows
     slots = [v for cells in t.blocks for v in range(cells)]
-    squashing = np.array([SQUASHINGS["logistic"]] * t.units)  # (U, 3)
+    squashing = np.array([SQUASHINGS["logistic"]] * t.units)  # (U, 4)
     squashing[columns["hidden"]] = SQUASHINGS[t.hidden_activation]
     squashing[columns["cells"]] = SQUASHINGS[t.cell_input]
-    gain, scale, offset = np.ascontiguousarray(squashing.T)
+    gain, scale, offset, _ = np.ascontiguousarray(squashing.T)
     names = ("input", "hidden", "gate", "cell", "bias", "state_tm1", "state_t")  # as `Topology.rows` orders them
     starts = {f"row_{name}": row.start for name, row in zip(names, rows.values(), strict=True)}
     many = ("inputs", "hiddens", "gates", "cells", "biases", "states_tm1", "states_t")

@@ -46,14 +46,15 @@ def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
     units = gradient.shape[0]
     for m in range(z.shape[0]):
+        z_m = z[m]
         if partials.shape[0] == 1:  # one cell per block: a gradient is c D
             for j in range(units):
                 w.hidden[m, j] += step * e[m, j]
-                d = a[j] * partials[0, m, j] + b[j] * z[m]
+                d = a[j] * partials[0, m, j] + b[j] * z_m
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
         else:
-            _row_gradient(to, partials, z[m], m)
+            _row_gradient(to, partials, z_m, m)
             for j in range(units):
                 w.hidden[m, j] += step * e[m, j]
                 e[m, j] = decay * e[m, j] + gradient[j]
@@ -83,17 +84,18 @@ def step_hidden_rms(
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
     units, epsilon = gradient.shape[0], w.hidden.dtype.type(EPSILON)
     for m in range(z.shape[0]):
+        z_m = z[m]
         if partials.shape[0] == 1:  # one cell per block: a gradient is c D
             for j in range(units):
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
                 w.hidden_square[m, j] = square
                 w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
-                d = a[j] * partials[0, m, j] + b[j] * z[m]
+                d = a[j] * partials[0, m, j] + b[j] * z_m
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
         else:
-            _row_gradient(to, partials, z[m], m)
+            _row_gradient(to, partials, z_m, m)
             for j in range(units):
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
@@ -124,11 +126,31 @@ def step_weights_rms(weights: Any, squares: Any, traces: Any, error: Any, alpha:
 
 
 @kernel
-def trace_output(streams: Streams, i: int, k: int, decay: Any) -> None:
-    """Decay the output weights' traces of stream ``i`` and add the gradient of output ``k``, which is u."""
-    e, u = streams.output_traces[i], streams.u[i]
-    flat = e.reshape(-1)
+def step_output(w: Weights, streams: Streams, i: int, k: int, step: Any, decay: Any) -> None:
+    """Plain step on all output weights of stream ``i``; then decay their traces and add output ``k``'s gradient, u."""
+    flat, e = w.output.reshape(-1), streams.output_traces[i].reshape(-1)
     for m in range(flat.shape[0]):
-        flat[m] = decay * flat[m]
+        flat[m] += step * e[m]
+        e[m] = decay * e[m]
+    _add_column(streams, i, k)
+
+
+@kernel
+def step_output_rms(w: Weights, streams: Streams, i: int, k: int, error: Any, alpha: Any, rho: Any, decay: Any) -> None:
+    """The same with RMS-normalised steps; ``alpha`` 0 and ``rho`` 1 leave weights and mean squares alone."""
+    flat, e, v = w.output.reshape(-1), streams.output_traces[i].reshape(-1), w.output_square.reshape(-1)
+    epsilon = w.output.dtype.type(EPSILON)
+    for m in range(flat.shape[0]):
+        g = error * e[m]
+        square = _normalised(v[m], g, rho)
+        v[m] = square
+        flat[m] += alpha * g / (np.sqrt(square) + epsilon)
+        e[m] = decay * e[m]
+    _add_column(streams, i, k)
+
+
+@kernel
+def _add_column(streams: Streams, i: int, k: int) -> None:
+    e, u = streams.output_traces[i], streams.u[i]
     for m in range(u.shape[0]):
         e[m, k] += u[m]
