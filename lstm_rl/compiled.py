@@ -1,8 +1,8 @@
 """How this package compiles: one decorator, one place for the compiled code on disk.
 
 Numba decides by the time stamp of a function's own file whether cached machine code is still good; a change in a
-file that the function calls goes unnoticed. So the cache folder carries a digest of all our sources in its name:
-an edit anywhere compiles anew, and two versions of the package never share machine code.
+file that the function calls goes unnoticed. So the cache folder carries a digest of all our kernels' sources in its
+name: an edit of any compiles all anew, and two versions of the package never share machine code.
 """
 
 import hashlib
@@ -23,9 +23,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def cache_folder() -> str:
     """The folder for machine code: ``NUMBA_CACHE_DIR`` if set, else the user's cache, plus a digest of our code."""
     package = Path(__file__).parent
-    folders = (package, package / "streaming", package / "envs", package / "agents")  # where kernels live
-    sources = sorted(path for folder in folders for path in folder.glob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    folders = (package, package / "streaming", package / "envs", package / "agents")
+    sources = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py"))]
+    kernels = b"".join(source for source in sources if b"lstm_rl.compiled" in source or b"def compiled(" in source)
+    digest = hashlib.sha256(kernels).hexdigest()[:16]
     user_cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return str(Path(os.environ.get("NUMBA_CACHE_DIR", user_cache / "lstm_rl")) / digest)
 
