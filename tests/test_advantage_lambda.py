@@ -20,7 +20,7 @@ class RandomTape(gym.Env[NDArray[np.float32], np.int64]):
     """Random observations, rewards and ends of episodes; keeps a log of what happened."""
 
     def __init__(self) -> None:
-        self.observation_space = gym.spaces.Box(-9.0, 9.0, (2,), np.float32)  # type: ignore[assignment]
+        self.observation_space = gym.spaces.Box(-9.0, 9.0, (2,), np.float32)
         self.action_space = gym.spaces.Discrete(3)
         self.log: list[tuple[Any, ...]] = []
 
