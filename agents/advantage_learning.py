@@ -127,8 +127,9 @@ class AdvantageLearning(BaseAlgorithm):
             seed=seed,
             device="cpu",
             support_multi_env=True,
-            supported_action_spaces=(spaces.Discrete,),
         )
+        if self.env is not None and not isinstance(self.action_space, spaces.Discrete):
+            raise ValueError(f"env must have Discrete actions, got {self.action_space}")
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = _environment_horizon(self.env) or 100

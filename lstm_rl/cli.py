@@ -41,10 +41,10 @@ class Train:
     """Environments that learn side by side into the same weights."""
     eval_freq: int | None = None
     """Steps between evaluations; default: a 25th of the timesteps."""
-    eval_episodes: int = 50
+    eval_episodes: int = 100
     """Greedy episodes per evaluation."""
     stop_when_solved: bool = False
-    """Stop at the first evaluation without a failure."""
+    """Stop at the second evaluation in a row without a failure."""
     log_dir: Path = Path("runs")
     """Folder of run folders."""
     run_name: str | None = None

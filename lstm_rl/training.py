@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 from lstm_rl.presets import PresetName
 from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
 
-EVALUATION_ROWS = 50  # environments that evaluation episodes are played in, side by side
+PATIENCE = 10  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
+EVALUATION_ROWS = 100  # environments that evaluation episodes are played in, side by side
 EVALUATIONS = ("evaluations_timesteps", "evaluations_results", "evaluations_length", "evaluations_successes")
 
 
@@ -39,7 +41,7 @@ class Settings:
     timesteps: int = 500_000
     n_envs: int = 1
     eval_freq: int = 20_000
-    eval_episodes: int = 50
+    eval_episodes: int = 100
     stop_when_solved: bool = False
     config: Config = field(default_factory=Config)
 
@@ -56,7 +58,7 @@ class Outcome:
     steps: int
     seconds: float
     interrupted: bool
-    solved_at: int | None  # steps at the first evaluation without a failure
+    solved_at: int | None  # steps at the second evaluation in a row without a failure
     success_rate: float | None  # of the last 100 training episodes
     best_success_rate: float | None  # of the best evaluation
 
@@ -113,8 +115,10 @@ class RunCallback(BaseCallback):
             if self.evaluation.evaluations_successes:
                 rate = float(np.mean(self.evaluation.evaluations_successes[-1]))
                 self.best_success_rate = max(rate, self.best_success_rate or 0.0)
-                if rate == 1.0 and self.solved_at is None:
+                last = self.evaluation.evaluations_successes[-2:]
+                if self.solved_at is None and len(last) == 2 and np.min(last) == 1:
                     self.solved_at = self.num_timesteps
+            self.evaluation.best_mean_reward -= 1e-9  # of two equally good models the later one is kept
             self.checkpoint()
         return not self.interrupted and not self.finished
 
@@ -161,7 +165,11 @@ def run(
     rows = make_rows(env_id, env_kwargs, n)
     if not isinstance(rows.action_space, Discrete):
         raise ValueError(f"env must have Discrete actions, got {env_id} with {rows.action_space}")
-    games = make_rows(env_id, limited(env_id, env_kwargs), min(EVALUATION_ROWS, settings.eval_episodes))
+    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    patience = None
+    if world is not None and world.horizon is not None:
+        patience = min(PATIENCE * world.horizon, world.max_steps or sys.maxsize)
+    games = make_rows(env_id, limited(env_id, env_kwargs, patience), min(EVALUATION_ROWS, settings.eval_episodes))
     if resume:
         model, state = _checkpoint(folder / "model.zip", settings)
         model.set_env(rows)
@@ -200,7 +208,6 @@ def run(
             model.logger.close()
             rows.close()
     seconds = time.perf_counter() - begun
-    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
     optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
     figure = learning_curve(
         folder / "monitor.csv", optimal_return=optimal, memoryless_return=memoryless, title=folder.name
@@ -258,7 +265,7 @@ def describe(outcome: Outcome) -> str:
     """One line about how a run ended."""
     parts = [f"{outcome.steps:,} steps in {outcome.seconds:.1f} s"]
     if outcome.solved_at is not None:
-        parts.append(f"first evaluation without a failure at {outcome.solved_at:,} steps")
+        parts.append(f"solved (two evaluations in a row without a failure) at {outcome.solved_at:,} steps")
     elif outcome.best_success_rate is not None:
         parts.append(f"best evaluation {outcome.best_success_rate:.0%} success")
     if outcome.success_rate is not None:

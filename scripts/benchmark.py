@@ -62,7 +62,7 @@ def best_rate(work: Callable[[], int], repetitions: int = REPETITIONS) -> float:
 
 
 def solve() -> list[Row]:
-    """Seeds 0..9 on the noisy T-maze, N = 70, default preset, each until its first evaluation without a failure."""
+    """Seeds 0..9 on the noisy T-maze, N = 70, each until two evaluations in a row are without a failure."""
     steps, seconds, rates = [], [], []
     for seed in tqdm(range(10), desc="noisy T-maze, N = 70"):
         with tempfile.TemporaryDirectory() as folder:

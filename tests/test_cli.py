@@ -225,7 +225,7 @@ def test_a_solved_run_stops_and_stays_stopped(tmp_path: Path, capsys: pytest.Cap
     few = ("--timesteps", "100000", "--eval-freq", "1000", "--eval-episodes", "10", "--no-progress")
     command = train("lstm_rl/TMaze-v0", tmp_path / "run", *SHORT, *few, "--stop-when-solved")
     assert main(command) == 0
-    assert "first evaluation without a failure at" in capsys.readouterr().out
+    assert "solved (two evaluations in a row without a failure) at" in capsys.readouterr().out
     before = load_model(tmp_path / "run" / "model.zip")
     assert before.num_timesteps < 100_000 and before.num_timesteps % 1000 == 0
     assert main([*command, "--resume"]) == 0
