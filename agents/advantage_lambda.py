@@ -261,6 +261,15 @@ def learn(
     learner.sums[TEMPERATURE] += temperature(learner.exploration, explorer, i)
 
 
+@kernel
+def _finite(observations: Any) -> bool:
+    for i in range(observations.shape[0]):
+        for m in range(observations.shape[1]):
+            if not np.isfinite(observations[i, m]):
+                return False
+    return True
+
+
 @compiled
 def train(
     learner: Learner, worlds: Worlds, handed: Handed, alphas: Any, finished: Any, starting: bool
@@ -278,8 +287,13 @@ def train(
         finished: (F, 4) filled with one record per finished episode. The loop stops early when there might not be room
             for one more episode per row here or in the noise tape (two rows of it per step).
         starting: Only choose first actions from ``handed.first``.
+
+    Returns:
+        No steps at all, and nothing is changed, if an observation that was handed over is not finite.
     """
     n, episodes = learner.pending.action.shape[0], 0
+    if not (worlds.active or _finite(handed.first) and _finite(handed.observation)):
+        return 0, 0
     for t in range(alphas.shape[0]):
         if worlds.active:
             full = episodes + n > finished.shape[0]

@@ -268,7 +268,9 @@ class AdvantageLearning(BaseAlgorithm):
         arguments = (self._learner, self._no_worlds, self._handed, self._alpha, _NO_EPISODES, starting)
         if self._train_step is None:
             self._train_step = entry_point(train, *arguments)
-        _flushed(self._train_step, *arguments)
+        steps, _ = _flushed(self._train_step, *arguments)
+        if steps == 0:
+            raise ValueError(f"observation must be finite numbers, got {self._handed.observation}")
 
     def _alphas(self, steps: int) -> NDArray[np.float64]:
         """The learning rate of each of the next ``steps`` steps; changes progress as SB3 does, once per step."""
@@ -308,7 +310,6 @@ class AdvantageLearning(BaseAlgorithm):
         self._last_obs = rows.observation.copy()
         self._last_episode_starts = rows.elapsed == 0
         self._after(steps)
-        self._check_finite()
         # What callbacks read: each episode that ended in this chunk once, then the rows that go on
         infos += [{} for _ in range(self.n_envs)]
         dones = np.append(dones, np.zeros(self.n_envs, np.bool_))
@@ -320,40 +321,40 @@ class AdvantageLearning(BaseAlgorithm):
     def _train_stepwise(self, steps: int, callback: BaseCallback) -> bool:
         assert self.env is not None
         env, handed, space, n = self.env, self._handed, self.observation_space, self.n_envs
-        action, seen = self._learner.pending.action, handed.first.reshape(-1)  # views: they follow the learner
+        action = self._learner.pending.action  # a view: it follows the learner
         start = int(self.action_space.start)  # type: ignore[attr-defined]
         flat = isinstance(space, spaces.Box) and len(space.shape) == 1
+        handed.truncated[:] = False
         for alpha in self._alphas(steps):
             new_obs, rewards, dones, infos = env.step(action + start)
             handed.reward[:] = rewards
             handed.first[:] = new_obs if flat else to_input(space, new_obs, n)  # type: ignore[assignment]
-            if not math.isfinite(seen @ seen):  # the cheapest look: it lets no NaN or infinity through
-                to_input(space, new_obs, n)
             handed.observation[:] = handed.first
             handed.terminated[:] = dones
-            handed.truncated[:] = False
-            if True in dones.tolist():  # for few rows faster than dones.any()
+            ended = True in dones.tolist()  # for few rows faster than dones.any()
+            if ended:
                 for i in np.flatnonzero(dones):
                     handed.truncated[i] = infos[i].get("TimeLimit.truncated", False)
                     handed.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
                 handed.terminated[:] = dones & ~handed.truncated
+                self._update_info_buffer(infos, dones)
             self.num_timesteps += n
             self._hand_over(alpha)
+            if ended:
+                handed.truncated[:] = False
             self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
-            self._update_info_buffer(infos, dones)
             self._after(1)
-            self._check_finite()
-            callback.update_locals(locals())
+            callback.update_locals(
+                {"self": self, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
+            )
             if not callback.on_step():
                 return False
         return True
 
     def _after(self, steps: int) -> None:
+        """Count updates and progress; refuse to go on from numbers that are not finite, which errors add up."""
         self._n_updates += steps
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-
-    def _check_finite(self) -> None:
-        """Errors add up in the sums, so one look at them finds any that is not finite, and with it any such weight."""
         if not math.isfinite(self._learner.sums[ABS_ERROR]):
             raise DivergedError(
                 f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "

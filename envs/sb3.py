@@ -116,8 +116,14 @@ def _rows(infos: dict[str, Any], n: int) -> list[dict[str, Any]]:
     """Gymnasium's dict of arrays, where ``_key`` says which rows have ``key``, as one dict per row."""
     rows: list[dict[str, Any]] = [{} for _ in range(n)]
     for key, values in infos.items():
-        if not key.startswith("_"):
-            inner = _rows(values, n) if isinstance(values, dict) else values
-            for i in np.flatnonzero(infos.get(f"_{key}", np.ones(n, np.bool_))):
+        if key.startswith("_"):
+            continue
+        inner = _rows(values, n) if isinstance(values, dict) else values
+        mask = infos.get(f"_{key}")
+        if mask is None or mask.all():
+            for row, value in zip(rows, inner, strict=True):
+                row[key] = value
+        else:
+            for i in np.flatnonzero(mask):
                 rows[i][key] = inner[i]
     return rows

@@ -41,7 +41,7 @@ class Train:
     """Environments that learn side by side into the same weights."""
     eval_freq: int | None = None
     """Steps between evaluations; default: a 25th of the timesteps."""
-    eval_episodes: int = 100
+    eval_episodes: int = 200
     """Greedy episodes per evaluation."""
     stop_when_solved: bool = False
     """Stop at the second evaluation in a row without a failure."""

@@ -25,7 +25,7 @@ from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 from lstm_rl.presets import PresetName
 from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
 
-PATIENCE = 10  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
+PATIENCE = 5  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
 EVALUATION_ROWS = 100  # environments that evaluation episodes are played in, side by side
 EVALUATIONS = ("evaluations_timesteps", "evaluations_results", "evaluations_length", "evaluations_successes")
 
@@ -41,7 +41,7 @@ class Settings:
     timesteps: int = 500_000
     n_envs: int = 1
     eval_freq: int = 20_000
-    eval_episodes: int = 100
+    eval_episodes: int = 200
     stop_when_solved: bool = False
     config: Config = field(default_factory=Config)
 
