@@ -16,12 +16,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-check: $(READY)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest
-	$(MAKE) wheel
+check: lint type test wheel
 
 format: $(READY)
 	$(BIN)/ruff format .

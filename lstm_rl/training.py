@@ -192,6 +192,7 @@ def run(
     )
     start, begun = model.num_timesteps, time.perf_counter()
     bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not progress)
+    bar.set_postfix_str("compiling, on the first run some 15 s")
     callback = RunCallback(folder, evaluation, rows, settings, bar)
     if resume:
         evaluation.n_calls = start // n
