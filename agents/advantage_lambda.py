@@ -14,24 +14,30 @@ with what any other environment returned. Nothing in it depends on chunking or o
 the last bit.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstm_rl.agents.exploration import (
-    DIRECTED,
-    Exploration,
-    Explorer,
-    choose,
-    estimate,
-    follow,
-    look,
-    temperature,
+from lstm_rl.agents.exploration import DIRECTED, choose, estimate, follow, look, temperature
+from lstm_rl.agents.learner import (
+    ABS_ERROR,
+    ERROR,
+    EXPLORATORY,
+    LENGTH,
+    RETURN,
+    STEPS,
+    STREAM,
+    SUCCESS,
+    TEMPERATURE,
+    Handed,
+    Learner,
+    Normaliser,
+    Rule,
+    Worlds,
 )
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
-from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights, coefficients, forward, reset
+from lstm_rl.streaming.network import coefficients, forward, reset
 from lstm_rl.streaming.traces import (
     step_hidden,
     step_hidden_rms,
@@ -40,83 +46,6 @@ from lstm_rl.streaming.traces import (
     step_weights,
     step_weights_rms,
 )
-
-# Sums over the steps since the logger last looked, in `Learner.sums`
-STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
-# Columns of a finished episode's record
-STREAM, RETURN, LENGTH, SUCCESS = range(4)
-
-
-class Rule(NamedTuple):
-    """Constants of the learning rule; see `Config`."""
-
-    gamma: float
-    lambda_: float
-    kappa: float
-    cut_traces: bool  # at exploratory actions
-    normalised: bool  # RMS-normalised steps instead of plain ones
-    rms_decay: float
-    normalize_observations: bool
-    observation_clip: float
-
-
-class Normaliser(NamedTuple):
-    """Running statistics of the inputs over all streams (Welford)."""
-
-    seen: NDArray[np.float64]  # (1,)
-    mean: NDArray[np.float64]  # (I,)
-    square: NDArray[np.float64]  # (I,) sum of squared deviations
-
-
-class Pending(NamedTuple):
-    """What each stream waits for the reward with."""
-
-    action: NDArray[np.int64]  # (n,) a_t
-    chosen: NDArray[np.float64]  # (n,) A(s_t, a_t)
-    value: NDArray[np.float64]  # (n,) V(s_t)
-    episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
-
-
-class Handed(NamedTuple):
-    """What the pending actions led to, as SB3's vector environments hand it over."""
-
-    reward: NDArray[np.float32]  # (n,) r_t
-    terminated: NDArray[np.bool_]  # (n,)
-    truncated: NDArray[np.bool_]  # (n,)
-    observation: NDArray[np.float32]  # (n, I) of the same episode, its last one if it ended
-    first: NDArray[np.float32]  # (n, I) of the next episode, where one ended
-
-
-class Worlds(NamedTuple):
-    """The rows of a `lstm_rl.envs.dynamics.World` for the loop; a world that is not active is never looked at."""
-
-    active: bool
-    rules: NDArray[np.int64]  # (3,)
-    params: NDArray[np.float64]  # (P,)
-    max_steps: int  # 0: no limit
-    survival_is_success: bool
-    tape: NDArray[np.float64]  # (n, L, Z)
-    position: NDArray[np.int64]  # (n,)
-    state: NDArray[np.float64]  # (n, S)
-    elapsed: NDArray[np.int64]  # (n,)
-    observation: NDArray[np.float32]  # (n, I)
-
-
-class Learner(NamedTuple):
-    """All of it."""
-
-    rule: Rule
-    net: Net
-    weights: Weights
-    streams: Streams
-    normaliser: Normaliser
-    exploration: Exploration
-    explorer: Explorer
-    pending: Pending
-    scratch: Coefficients
-    x: NDArray[np.float64]  # (I,) scratch: the input that the network sees
-    q: Any  # (V,) scratch: the chosen action's column of output weights
-    sums: NDArray[np.float64]  # (5,)
 
 
 @kernel

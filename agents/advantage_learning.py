@@ -14,48 +14,38 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import (
     BaseCallback,
-    CallbackList,
-    EventCallback,
-    EveryNTimesteps,
-    ProgressBarCallback,
 )
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import safe_mean
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
-from lstm_rl.agents.advantage_lambda import (
+from lstm_rl.agents.advantage_lambda import train
+from lstm_rl.agents.callbacks import count_calls, waits
+from lstm_rl.agents.config import Config
+from lstm_rl.agents.hosts import environment_horizon, environment_states, layout, restore_environments
+from lstm_rl.agents.learner import (
     ABS_ERROR,
     ERROR,
     EXPLORATORY,
     STEPS,
     TEMPERATURE,
-    Handed,
-    Learner,
-    Pending,
-    Rule,
     Worlds,
-    train,
+    make_handed,
+    make_learner,
+    no_worlds,
 )
-from lstm_rl.agents.config import Config
-from lstm_rl.agents.exploration import make_exploration
 from lstm_rl.agents.policies import LstmPolicy, to_input
 from lstm_rl.atomic import whole
 from lstm_rl.compiled import entry_point
-from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import Rows, find_rows
-from lstm_rl.envs.sb3 import GymnasiumVecEnv
-from lstm_rl.streaming.network import make_coefficients, make_net, make_streams
 
 Self = TypeVar("Self", bound="AdvantageLearning")
 
@@ -132,7 +122,7 @@ class AdvantageLearning(BaseAlgorithm):
             raise ValueError(f"env must have Discrete actions, got {self.action_space}")
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
-            self.horizon = _environment_horizon(self.env) or 100
+            self.horizon = environment_horizon(self.env) or 100
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         self._n_updates = 0
         if _init_setup_model:
@@ -154,55 +144,16 @@ class AdvantageLearning(BaseAlgorithm):
 
     def _make_learner(self) -> None:
         """Put n streams at rest around the policy's weights."""
-        self._train_step: Callable[..., Any] | None
-        config, n = self.config, self.n_envs
-        topology, dtype = self.policy.topology, config.precision
         generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
-        self._learner = Learner(
-            Rule(
-                config.gamma,
-                config.lambda_,
-                config.kappa,
-                config.cut_traces,
-                config.step_rule == "rms",
-                config.rms_decay,
-                config.normalize_observations,
-                config.observation_clip,
-            ),
-            make_net(topology, dtype),
-            self.policy.weights(),
-            make_streams(topology, n, dtype),
-            self.policy.normaliser(),
-            make_exploration(config, self.horizon),
-            self.policy.explorer(n, generator),
-            Pending(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
-            make_coefficients(topology, dtype),
-            np.zeros(topology.inputs),
-            np.zeros(topology.output_sources, dtype),
-            np.zeros(5),
+        policy, n = self.policy, self.n_envs
+        explorer = policy.explorer(n, generator)
+        self._learner = make_learner(
+            policy.topology, self.config, self.horizon, n, policy.weights(), policy.normaliser(), explorer
         )
+        self._handed = make_handed(n, policy.topology.inputs)
+        self._no_worlds = no_worlds(n, policy.topology.inputs)
         self._alpha = np.zeros(1)
-        self._train_step = None  # the compiled code for one step, once it is needed
-        inputs = topology.inputs
-        self._handed = Handed(
-            np.zeros(n, np.float32),
-            np.zeros(n, np.bool_),
-            np.zeros(n, np.bool_),
-            np.zeros((n, inputs), np.float32),
-            np.zeros((n, inputs), np.float32),
-        )
-        self._no_worlds = Worlds(
-            active=False,
-            rules=np.zeros(3, np.int64),
-            params=np.zeros(0),
-            max_steps=0,
-            survival_is_success=False,
-            tape=np.zeros((n, 0, 0)),
-            position=np.zeros(n, np.int64),
-            state=np.zeros((n, 0)),
-            elapsed=np.zeros(n, np.int64),
-            observation=self._handed.first,
-        )
+        self._train_step: Callable[..., Any] | None = None  # the compiled code for one step, once it is needed
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
@@ -245,7 +196,7 @@ class AdvantageLearning(BaseAlgorithm):
         while self.num_timesteps < total_timesteps:
             hooks.on_rollout_start()
             steps = min(self.config.chunk_size, -(-(total_timesteps - self.num_timesteps) // self.n_envs))
-            steps = min([steps, *_waits(hooks, self.num_timesteps, self.n_envs)])
+            steps = min([steps, *waits(hooks, self.num_timesteps, self.n_envs)])
             going_on = self._train_compiled(rows, steps, hooks) if rows else self._train_stepwise(steps, hooks)
             hooks.on_rollout_end()
             chunks += 1
@@ -315,7 +266,7 @@ class AdvantageLearning(BaseAlgorithm):
         dones = np.append(dones, np.zeros(self.n_envs, np.bool_))
         new_obs, rewards = self._last_obs, np.zeros(self.n_envs, np.float32)
         callback.update_locals({"dones": dones, "infos": infos, "new_obs": new_obs, "rewards": rewards, "self": self})
-        _count_calls(callback, steps - 1)
+        count_calls(callback, steps - 1)
         return callback.on_step()
 
     def _train_stepwise(self, steps: int, callback: BaseCallback) -> bool:
@@ -473,7 +424,7 @@ class AdvantageLearning(BaseAlgorithm):
             name: getattr(explorer, name).copy() for name in ("x", "y_hidden", "y_v", "lasting", "generator")
         }
         arrays["log"] = {"sums": self._learner.sums.copy()}
-        return {"arrays": arrays, "envs": None if self.env is None else _environment_states(self.env)}
+        return {"arrays": arrays, "envs": None if self.env is None else environment_states(self.env)}
 
     def _restore(self) -> bool:
         """Put the saved position into the learner and the environments; False if there is none that fits."""
@@ -481,8 +432,8 @@ class AdvantageLearning(BaseAlgorithm):
         position = self._position
         if position is None:
             return False
-        rows, layout = len(position["arrays"]["pending"]["action"]), _layout(_environment_states(self.env))
-        if rows != self.n_envs or layout is None or layout != _layout(position["envs"]):
+        rows, here = len(position["arrays"]["pending"]["action"]), layout(environment_states(self.env))
+        if rows != self.n_envs or here is None or here != layout(position["envs"]):
             warnings.warn(
                 "this environment gives no access to its state, or has another number of rows than the saved one: "
                 "training goes on from the saved weights, but with new episodes",
@@ -494,7 +445,7 @@ class AdvantageLearning(BaseAlgorithm):
             for name, value in values.items():
                 target = self._learner.sums if part == "log" else getattr(getattr(self._learner, part), name)
                 target[:] = value
-        self._last_obs = _restore_environments(self.env, position["envs"])
+        self._last_obs = restore_environments(self.env, position["envs"])
         return True
 
 
@@ -518,97 +469,3 @@ def _flushed(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     finally:
         torch.set_flush_denormal(before)
-
-
-# --- environments under SB3's wrappers -------------------------------------------------------------------------------
-
-
-def _base(env: VecEnv) -> VecEnv:
-    while isinstance(env, VecEnvWrapper):
-        env = env.venv
-    return env
-
-
-def _environment_horizon(env: VecEnv) -> int | None:
-    """The environment's own time scale: a world's horizon, else the step limit of its registration."""
-    base = _base(env)
-    if isinstance(base, GymnasiumVecEnv):
-        world = getattr(base.unwrapped_env, "world", None)
-        return getattr(world, "horizon", None)
-    if not isinstance(base, DummyVecEnv):
-        return None
-    inner = base.envs[0]
-    if isinstance(inner.unwrapped, WorldEnv) and inner.unwrapped.world.horizon is not None:
-        return inner.unwrapped.world.horizon
-    return inner.spec.max_episode_steps if inner.spec is not None else None
-
-
-def _environment_states(env: VecEnv) -> list[dict[str, Any]] | None:
-    """The state of every environment that gives access to it with ``get_state``; ``None`` if one does not."""
-    base = _base(env)
-    if isinstance(base, GymnasiumVecEnv) and hasattr(base.unwrapped_env, "get_state"):
-        return [base.unwrapped_env.get_state()]
-    if isinstance(base, DummyVecEnv) and all(hasattr(inner.unwrapped, "get_state") for inner in base.envs):
-        return [
-            inner.unwrapped.get_state() | {"limits": [limit._elapsed_steps for limit in _limits(inner)]}  # type: ignore[attr-defined]
-            for inner in base.envs
-        ]
-    return None
-
-
-def _limits(env: gym.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
-    """The step limits around an environment; each counts steps by itself."""
-    limits = []
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, TimeLimit):
-            limits.append(env)
-        env = env.env
-    return limits
-
-
-def _layout(states: list[dict[str, Any]] | None) -> Any:
-    """What has to agree for one environment to take another's states."""
-    return states and [{name: np.shape(value) for name, value in state.items()} for state in states]
-
-
-def _restore_environments(env: VecEnv, states: list[dict[str, Any]]) -> NDArray[np.float32]:
-    """Undo `_environment_states` on freshly reset environments; return their observations."""
-    base = _base(env)
-    if isinstance(base, GymnasiumVecEnv):
-        base.unwrapped_env.set_state(states[0])  # type: ignore[attr-defined]
-    else:
-        for inner, state in zip(base.envs, states, strict=True):  # type: ignore[attr-defined]
-            inner.unwrapped.set_state(state)
-            for limit, elapsed in zip(_limits(inner), state["limits"], strict=True):
-                limit._elapsed_steps = elapsed
-    return np.concatenate([state["observation"] for state in states])
-
-
-# --- callbacks -------------------------------------------------------------------------------------------------------
-
-
-def _flat(callback: BaseCallback) -> list[BaseCallback]:
-    """A callback and all callbacks inside it."""
-    inside = callback.callbacks if isinstance(callback, CallbackList) else []
-    if isinstance(callback, EventCallback) and callback.callback is not None:
-        inside = [*inside]  # called on events of the outer one only: they do not count steps
-    return [callback, *(inner for each in inside for inner in _flat(each))]
-
-
-def _waits(callback: BaseCallback, timesteps: int, n: int) -> list[int]:
-    """Steps of n rows until the next event of every callback that acts after some number of calls or time steps."""
-    waits = []
-    for each in _flat(callback):
-        events = [event for name in ("eval_freq", "save_freq") if (event := getattr(each, name, 0)) > 0]
-        waits += [event - each.n_calls % event for event in events]
-        if isinstance(each, EveryNTimesteps):
-            waits.append(max(1, -(-(each.last_time_trigger + each.n_steps - timesteps) // n)))
-    return waits
-
-
-def _count_calls(callback: BaseCallback, calls: int) -> None:
-    """Count the steps of a chunk that no callback saw."""
-    for each in _flat(callback):
-        each.n_calls += calls
-        if isinstance(each, ProgressBarCallback):
-            each.pbar.update(calls * each.training_env.num_envs)

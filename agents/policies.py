@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
-from lstm_rl.agents.advantage_lambda import Normaliser, normalise
+from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer, choose, look, make_exploration, make_explorer
+from lstm_rl.agents.learner import Normaliser
 from lstm_rl.compiled import compiled
 from lstm_rl.streaming.network import Net, Streams, Weights, forward, make_net, make_streams
 from lstm_rl.topology import Layer, Topology
