@@ -25,7 +25,7 @@ from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 from lstm_rl.presets import PresetName
 from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
 
-PATIENCE = 5  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
+PATIENCE = 3  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
 EVALUATION_ROWS = 100  # environments that evaluation episodes are played in, side by side
 EVALUATIONS = ("evaluations_timesteps", "evaluations_results", "evaluations_length", "evaluations_successes")
 
@@ -197,7 +197,7 @@ def run(
     if resume:
         evaluation.n_calls = start // n
         callback.restore(state)
-    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 4, 1))
+    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 2, 1))
     callbacks = CallbackList([evaluation, callback, watcher])
     with _on_interrupt(callback.interrupt):
         try:
