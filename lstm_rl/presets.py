@@ -4,7 +4,7 @@ A preset depends on the environment only through its family, never through its l
 follow from the horizon (see `Config`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lstm_rl.agents.config import Config
@@ -44,7 +44,18 @@ _BAKKER_TMAZE = Config(
     forget_gate_bias=3.0,
     output_gate_bias=0.0,
 )
-_BAKKER_POLE = Config(
+_BAKKER_POLE = replace(
+    _BAKKER_TMAZE,
+    learning_rate=2e-3,
+    gamma=0.95,
+    lambda_=0.6,
+    kappa=0.2,
+    exploration="boltzmann",  # (ours): the paper says only that exploration is not directed
+    temperature=0.1,
+    hidden=14,
+    cells=6,
+)
+_POLE = Config(
     learning_rate=2e-3,
     gamma=0.95,
     lambda_=0.6,
