@@ -19,9 +19,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import (
-    BaseCallback,
-)
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
@@ -30,6 +28,7 @@ from stable_baselines3.common.utils import safe_mean
 from lstm_rl.agents.advantage_lambda import train
 from lstm_rl.agents.callbacks import count_calls, waits
 from lstm_rl.agents.config import Config
+from lstm_rl.agents.exploration import BOLTZMANN
 from lstm_rl.agents.hosts import environment_horizon, environment_states, layout, restore_environments
 from lstm_rl.agents.learner import (
     ABS_ERROR,
@@ -330,7 +329,7 @@ class AdvantageLearning(BaseAlgorithm):
             record("train/td_error", learner.sums[ERROR] / steps)
             record("train/abs_td_error", learner.sums[ABS_ERROR] / steps)
             record("train/exploratory_share", learner.sums[EXPLORATORY] / steps)
-            if learner.exploration.kind >= 2:
+            if learner.exploration.kind >= BOLTZMANN:
                 record("train/temperature", learner.sums[TEMPERATURE] / steps)
             else:
                 record("train/exploration_rate", learner.exploration.epsilon)

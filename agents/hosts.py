@@ -6,21 +6,15 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 
 
-def _base(env: VecEnv) -> VecEnv:
-    while isinstance(env, VecEnvWrapper):
-        env = env.venv
-    return env
-
-
 def environment_horizon(env: VecEnv) -> int | None:
     """The environment's own time scale: a world's horizon, else the step limit of its registration."""
-    base = _base(env)
+    base = env.unwrapped
     if isinstance(base, GymnasiumVecEnv):
         world = getattr(base.unwrapped_env, "world", None)
         return getattr(world, "horizon", None)
@@ -34,7 +28,7 @@ def environment_horizon(env: VecEnv) -> int | None:
 
 def environment_states(env: VecEnv) -> list[dict[str, Any]] | None:
     """The state of every environment that gives access to it with ``get_state``; ``None`` if one does not."""
-    base = _base(env)
+    base = env.unwrapped
     if isinstance(base, GymnasiumVecEnv) and hasattr(base.unwrapped_env, "get_state"):
         return [base.unwrapped_env.get_state()]
     if isinstance(base, DummyVecEnv) and all(hasattr(inner.unwrapped, "get_state") for inner in base.envs):
@@ -62,7 +56,7 @@ def layout(states: list[dict[str, Any]] | None) -> Any:
 
 def restore_environments(env: VecEnv, states: list[dict[str, Any]]) -> NDArray[np.float32]:
     """Undo `environment_states` on freshly reset environments; return their observations."""
-    base = _base(env)
+    base = env.unwrapped
     if isinstance(base, GymnasiumVecEnv):
         base.unwrapped_env.set_state(states[0])  # type: ignore[attr-defined]
     else:

@@ -4,7 +4,7 @@ SB3 refuses a Gymnasium vector environment; its own are Python loops over scalar
 n rows out of one VectorEnv of n rows, ours or anybody's. Wrap it in SB3's `VecMonitor` to record episodes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -104,12 +104,9 @@ class GymnasiumVecEnv(VecEnv):
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
-    ) -> list[bool]:  # noqa: E501
+    ) -> list[bool]:
         """No row has a scalar wrapper."""
         return [False] * len(list(self._get_indices(indices)))
-
-    def _get_indices(self, indices: VecEnvIndices) -> Iterable[int]:
-        return super()._get_indices(indices)
 
 
 def _rows(infos: dict[str, Any], n: int) -> list[dict[str, Any]]:

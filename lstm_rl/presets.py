@@ -56,27 +56,6 @@ _BAKKER_POLE = replace(
     cells=6,
 )
 _POLE = Config(
-    learning_rate=2e-3,
-    gamma=0.95,
-    lambda_=0.6,
-    kappa=0.2,
-    step_rule="sgd",
-    normalize_observations=False,
-    exploration="boltzmann",  # (ours): the paper says only that exploration is not directed
-    temperature=0.1,
-    hidden=14,
-    cells=6,
-    recurrent=True,
-    cell_bias=True,
-    input_range=0.1,
-    recurrent_range=0.1,
-    output_range=0.1,
-    bias_range=0.1,
-    input_gate_bias=0.0,
-    forget_gate_bias=3.0,
-    output_gate_bias=0.0,
-)
-_POLE = Config(
     learning_rate=3e-4,
     gamma=0.98,
     lambda_=0.8,

@@ -117,9 +117,8 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     for name in ("render_mode", "world"):
         if name in env_kwargs and is_ours(env_id):
             raise ValueError(f"env-kwargs must be arguments of {env_id}, got {name}={env_kwargs[name]!r}")
-    mode: dict[str, Any] = (
-        {} if render_mode is None else {"render_mode": render_mode}
-    )  # not every environment takes one
+    # Not every environment takes a render mode
+    mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
         return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:

@@ -165,7 +165,8 @@ def run(
     rows = make_rows(env_id, env_kwargs, n)
     if not isinstance(rows.action_space, Discrete):
         raise ValueError(f"env must have Discrete actions, got {env_id} with {rows.action_space}")
-    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    own = make_env(env_id, env_kwargs)  # TensorBoard's, to look at episodes
+    world = getattr(own.unwrapped, "world", None)
     patience = None
     if world is not None and world.horizon is not None:
         patience = min(PATIENCE * world.horizon, world.max_steps or sys.maxsize)
@@ -197,7 +198,7 @@ def run(
     if resume:
         evaluation.n_calls = start // n
         callback.restore(state)
-    watcher = TensorBoardCallback(make_env(env_id, env_kwargs), every=max(settings.timesteps // 2, 1))
+    watcher = TensorBoardCallback(own, every=max(settings.timesteps // 2, 1))
     callbacks = CallbackList([evaluation, callback, watcher])
     with _on_interrupt(callback.interrupt):
         try:

@@ -1,6 +1,5 @@
 """Pictures for people: what a network did in one episode, and how training went. No global state of pyplot."""
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from lstm_rl.atomic import whole
 from lstm_rl.diagnostics.episode import Episode
 from lstm_rl.diagnostics.monitor import moving_average, read_monitor
 from lstm_rl.topology import Topology
@@ -177,10 +177,5 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; an old file stays until the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(temporary, format="png")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as part:
+        figure.savefig(part, format="png")

@@ -32,9 +32,6 @@ Numbers = NDArray[Any]
 class Net(NamedTuple):
     """A `Topology` as plain numbers for compiled code: where each unit's column and each source's row begins."""
 
-    inputs: int
-    hidden: int
-    blocks: int
     has_input_gate: bool
     has_forget_gate: bool
     has_output_gate: bool
@@ -120,9 +117,6 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
     counts = {f"row_{name}": row.stop - row.start for name, row in zip(many, rows.values(), strict=True)}
     out = zip(("inputs", "hiddens", "cells", "biases"), t.output_rows.values(), strict=True)
     return Net(
-        inputs=t.inputs,
-        hidden=t.hidden,
-        blocks=len(t.blocks),
         has_input_gate=t.input_gate,
         has_forget_gate=t.forget_gate,
         has_output_gate=t.output_gate,
