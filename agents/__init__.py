@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
     from lstm_rl.agents.config import Config
-    from lstm_rl.agents.policies import LstmPolicy
+    from lstm_rl.agents.policies import ElmanPolicy, LstmPolicy, MemoryBitsPolicy
 
-__all__ = ["AdvantageLearning", "Config", "DivergedError", "LstmPolicy"]
+__all__ = ["AdvantageLearning", "Config", "DivergedError", "ElmanPolicy", "LstmPolicy", "MemoryBitsPolicy"]
 
 _HOMES = {
     "AdvantageLearning": "advantage_learning",
     "DivergedError": "advantage_learning",
     "Config": "config",
+    "ElmanPolicy": "policies",
     "LstmPolicy": "policies",
+    "MemoryBitsPolicy": "policies",
 }
 
 

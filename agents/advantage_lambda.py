@@ -32,20 +32,11 @@ from lstm_rl.agents.learner import (
     Handed,
     Learner,
     Normaliser,
-    Rule,
     Worlds,
 )
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
-from lstm_rl.streaming.network import coefficients, forward, reset
-from lstm_rl.streaming.traces import (
-    step_hidden,
-    step_hidden_rms,
-    step_output,
-    step_output_rms,
-    step_weights,
-    step_weights_rms,
-)
+from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
 
 
 @kernel
@@ -56,68 +47,32 @@ def td_error(r_t: float, discount_t: float, v_tm1: float, v_t: float, chosen_tm1
 
 @kernel
 def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
-    """To = (x - mean) / standard deviation, cut off at +- clip; all (I,)."""
-    for m in range(to.shape[0]):
+    """To = (x - mean) / standard deviation, cut off at +- clip."""
+    for m in range(normaliser.mean.shape[0]):
         variance = normaliser.square[m] / max(normaliser.seen[0], 1.0)
         to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
 
 
 @kernel
 def see(learner: Learner, i: int, observation: Any) -> float:
-    """Let stream ``i`` see an observation (I,): one step of the network; return V."""
+    """Let stream ``i`` see an observation: one step of the network; return V."""
     statistics, x = learner.normaliser, learner.x
     if learner.rule.normalize_observations:
         statistics.seen[0] += 1.0
-        for m in range(x.shape[0]):
+        for m in range(statistics.mean.shape[0]):
             deviation = observation[m] - statistics.mean[m]
             statistics.mean[m] += deviation / statistics.seen[0]
             statistics.square[m] += deviation * (observation[m] - statistics.mean[m])
         normalise(statistics, learner.rule.observation_clip, observation, x)
     else:
-        for m in range(x.shape[0]):
+        for m in range(observation.shape[0]):
             x[m] = observation[m]
-    forward(learner.net, learner.weights, learner.streams, i, x)
-    outputs = learner.streams.outputs[i]
+    forward(learner.approximator, i, x)
+    outputs = learner.approximator.outputs[i]
     value = np.float64(outputs[0])
     for k in range(1, outputs.shape[0]):
         value = max(value, np.float64(outputs[k]))
     return value
-
-
-@kernel
-def _step_along(rule: Rule, weights: Any, squares: Any, traces: Any, alpha: float, error: float) -> None:
-    """Step weights along their traces."""
-    number = weights.dtype.type
-    if rule.normalised:
-        step_weights_rms(weights, squares, traces, number(error), number(alpha), number(rule.rms_decay))
-    else:
-        step_weights(weights, traces, number(alpha * error))
-
-
-@kernel
-def _sweep_output(
-    learner: Learner, i: int, action: int, alpha: float, error: float, rms_decay: float, decay: float
-) -> None:
-    """The one pass over the output weights: step them, then move their traces."""
-    weights, streams = learner.weights, learner.streams
-    number = weights.output.dtype.type
-    if learner.rule.normalised:
-        step_output_rms(weights, streams, i, action, number(error), number(alpha), number(rms_decay), number(decay))
-    else:
-        step_output(weights, streams, i, action, number(alpha * error), number(decay))
-
-
-@kernel
-def _sweep_hidden(learner: Learner, i: int, alpha: float, error: float, rms_decay: float, decay: float) -> None:
-    """The one pass over the hidden-layer weights: step them, then move partials and traces."""
-    net, weights, streams, scratch = learner.net, learner.weights, learner.streams, learner.scratch
-    number = weights.hidden.dtype.type
-    if learner.rule.normalised:
-        step_hidden_rms(
-            net, weights, streams, i, scratch, number(error), number(alpha), number(rms_decay), number(decay)
-        )
-    else:
-        step_hidden(net, weights, streams, i, scratch, number(alpha * error), number(decay))
 
 
 @kernel
@@ -145,10 +100,10 @@ def learn(
         first: (I,) the next episode's first observation, if this one ended.
         starting: The stream has no pending action yet; only ``first`` counts.
     """
-    rule, weights, streams = learner.rule, learner.weights, learner.streams
+    rule, approximator = learner.rule, learner.approximator
     pending, explorer = learner.pending, learner.explorer
     directed = learner.exploration.kind == DIRECTED
-    error, rms_decay, value = 0.0, rule.rms_decay, 0.0
+    error, value = 0.0, 0.0
     if not starting:
         if not terminated:
             value = see(learner, i, observation)
@@ -162,28 +117,24 @@ def learn(
             if not terminated:
                 target += learner.exploration.beta * estimate(explorer, learner.x, explorer.scratch)
             follow(explorer, i, target, learner.exploration.learning_rate)
+    by = Step(rule.normalised, alpha, error, rule.rms_decay)
     if starting or terminated or truncated:
         if not starting:
-            _step_along(rule, weights.output, weights.output_square, streams.output_traces[i], alpha, error)
-            _step_along(rule, weights.hidden, weights.hidden_square, streams.traces[i], alpha, error)
-        alpha, error, rms_decay = 0.0, 0.0, 1.0  # the weights have moved: the sweeps below only start new traces
-        reset(streams, i)
+            step(approximator, i, by)
+        by = Step(rule.normalised, 0.0, 0.0, 1.0)  # the weights have moved: the sweep below only starts new traces
+        reset(approximator, i)
         explorer.lasting[i] = 0
         value = see(learner, i, first)
     if directed:
         look(explorer, i, learner.x)
 
-    advantages = streams.outputs[i]
-    action = choose(learner.exploration, explorer, i, advantages)
-    chosen = np.float64(advantages[action])
+    advantages = approximator.outputs[i]
+    k = choose(learner.exploration, explorer, i, advantages)
+    chosen = np.float64(advantages[k])
     exploratory = chosen < value
     decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
-    _sweep_output(learner, i, action, alpha, error, rms_decay, decay)
-    for m in range(learner.q.shape[0]):
-        learner.q[m] = weights.output[m, action]
-    coefficients(learner.net, streams, i, learner.q, learner.scratch)
-    _sweep_hidden(learner, i, alpha, error, rms_decay, decay)
-    pending.action[i] = action
+    sweep(approximator, i, k, by, decay)
+    pending.action[i] = move(approximator, i, k)
     pending.chosen[i] = chosen
     pending.value[i] = value
     learner.sums[EXPLORATORY] += 1.0 if exploratory else 0.0

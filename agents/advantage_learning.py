@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -41,7 +41,7 @@ from lstm_rl.agents.learner import (
     make_learner,
     no_worlds,
 )
-from lstm_rl.agents.policies import LstmPolicy, to_input
+from lstm_rl.agents.policies import POLICIES, MemoryPolicy, to_input
 from lstm_rl.atomic import whole
 from lstm_rl.compiled import entry_point
 from lstm_rl.envs.rows import Rows, find_rows
@@ -57,13 +57,26 @@ class DivergedError(RuntimeError):
     """Training left the finite numbers."""
 
 
+@dataclass(frozen=True)
+class LinearDecay:
+    """A learning rate that falls in proportion to the remaining progress (1 .. 0), a number or an array of them."""
+
+    start: float
+    end: float = 0.05
+    """As a share of the start."""
+
+    def __call__(self, progress: Any) -> Any:
+        """The learning rate."""
+        return self.start * (self.end + (1.0 - self.end) * progress)
+
+
 class AdvantageLearning(BaseAlgorithm):
     """Online Advantage(lambda) with an LSTM, eligibility traces over every weight, one update per step.
 
     Source: B. Bakker, "Reinforcement Learning with Long Short-Term Memory", NIPS 14 (2001).
 
     Args:
-        policy: "LstmPolicy" or the class.
+        policy: "LstmPolicy", "ElmanPolicy", "MemoryBitsPolicy", or the class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv; Box, Discrete or MultiBinary observations and Discrete
             actions. Several rows learn into the same weights.
         config: Settings; ``None`` is `Config()`.
@@ -80,12 +93,12 @@ class AdvantageLearning(BaseAlgorithm):
         ValueError: An argument does not fit; the message names it.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"LstmPolicy": LstmPolicy}
-    policy: LstmPolicy
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = dict(POLICIES)
+    policy: MemoryPolicy
 
     def __init__(
         self,
-        policy: str | type[LstmPolicy],
+        policy: str | type[MemoryPolicy],
         env: GymEnv | str | None,
         config: Config | None = None,
         learning_rate: float | Schedule | None = None,
@@ -108,7 +121,7 @@ class AdvantageLearning(BaseAlgorithm):
         super().__init__(
             policy,
             env,
-            learning_rate=learning_rate if callable(learning_rate) else self.config.learning_rate,
+            learning_rate=learning_rate if callable(learning_rate) else self.config.learning_rate or 0.0,
             policy_kwargs=policy_kwargs,
             tensorboard_log=tensorboard_log,
             stats_window_size=stats_window_size,
@@ -122,6 +135,8 @@ class AdvantageLearning(BaseAlgorithm):
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = environment_horizon(self.env) or 100
+        if not callable(learning_rate):
+            self.learning_rate = _rate(self.config, self.horizon)
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         self._n_updates = 0
         if _init_setup_model:
@@ -145,12 +160,12 @@ class AdvantageLearning(BaseAlgorithm):
         """Put n streams at rest around the policy's weights."""
         generator = np.random.default_rng(None if self.seed is None else [self.seed, 1])  # not that of the weights
         policy, n = self.policy, self.n_envs
-        explorer = policy.explorer(n, generator)
+        approximator, explorer = policy.approximator(n), policy.explorer(n, generator)
         self._learner = make_learner(
-            policy.topology, self.config, self.horizon, n, policy.weights(), policy.normaliser(), explorer
+            approximator, policy.inputs, self.config, self.horizon, policy.normaliser(), explorer
         )
-        self._handed = make_handed(n, policy.topology.inputs)
-        self._no_worlds = no_worlds(n, policy.topology.inputs)
+        self._handed = make_handed(n, policy.sensors)
+        self._no_worlds = no_worlds(n, policy.sensors)
         self._alpha = np.zeros(1)
         self._train_step: Callable[..., Any] | None = None  # the compiled code for one step, once it is needed
 
@@ -227,6 +242,9 @@ class AdvantageLearning(BaseAlgorithm):
         if not callable(self.learning_rate):
             return np.full(steps, float(self.learning_rate))
         done = self.num_timesteps + self.n_envs * np.arange(1, steps + 1)
+        if isinstance(self.learning_rate, LinearDecay):
+            alphas: NDArray[np.float64] = self.learning_rate(1.0 - done / self._total_timesteps)
+            return alphas
         return np.array([self.lr_schedule(1.0 - at / self._total_timesteps) for at in done])
 
     def _train_compiled(self, rows: Rows, steps: int, callback: BaseCallback) -> bool:
@@ -334,8 +352,9 @@ class AdvantageLearning(BaseAlgorithm):
             else:
                 record("train/exploration_rate", learner.exploration.epsilon)
         record("train/learning_rate", self.lr_schedule(self._current_progress_remaining))
-        record("train/trace_norm", float(np.linalg.norm(learner.streams.traces)))
-        weights = np.concatenate([learner.weights.hidden.ravel(), learner.weights.output.ravel()])
+        record("train/trace_norm", float(np.linalg.norm(self.policy.model.traces(learner.approximator))))
+        named = self.policy.named_parameters()
+        weights = np.concatenate([w.detach().numpy().ravel() for name, w in named if name.endswith("_weights")])
         if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
             record("train/step_norm", float(np.linalg.norm(weights - self._logged_weights)) / steps)
         record("train/weight_norm", float(np.linalg.norm(weights)))
@@ -408,22 +427,25 @@ class AdvantageLearning(BaseAlgorithm):
             kwargs["horizon"] = settings["horizon"]
         if settings:
             kwargs["config"] = _override(data["config"], settings)
-            kwargs |= {"learning_rate": kwargs["config"].learning_rate} if "learning_rate" in settings else {}
+            if "learning_rate" in settings:
+                kwargs["learning_rate"] = _rate(kwargs["config"], data["horizon"])
         model: Self = super().load(path, env, device="cpu", **kwargs)
         return model
 
     def _where(self) -> dict[str, Any]:
         """Where training stands, besides weights: arrays of the streams, and the environments' state if they tell."""
-        arrays = {
-            part: {name: value.copy() for name, value in getattr(self._learner, part)._asdict().items()}
-            for part in ("streams", "pending")
-        }
-        explorer = self._learner.explorer
-        arrays["explorer"] = {
-            name: getattr(explorer, name).copy() for name in ("x", "y_hidden", "y_v", "lasting", "generator")
-        }
-        arrays["log"] = {"sums": self._learner.sums.copy()}
+        arrays = {part: {name: value.copy() for name, value in own.items()} for part, own in self._arrays().items()}
         return {"arrays": arrays, "envs": None if self.env is None else environment_states(self.env)}
+
+    def _arrays(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """All arrays of the learner that are not part of the policy."""
+        learner, explorer = self._learner, self._learner.explorer
+        return {
+            "approximator": self.policy.model.arrays(learner.approximator),
+            "pending": learner.pending._asdict(),
+            "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "lasting", "generator")},
+            "log": {"sums": learner.sums},
+        }
 
     def _restore(self) -> bool:
         """Put the saved position into the learner and the environments; False if there is none that fits."""
@@ -440,12 +462,16 @@ class AdvantageLearning(BaseAlgorithm):
             )
             return False
         self._make_learner()
-        for part, values in position["arrays"].items():
-            for name, value in values.items():
-                target = self._learner.sums if part == "log" else getattr(getattr(self._learner, part), name)
-                target[:] = value
+        for part, own in self._arrays().items():
+            for name, array in own.items():
+                array[:] = position["arrays"][part][name]
         self._last_obs = restore_environments(self.env, position["envs"])
         return True
+
+
+def _rate(config: Config, horizon: int) -> float | LinearDecay:
+    alpha = config.learning_rate_for(horizon)
+    return LinearDecay(alpha) if config.schedule == "linear" else alpha
 
 
 def _override(config: Config, settings: dict[str, Any]) -> Config:

@@ -8,6 +8,7 @@ from lstm_rl.checks import check_choice, check_float, check_int
 
 ExplorationKind = Literal["epsilon", "extended_epsilon", "boltzmann", "directed"]
 StepRule = Literal["sgd", "rms"]
+Schedule = Literal["constant", "linear"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class Config:
     """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else 100."""
 
     # --- Advantage(lambda) ---
-    learning_rate: float = 4e-3
-    """alpha > 0, per environment step; `AdvantageLearning` also takes a schedule as SB3 does."""
+    learning_rate: float | None = None
+    """alpha > 0, per environment step; None: 0.06 / sqrt(horizon). `AdvantageLearning` also takes a schedule."""
+    schedule: Schedule = "constant"
+    """Linear: the learning rate falls to a twentieth over the time steps of a run."""
     gamma: float = 0.98
     """Discount per step, in [0, 1]."""
     lambda_: float = 0.8
@@ -37,13 +40,14 @@ class Config:
     """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
     step_rule: StepRule = "rms"
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rms")."""
-    rms_decay: float = 0.999
-    """Decay of that running mean square per step, in [0, 1)."""
+    rms_decay: float | None = None
+    """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (10 horizon), so that it remembers the
+    errors of several episodes."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     normalize_observations: bool = True
     """Subtract each input's running mean and divide by its running standard deviation."""
-    observation_clip: float = 30.0
+    observation_clip: float = 5.0
     """Normalised inputs are cut off beyond +- this many standard deviations, > 0."""
 
     # --- exploration ---
@@ -78,18 +82,33 @@ class Config:
     """Whether cell inputs have a bias; over a long episode a cell adds it up to a ramp."""
     input_range: float = 0.3
     """Initial weights from inputs are uniform in +- this, >= 0."""
+    forget_range: float | None = 0.0
+    """The same for weights from inputs to forget gates, which then start out constant: a rare input, large once it is
+    normalised, would wipe the cells; None: input_range."""
     recurrent_range: float = 0.1
     """Initial weights from hidden units and cells are uniform in +- this, >= 0."""
     output_range: float = 0.1
     """Initial weights into outputs are uniform in +- this, >= 0."""
     bias_range: float = 0.0
     """Initial biases that no field fixes are uniform in +- this, >= 0."""
-    input_gate_bias: float | None = -2.0
-    """Initial bias of input gates; None: drawn from bias_range."""
+    input_gate_bias: float | None = None
+    """Initial bias of input gates; None: -ln(horizon) / 2 - 1. The noise that a cell adds up over a horizon grows with
+    its square root; with this bias it does not."""
     forget_gate_bias: float | None = None
     """Initial bias of forget gates; None: ln(horizon) + 1, a cell that keeps half its state over some horizon."""
+    spread_forget_gates: bool = False
+    """Spread the initial biases of forget gates evenly from 0 in the first block to forget_gate_bias in the last: some
+    cells follow the moment, some remember."""
     output_gate_bias: float | None = None
     """Initial bias of output gates; None: drawn from bias_range."""
+
+    # --- the other policies ---
+    bptt_depth: int = 100
+    """ElmanPolicy: steps that errors are carried back at most, >= 1."""
+    memory_bits: int = 1
+    """MemoryBitsPolicy: bits >= 0 that actions switch."""
+    regions: int = 3
+    """MemoryBitsPolicy: equal regions >= 1 that each input is cut into."""
 
     # --- execution ---
     chunk_size: int = 4096
@@ -100,15 +119,17 @@ class Config:
     def __post_init__(self) -> None:
         if self.horizon is not None:
             check_int("horizon", self.horizon, 1)
-        if not callable(self.learning_rate):
+        if self.learning_rate is not None and not callable(self.learning_rate):
             check_float("learning_rate", self.learning_rate, 0.0, open_low=True)
         for name in ("gamma", "lambda_", "rms_decay", "beta"):
-            check_float(name, getattr(self, name), 0.0, 1.0)
+            if getattr(self, name) is not None:
+                check_float(name, getattr(self, name), 0.0, 1.0)
         for name in ("rms_decay", "beta"):
             if getattr(self, name) == 1.0:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
+        check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
@@ -118,20 +139,37 @@ class Config:
             check_float(name, getattr(self, name), 0.0, open_low=True)
         for name in ("temperature_scale", "explorer_learning_rate", "rms_initial"):
             check_float(name, getattr(self, name), 0.0)
-        for name in ("explorer_hidden", "chunk_size"):
+        for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
-        for name in ("hidden", "cells"):
+        for name in ("hidden", "cells", "memory_bits"):
             check_int(name, getattr(self, name), 0)
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)
+        if self.forget_range is not None:
+            check_float("forget_range", self.forget_range, 0.0)
         for name in ("input_gate_bias", "forget_gate_bias", "output_gate_bias"):
             if getattr(self, name) is not None:
                 check_float(name, getattr(self, name))
+
+    def learning_rate_for(self, horizon: int) -> float:
+        """The learning rate that is used: the given one, or 0.06 / sqrt(horizon)."""
+        return 0.06 / math.sqrt(horizon) if self.learning_rate is None else self.learning_rate
+
+    def rms_decay_for(self, horizon: int) -> float:
+        """The decay that is used: the given one, or 1 - 1 / (10 horizon)."""
+        return 1.0 - 0.1 / horizon if self.rms_decay is None else self.rms_decay
 
     def epsilon_for(self, horizon: int) -> float:
         """The epsilon that is used: the given one, or 2 / horizon, at most 0.1."""
         return min(0.1, 2.0 / horizon) if self.epsilon is None else self.epsilon
 
-    def forget_gate_bias_for(self, horizon: int) -> float:
-        """The forget-gate bias that is used: the given one, or ln(horizon) + 1."""
-        return math.log(horizon) + 1.0 if self.forget_gate_bias is None else self.forget_gate_bias
+    def input_gate_bias_for(self, horizon: int) -> float:
+        """The input-gate bias that is used: the given one, or -ln(horizon) / 2 - 1."""
+        return -math.log(horizon) / 2.0 - 1.0 if self.input_gate_bias is None else self.input_gate_bias
+
+    def forget_gate_bias_for(self, horizon: int) -> float | tuple[float, ...]:
+        """The forget-gate bias that is used, of all blocks or of each: the given one, or ln(horizon) + 1."""
+        bias = math.log(horizon) + 1.0 if self.forget_gate_bias is None else self.forget_gate_bias
+        if not self.spread_forget_gates:
+            return bias
+        return tuple(bias * block / max(self.cells - 1, 1) for block in range(self.cells))

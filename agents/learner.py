@@ -1,7 +1,6 @@
 """Everything that a learner carries from step to step, as one explicit record: save its arrays and nothing is lost.
 
-Dimensions: n streams, I inputs, K actions; M, U, C, V as in `lstm_rl.streaming.network`; P, S, Z as in
-`lstm_rl.envs.dynamics`; L rows of noise on a tape.
+Dimensions: n streams, I inputs, K outputs; P, S, Z as in `lstm_rl.envs.dynamics`; L rows of noise on a tape.
 """
 
 from typing import Any, NamedTuple
@@ -11,16 +10,6 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
-from lstm_rl.streaming.network import (
-    Coefficients,
-    Net,
-    Streams,
-    Weights,
-    make_coefficients,
-    make_net,
-    make_streams,
-)
-from lstm_rl.topology import Topology
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
 STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
@@ -52,7 +41,7 @@ class Normaliser(NamedTuple):
 class Pending(NamedTuple):
     """What each stream waits for the reward with."""
 
-    action: NDArray[np.int64]  # (n,) a_t
+    action: NDArray[np.int64]  # (n,) a_t, as the environment counts them
     chosen: NDArray[np.float64]  # (n,) A(s_t, a_t)
     value: NDArray[np.float64]  # (n,) V(s_t)
     episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
@@ -87,30 +76,20 @@ class Learner(NamedTuple):
     """All of it."""
 
     rule: Rule
-    net: Net
-    weights: Weights
-    streams: Streams
+    approximator: Any  # see `lstm_rl.streaming.approximator`
     normaliser: Normaliser
     exploration: Exploration
     explorer: Explorer
     pending: Pending
-    scratch: Coefficients
-    x: NDArray[np.float64]  # (I,) scratch: the input that the network sees
-    q: Any  # (V,) scratch: the chosen action's column of output weights
+    x: NDArray[np.float64]  # (I,) scratch: the input that the network sees, memory bits included
     sums: NDArray[np.float64]  # (5,)
 
 
 def make_learner(
-    topology: Topology,
-    config: Config,
-    horizon: int,
-    n: int,
-    weights: Weights,
-    normaliser: Normaliser,
-    explorer: Explorer,
+    approximator: Any, inputs: int, config: Config, horizon: int, normaliser: Normaliser, explorer: Explorer
 ) -> Learner:
-    """N streams at rest around weights, statistics and an explorer that live elsewhere."""
-    dtype = config.precision
+    """The streams of an approximator with ``inputs`` inputs, around statistics and an explorer that live elsewhere."""
+    n = len(approximator.outputs)
     return Learner(
         Rule(
             config.gamma,
@@ -118,20 +97,16 @@ def make_learner(
             config.kappa,
             config.cut_traces,
             config.step_rule == "rms",
-            config.rms_decay,
+            config.rms_decay_for(horizon),
             config.normalize_observations,
             config.observation_clip,
         ),
-        make_net(topology, dtype),
-        weights,
-        make_streams(topology, n, dtype),
+        approximator,
         normaliser,
         make_exploration(config, horizon),
         explorer,
         Pending(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
-        make_coefficients(topology, dtype),
-        np.zeros(topology.inputs),
-        np.zeros(topology.output_sources, dtype),
+        np.zeros(inputs),
         np.zeros(5),
     )
 

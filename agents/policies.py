@@ -1,5 +1,9 @@
-"""`LstmPolicy`: the Torch parameters, and acting with an explicit state. Compiled kernels work on the same memory."""
+"""Policies: the Torch parameters, and acting with an explicit state. Compiled kernels work on the same memory.
 
+Each policy is `MemoryPolicy`, the adapter to SB3, around a model of `lstm_rl.agents.models`.
+"""
+
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -12,14 +16,16 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
 from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.config import Config
-from lstm_rl.agents.exploration import Explorer, choose, look, make_exploration, make_explorer
+from lstm_rl.agents.exploration import Explorer, argmax, choose, look, make_exploration, make_explorer
 from lstm_rl.agents.learner import Normaliser
+from lstm_rl.agents.models import Boxes, Network
+from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
-from lstm_rl.streaming.network import Net, Streams, Weights, forward, make_net, make_streams
+from lstm_rl.streaming.approximator import forward, move, reset
 from lstm_rl.topology import Layer, Topology
 
 State = tuple[NDArray[Any], ...]
-"""Activations (n, U), cell states (n, C), cell outputs (n, C), lasting random action (n, 2)."""
+"""The model's own arrays (see its ``state``), a row per stream, and the lasting random action (n, 2)."""
 
 
 def input_size(space: gym.Space[Any]) -> int:
@@ -54,8 +60,8 @@ def to_input(space: gym.Space[Any], observation: Any, n: int) -> NDArray[np.floa
     return x
 
 
-class LstmPolicy(BasePolicy):
-    """An LSTM layer of any `Topology` whose outputs are Advantage values, one per action.
+class MemoryPolicy(BasePolicy):
+    """What every policy here shares: exploration, observation statistics, acting with an explicit state.
 
     Args:
         observation_space: Box, Discrete or MultiBinary.
@@ -65,7 +71,13 @@ class LstmPolicy(BasePolicy):
         horizon: Steps that formulas for initial biases and exploration go by, >= 1.
         topology: Any network instead of the one that ``config`` describes; its inputs and outputs must fit.
         seed: Of initial weights and of exploration in `predict`.
+
+    Raises:
+        ValueError: An argument does not fit; the message names it.
     """
+
+    hidden_weights: torch.nn.Parameter  # (M, U), of networks
+    output_weights: torch.nn.Parameter  # (V, K), of networks
 
     def __init__(
         self,
@@ -82,28 +94,38 @@ class LstmPolicy(BasePolicy):
             raise ValueError(f"action_space must be Discrete, got {action_space}")
         self.config = config or Config()
         self.horizon, self.seed = horizon, seed
-        inputs, actions = input_size(observation_space), int(action_space.n)
-        self.topology = topology or default_topology(self.config, inputs, actions, horizon)
-        if (self.topology.inputs, self.topology.outputs) != (inputs, actions):
-            raise ValueError(
-                f"topology must have {inputs} inputs and {actions} outputs for these spaces, "
-                f"got {self.topology.inputs} and {self.topology.outputs}"
-            )
+        self.sensors = input_size(observation_space)  # I, numbers per observation
         rng = np.random.default_rng(seed)
+        self.model = self._model(int(action_space.n), topology)
         dtype = getattr(torch, self.config.precision)
-        hidden, output = (torch.tensor(w, dtype=dtype) for w in self.topology.initial_weights(rng))
+        for name, values in self.model.initial_weights(rng).items():
+            weights = torch.tensor(values, dtype=dtype)
+            self.register_parameter(f"{name}_weights", torch.nn.Parameter(weights))
+            self.register_buffer(f"{name}_square", torch.full_like(weights, self.config.rms_initial))
+        self.inputs = self.model.inputs  # I of the model: numbers per observation, and memory bits
         units = self.config.explorer_hidden
-        explorer = rng.uniform(-0.1, 0.1, (units, inputs + 1)), rng.uniform(-0.1, 0.1, units + 1)
-        self.hidden_weights = torch.nn.Parameter(hidden)  # (M, U)
-        self.output_weights = torch.nn.Parameter(output)  # (V, K)
-        self.explorer_hidden = torch.nn.Parameter(torch.tensor(explorer[0]))  # (G, I + 1)
+        explorer = rng.uniform(-0.1, 0.1, (units, self.inputs + 1)), rng.uniform(-0.1, 0.1, units + 1)
+        self.explorer_hidden = torch.nn.Parameter(torch.tensor(explorer[0]))  # (G, inputs + 1)
         self.explorer_output = torch.nn.Parameter(torch.tensor(explorer[1]))  # (G + 1,)
-        self.register_buffer("hidden_square", torch.full_like(hidden, self.config.rms_initial))
-        self.register_buffer("output_square", torch.full_like(output, self.config.rms_initial))
         self.register_buffer("observation_count", torch.zeros(1, dtype=torch.float64))
-        self.register_buffer("observation_mean", torch.zeros(inputs, dtype=torch.float64))
-        self.register_buffer("observation_square", torch.zeros(inputs, dtype=torch.float64))
-        self._acting: dict[int, tuple[Net, Streams, Explorer]] = {}
+        self.register_buffer("observation_mean", torch.zeros(self.sensors, dtype=torch.float64))
+        self.register_buffer("observation_square", torch.zeros(self.sensors, dtype=torch.float64))
+        self._acting: dict[int, tuple[Any, Explorer]] = {}
+
+    def _model(self, actions: int, topology: Topology | None) -> Network | Boxes:
+        """What the policy is made of."""
+        raise NotImplementedError
+
+    @property
+    def topology(self) -> Topology:
+        """The network's.
+
+        Raises:
+            ValueError: The policy is a table.
+        """
+        if isinstance(self.model, Network):
+            return self.model.topology
+        raise ValueError(f"policy must be a network to have a topology, got {self.model}")
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         both = {"observation_space": self.observation_space, "action_space": self.action_space}
@@ -111,17 +133,19 @@ class LstmPolicy(BasePolicy):
             "lr_schedule": self._dummy_schedule,
             "config": self.config,
             "horizon": self.horizon,
-            "topology": self.topology,
+            "topology": self.topology if isinstance(self.model, Network) else None,
             "seed": self.seed,
         }
 
     # --- the same memory, for compiled code --------------------------------------------------------------------------
 
-    def weights(self) -> Weights:
-        """Views of the parameters, not copies."""
-        return Weights(
-            *(self._view(name) for name in ("hidden_weights", "output_weights", "hidden_square", "output_square"))
-        )
+    def weights(self) -> Any:
+        """Views of the parameters that learning moves, not copies."""
+        return self.model.weights(self._view)
+
+    def approximator(self, n: int) -> Any:
+        """N streams at rest around views of the parameters."""
+        return self.model.approximator(self.weights(), n)
 
     def normaliser(self) -> Normaliser:
         """Views of the observation statistics, not copies."""
@@ -139,14 +163,8 @@ class LstmPolicy(BasePolicy):
 
     def initial_state(self, n: int) -> State:
         """The state of n streams at the start of an episode."""
-        u, c = self.topology.units, self.topology.cells
-        dtype = self.config.precision
-        return (
-            np.zeros((n, u), dtype),
-            np.zeros((n, c), dtype),
-            np.zeros((n, c), dtype),
-            np.zeros((n, 2), np.int64),
-        )
+        approximator, _ = self._scratch(n)
+        return (*(np.zeros_like(part) for part in self.model.state(approximator)), np.zeros((n, 2), np.int64))
 
     def predict(
         self,
@@ -174,36 +192,41 @@ class LstmPolicy(BasePolicy):
                 "observation must be an array, got a "
                 f"{type(observation).__name__}: env.reset() returns (observation, info)"
             )
-        advantages, inputs, state = self._see(observation, state, episode_start)
-        n = len(advantages)
-        if deterministic:
-            actions = advantages.argmax(axis=1)
-        else:
-            _, _, explorer = self._scratch(n)
-            explorer.lasting[:] = state[3]
-            actions = np.empty(n, np.int64)
-            _choose_rows(make_exploration(self.config, self.horizon), explorer, advantages, inputs, actions)
-            state = (*state[:3], explorer.lasting.copy())
+        inputs, lasting = self._see(observation, state, episode_start)
+        approximator, explorer = self._scratch(len(inputs))
+        explorer.lasting[:] = lasting
+        actions = np.empty(len(inputs), np.int64)
+        exploration = make_exploration(self.config, self.horizon)
+        _choose_rows(approximator, exploration, explorer, inputs, deterministic, actions)
+        if not deterministic:
+            lasting = explorer.lasting.copy()
         actions = actions + int(self.action_space.start)  # type: ignore[attr-defined]
-        return (actions if self._batched(observation) else actions[0]), state
+        return (actions if self._batched(observation) else actions[0]), self._state(approximator, lasting)
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], State]:
         """Advantage values (n, K) and the next state; arguments as in `predict`."""
-        advantages, _, state = self._see(observation, state, episode_start)
-        return advantages, state
+        inputs, lasting = self._see(observation, state, episode_start)
+        approximator, _ = self._scratch(len(inputs))
+        return approximator.outputs.copy(), self._state(approximator, lasting)
+
+    def _state(self, approximator: Any, lasting: NDArray[Any]) -> State:
+        return (*(part.copy() for part in self.model.state(approximator)), lasting)
 
     def _see(
         self, observation: Any, state: State | None, episode_start: NDArray[Any] | None
-    ) -> tuple[NDArray[Any], NDArray[np.float64], State]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Move the scratch streams by one step; return what they saw (n, inputs) and the lasting actions (n, 2)."""
         shape, one = np.shape(observation), self.observation_space.shape or ()
         if shape != one and (shape[1:] != one or shape[0] == 0):
             raise ValueError(f"observation must be of shape {one} or (n, *{one}), got {shape}")
         n = len(observation) if self._batched(observation) else 1
         x = to_input(self.observation_space, observation, n)
+        approximator, _ = self._scratch(n)
+        arrays = self.model.state(approximator)
         state = self.initial_state(n) if state is None else state
-        if len(state) != 4 or state[0].shape != (n, self.topology.units):
+        if [np.shape(part) for part in state] != [*(np.shape(part) for part in arrays), (n, 2)]:
             raise ValueError(
                 f"state must be what predict returned for {n} rows of this network, got shapes "
                 f"{[np.shape(part) for part in state]}"
@@ -211,40 +234,69 @@ class LstmPolicy(BasePolicy):
         if episode_start is not None and np.shape(episode_start) != (n,):
             raise ValueError(f"episode_start must be of shape ({n},), got {np.shape(episode_start)}")
         starts = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
-        net, streams, _ = self._scratch(n)
-        for array, part in zip((streams.y, streams.s, streams.y_cells), state, strict=False):
+        for array, part in zip(arrays, state, strict=False):
             array[:] = part
-        lasting = np.where(starts[:, None], 0, state[3])
-        inputs = np.empty(x.shape)  # (n, I), what the network sees
-        _forward_rows(
-            net,
-            self.weights(),
-            streams,
-            self.normaliser(),
-            self.config.normalize_observations,
-            self.config.observation_clip,
-            x,
-            starts,
-            inputs,
-        )
-        moved = (streams.y.copy(), streams.s.copy(), streams.y_cells.copy(), lasting)
-        return streams.outputs.copy(), inputs, moved
+        inputs = np.empty((n, self.inputs))
+        clip = self.config.observation_clip if self.config.normalize_observations else 0.0
+        _forward_rows(approximator, self.normaliser(), clip, x, starts, inputs)
+        return inputs, np.where(starts[:, None], 0, state[-1])
 
     def _batched(self, observation: Any) -> bool:
         return bool(np.ndim(observation) > len(self.observation_space.shape or ()))
 
-    def _scratch(self, n: int) -> tuple[Net, Streams, Explorer]:
+    def _scratch(self, n: int) -> tuple[Any, Explorer]:
         if n not in self._acting:
-            net = make_net(self.topology, self.config.precision)
-            streams = make_streams(self.topology, n, self.config.precision)
             rng = np.random.default_rng(None if self.seed is None else [self.seed, 2, n])  # predict's own
-            self._acting[n] = net, streams, self.explorer(n, rng)
+            self._acting[n] = self.approximator(n), self.explorer(n, rng)
         return self._acting[n]
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
         """Actions for first observations; SB3 asks for this method. Use `predict`, which carries the state."""
         actions, _ = self.predict(np.asarray(observation), deterministic=deterministic)
         return torch.as_tensor(actions)
+
+
+class LstmPolicy(MemoryPolicy):
+    """An LSTM layer of any `Topology` with the truncated gradient; outputs are Advantage values, one per action."""
+
+    def _model(self, actions: int, topology: Topology | None) -> Network:
+        topology = topology or default_topology(self.config, self.sensors, actions, self.horizon)
+        return Network(_fitting(topology, self.sensors, actions))
+
+
+class ElmanPolicy(MemoryPolicy):
+    """``Config.hidden`` units that see their own last outputs, by backpropagation through ``Config.bptt_depth`` steps.
+
+    The recurrent net of Bakker's comparison: a topology without memory blocks.
+    """
+
+    def _model(self, actions: int, topology: Topology | None) -> Network:
+        config = replace(self.config, cells=0, recurrent=True)
+        topology = topology or default_topology(config, self.sensors, actions, self.horizon)
+        return Network(_fitting(topology, self.sensors, actions), check_int("bptt_depth", config.bptt_depth, 1))
+
+
+class MemoryBitsPolicy(MemoryPolicy):
+    """A table of Advantage values over boxes of observations and memory bits, which actions switch (Peshkin 1999)."""
+
+    def _model(self, actions: int, topology: Topology | None) -> Boxes:
+        if topology is not None:
+            raise ValueError(f"topology must be None for a table, got {topology}")
+        if self.config.normalize_observations:
+            raise ValueError("normalize_observations must be False for a table, whose boxes are fixed, got True")
+        return Boxes(self.observation_space, actions, self.config.memory_bits, self.config.regions)
+
+
+POLICIES = {policy.__name__: policy for policy in (LstmPolicy, ElmanPolicy, MemoryBitsPolicy)}
+
+
+def _fitting(topology: Topology, inputs: int, actions: int) -> Topology:
+    if (topology.inputs, topology.outputs) != (inputs, actions):
+        raise ValueError(
+            f"topology must have {inputs} inputs and {actions} outputs for these spaces, "
+            f"got {topology.inputs} and {topology.outputs}"
+        )
+    return topology
 
 
 def default_topology(config: Config, inputs: int, actions: int, horizon: int) -> Topology:
@@ -261,43 +313,39 @@ def default_topology(config: Config, inputs: int, actions: int, horizon: int) ->
         gates_see=sees,
         biased=biased,
         input_range=config.input_range,
+        forget_range=config.forget_range,
         recurrent_range=config.recurrent_range,
         output_range=config.output_range,
         bias_range=config.bias_range,
-        input_gate_bias=config.input_gate_bias,
+        input_gate_bias=config.input_gate_bias_for(horizon),
         forget_gate_bias=config.forget_gate_bias_for(horizon),
         output_gate_bias=config.output_gate_bias,
     )
 
 
 @compiled
-def _forward_rows(
-    net: Net,
-    weights: Weights,
-    streams: Streams,
-    normaliser: Normaliser,
-    normalising: bool,
-    clip: float,
-    x: Any,
-    starts: Any,
-    inputs: Any,
-) -> None:
-    """One step of all rows from observations ``x`` (n, I); leaves what the network saw in ``inputs`` (n, I)."""
+def _forward_rows(approximator: Any, normaliser: Normaliser, clip: float, x: Any, starts: Any, inputs: Any) -> None:
+    """One step of all rows from observations ``x`` (n, I), normalised unless ``clip`` is 0; leaves what was seen."""
     for i in range(x.shape[0]):
         if starts[i]:
-            streams.y[i] = 0.0
-            streams.s[i] = 0.0
-            streams.y_cells[i] = 0.0
-        if normalising:
+            reset(approximator, i)
+        if clip > 0.0:
             normalise(normaliser, clip, x[i], inputs[i])
         else:
             for m in range(x.shape[1]):
                 inputs[i, m] = x[i, m]
-        forward(net, weights, streams, i, inputs[i])
+        forward(approximator, i, inputs[i])
 
 
 @compiled
-def _choose_rows(exploration: Any, explorer: Explorer, advantages: Any, inputs: Any, actions: Any) -> None:
+def _choose_rows(
+    approximator: Any, exploration: Any, explorer: Explorer, inputs: Any, greedy: bool, actions: Any
+) -> None:
     for i in range(actions.shape[0]):
-        look(explorer, i, inputs[i])
-        actions[i] = choose(exploration, explorer, i, advantages[i])
+        advantages = approximator.outputs[i]
+        if greedy:
+            k = argmax(advantages)
+        else:
+            look(explorer, i, inputs[i])
+            k = choose(exploration, explorer, i, advantages)
+        actions[i] = move(approximator, i, k)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.agents.config import Config
-from lstm_rl.presets import PresetName, preset
+from lstm_rl.presets import PolicyName, PresetName, preset
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Train:
     """Arguments of the environment, as key=value."""
     preset: PresetName = "default"
     """Settings to start from; fields given here override them."""
+    policy: PolicyName = "LstmPolicy"
+    """LSTM, Elman net by BPTT, or a table with memory bits."""
     seed: int = 0
     """Of weights, exploration and environments."""
     timesteps: int | None = None
@@ -130,7 +132,7 @@ def _parse(arguments: list[str]) -> Any:
     """
     command = _tyro(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
     if isinstance(command, Train):
-        chosen = preset(command.preset, command.env)
+        chosen = preset(command.preset, command.env, command.policy)
         default = Train(env=tyro.MISSING, config=chosen.config)
         command = _tyro(Train, prog="lstm-rl train", args=arguments[1:], default=default)
         values = chosen.env_kwargs | parse_kwargs(command.env_kwargs)
@@ -157,6 +159,8 @@ def _run_name(command: Train) -> str:
     parts = [command.env.split(":")[-1].split("/")[-1], *command.env_kwargs]
     if command.preset != "default":
         parts.append(command.preset)
+    if command.policy != "LstmPolicy":
+        parts.append(command.policy)
     text = "_".join([*parts, f"seed={command.seed}"])
     return "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
 
@@ -179,6 +183,7 @@ def train(command: Train) -> int:
         command.env,
         parse_kwargs(command.env_kwargs),
         command.preset,
+        command.policy,
         command.seed,
         budget,
         command.n_envs,

@@ -6,15 +6,16 @@ name: an edit of any compiles all anew, and two versions of the package never sh
 """
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numba
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +77,41 @@ def kernel(function: F) -> F:
     """Compile a part of compiled functions: always inlined, callable from compiled code only."""
     options: dict[str, Any] = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return _into_cache(numba.njit(cache=True, **options), function)
+
+
+class ByClass(Protocol):
+    """What `by_class` makes."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """For compiled code only."""
+
+    def register(self, kind: type) -> Callable[[F], F]:
+        """Decorate the kernel for a class."""
+
+
+def by_class(function: Callable[..., Any]) -> ByClass:
+    """A kernel that is chosen by the class of its first argument, a NamedTuple, when its caller is compiled.
+
+    ``function`` gives name, arguments and docstring; each class registers its own kernel with the same arguments by
+    ``@function.register(Class)``, as with `functools.singledispatch`.
+    """
+    kernels: dict[type, Any] = {}
+
+    def choose(*arguments: Any) -> Any:
+        return kernels.get(getattr(arguments[0], "instance_class", object))
+
+    def register(kind: type) -> Callable[[F], F]:
+        def decorate(implementation: F) -> F:
+            kernels[kind] = implementation
+            return kernel(implementation)
+
+        return decorate
+
+    choose.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    options: Any = _OPTIONS | {"forceinline": True}
+    overload(function, jit_options=options, strict=False)(choose)  # strict would compare annotations, too
+    function.register = register  # type: ignore[attr-defined]
+    return cast(ByClass, function)
 
 
 def rule_type(signature: Any) -> tuple[Callable[[F], F], Callable[[int], Any]]:

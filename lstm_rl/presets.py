@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lstm_rl.agents.config import Config
 
 PresetName = Literal["default", "bakker2001"]
+PolicyName = Literal["LstmPolicy", "ElmanPolicy", "MemoryBitsPolicy"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,26 @@ class Preset:
     timesteps: int = 500_000
 
 
+_TMAZE = Config()
+_POLE = Config(
+    learning_rate=4.4e-4,
+    schedule="linear",
+    gamma=0.99,
+    lambda_=0.7,
+    rms_decay=0.9999,
+    rms_initial=0.1,
+    exploration="epsilon",
+    epsilon=0.1,
+    hidden=12,
+    cells=16,
+    recurrent=True,
+    cell_bias=True,
+    forget_range=None,
+    bias_range=0.5,
+    input_gate_bias=-2.0,
+    forget_gate_bias=8.0,
+    spread_forget_gates=True,
+)
 _BAKKER_TMAZE = Config(
     learning_rate=2e-4,
     gamma=0.98,
@@ -37,6 +58,7 @@ _BAKKER_TMAZE = Config(
     recurrent=True,
     cell_bias=True,
     input_range=0.1,  # (ours), and so are all initial weights and biases
+    forget_range=None,
     recurrent_range=0.1,
     output_range=0.1,
     bias_range=0.1,
@@ -55,33 +77,31 @@ _BAKKER_POLE = replace(
     hidden=14,
     cells=6,
 )
-_POLE = Config(
-    learning_rate=3e-4,
-    gamma=0.98,
-    lambda_=0.8,
-    kappa=0.5,
-    exploration="epsilon",
-    epsilon=0.01,
-    hidden=12,
-    cells=12,
-    recurrent=True,
-    cell_bias=True,
-    input_gate_bias=0.0,
-    forget_gate_bias=3.0,
-)
+_LEARNING_RATES = {  # of the paper's other learners
+    ("ElmanPolicy", False): 1e-3,
+    ("ElmanPolicy", True): 2e-3,
+    ("MemoryBitsPolicy", False): 1e-2,
+    ("MemoryBitsPolicy", True): 1e-2,  # (ours): the paper has no memory bits on the pole
+}
 
 
-def preset(name: PresetName, env_id: str) -> Preset:
-    """The preset ``name`` for an environment; "bakker2001" exists for the paper's environments only.
+def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> Preset:
+    """The preset ``name`` for an environment and a policy; "bakker2001" exists for the paper's environments only.
 
     Raises:
         ValueError: There is no such preset for this environment.
     """
     pole = "MultimodePole" in env_id
-    if name == "default":
-        return Preset(_POLE, timesteps=5_000_000) if pole else Preset()
-    if not pole and "TMaze" not in env_id:
+    if name == "bakker2001" and not pole and "TMaze" not in env_id:
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
-    if pole:
-        return Preset(_BAKKER_POLE, {"max_steps": 10_000}, 5_000_000)  # (ours): the paper's episodes have no limit
-    return Preset(_BAKKER_TMAZE, {"max_steps": None}, 5_000_000)
+    if name == "default":
+        config, env_kwargs = (_POLE, {"max_steps": 1000}) if pole else (_TMAZE, {})
+    else:
+        config, env_kwargs = (_BAKKER_POLE, {"max_steps": 10_000}) if pole else (_BAKKER_TMAZE, {"max_steps": None})
+    if policy == "ElmanPolicy":
+        config = replace(config, hidden=16, cells=0)  # and 16 context units: hidden(t-1)
+    if policy == "MemoryBitsPolicy":
+        config = replace(config, normalize_observations=False)
+    if policy != "LstmPolicy" and name == "bakker2001":
+        config = replace(config, learning_rate=_LEARNING_RATES[policy, pole])
+    return Preset(config, env_kwargs, 5_000_000 if pole or name == "bakker2001" else 500_000)

@@ -85,6 +85,8 @@ class Topology:
     """Units that have a bias."""
     input_range: float = 0.1
     """Initial weights from inputs: uniform in +- this."""
+    forget_range: float | None = None
+    """Initial weights from inputs to forget gates: uniform in +- this; None: ``input_range``."""
     recurrent_range: float = 0.1
     """Initial weights from hidden units, gates, cells and cell states: uniform in +- this."""
     output_range: float = 0.1
@@ -122,6 +124,8 @@ class Topology:
             raise ValueError(f"biased must hold units out of {', '.join((*UNITS, 'output'))}, got {sorted(unknown)}")
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)
+        if self.forget_range is not None:
+            check_float("forget_range", self.forget_range, 0.0)
         for gate in GATES:
             bias = getattr(self, f"{gate}_bias")
             if isinstance(bias, tuple) and len(bias) != len(self.blocks):
@@ -214,9 +218,13 @@ class Topology:
         """Draw (hidden-layer weights (M, U), output weights (V, K)); weights that do not exist are 0."""
         ranges = dict.fromkeys(self.rows, self.recurrent_range)
         ranges |= {"input": self.input_range, "bias": self.bias_range}
-        weights = rng.uniform(-1.0, 1.0, self.mask.shape)
+        draws = rng.uniform(-1.0, 1.0, self.mask.shape)
+        weights = draws.copy()
         for source, row in self.rows.items():
             weights[row] *= ranges[source]
+        if self.forget_range is not None:
+            into = self.rows["input"], self.columns["forget_gate"]
+            weights[into] = draws[into] * self.forget_range
         for gate in GATES:
             bias = getattr(self, f"{gate}_bias")
             if bias is not None:

@@ -22,7 +22,7 @@ from lstm_rl.agents.config import Config
 from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.figures import learning_curve, save
 from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
-from lstm_rl.presets import PresetName
+from lstm_rl.presets import PolicyName, PresetName
 from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
 
 PATIENCE = 3  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
@@ -37,6 +37,7 @@ class Settings:
     env: str
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     preset: PresetName = "default"
+    policy: PolicyName = "LstmPolicy"
     seed: int = 0
     timesteps: int = 500_000
     n_envs: int = 1
@@ -176,7 +177,7 @@ def run(
         model.set_env(rows)
         _cut(folder / "monitor.csv", state["monitor_bytes"])
     else:
-        model, state = AdvantageLearning("LstmPolicy", rows, settings.config, seed=settings.seed), {}
+        model, state = AdvantageLearning(settings.policy, rows, settings.config, seed=settings.seed), {}
         if overwrite and folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)

@@ -92,12 +92,13 @@ class Plain:
 
     def learn(self, error: float) -> None:
         c = self.config
+        assert c.learning_rate is not None and c.rms_decay is not None
         for name, w in self.all().items():
             step = error * self.e[name]
             if c.step_rule == "rms":
                 self.square[name] = c.rms_decay * self.square[name] + (1.0 - c.rms_decay) * step**2
                 step = step / (np.sqrt(self.square[name]) + 1e-8)
-            w += float(c.learning_rate) * step
+            w += c.learning_rate * step
 
     def replay(self, log: list[tuple[Any, ...]]) -> None:
         c, advantages = self.config, np.zeros(3)

@@ -181,7 +181,7 @@ def test_a_run_folder_is_complete(maze: Path) -> None:
 
 def test_the_config_repeats_the_run(maze: Path, tmp_path: Path) -> None:
     settings = training.settings_of(maze)
-    assert settings == training.Settings(MAZE, {"corridor_length": 3}, "default", 0, 1000, 1, 250, 4)
+    assert settings == training.Settings(MAZE, {"corridor_length": 3}, "default", "LstmPolicy", 0, 1000, 1, 250, 4)
     training.run(settings, tmp_path / "again", progress=False)
     assert_same_run(maze, tmp_path / "again")
 
@@ -320,7 +320,7 @@ def test_ctrl_c_in_a_foreign_environment(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     "change, words",
     [
-        (("--learning-rate", "0.5"), "learning_rate must be 0.004, as in the run to resume, got 0.5"),
+        (("--learning-rate", "0.5"), "learning_rate must be None, as in the run to resume, got 0.5"),
         (("--env-kwargs", "corridor_length=4"), "env_kwargs must be {'corridor_length': 3}"),
         (("--seed", "1"), "seed must be 0, as in the run to resume, got 1"),
         (("--timesteps", "500"), "timesteps must be >= 1000, which the run has, got 500"),

@@ -182,7 +182,7 @@ def test_the_episode_figure_has_a_panel_for_whatever_there_is(name: str, steps: 
     topology = TOPOLOGIES[name]
     world = maze(corridor_length=60, max_steps=None)
     episode = record_episode(learner(topology=topology).policy, world, seed=0, max_steps=steps)
-    figure = episode_figure(episode, topology)
+    figure = episode_figure(episode, topology.blocks)
     assert_legible(figure)
     names = [panel.get_ylabel().replace("\n", " ") for panel in figure.axes]
     cells = ["cell state", "cell output"] if topology.blocks else []
@@ -195,11 +195,11 @@ def test_the_episode_figure_marks_cue_and_junction(trained: AdvantageLearning) -
     episode = record_episode(trained.policy, maze(), seed=0)
     many = replace(episode, marks={"cue": [0, 1], "junction": [len(episode.actions) - 1]})
     plain = replace(episode, marks={})
-    figure = episode_figure(many, trained.policy.topology)
+    figure = episode_figure(many, trained.policy.topology.blocks)
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()][-2:] == ["cue", "junction"]
-    changed = (pixels(figure) != pixels(episode_figure(plain, trained.policy.topology))).any(axis=2)
+    changed = (pixels(figure) != pixels(episode_figure(plain, trained.policy.topology.blocks))).any(axis=2)
     for panel in figure.axes:  # every panel shows them
         box = panel.get_window_extent()
         assert changed[900 - int(box.y1) : 900 - int(box.y0), int(box.x0) : int(box.x1)].any()
@@ -207,7 +207,7 @@ def test_the_episode_figure_marks_cue_and_junction(trained: AdvantageLearning) -
 
 def test_wide_inputs_and_many_actions_become_heat_maps() -> None:
     model = learner(Ring())
-    figure = episode_figure(record_episode(model.policy, Ring()), model.policy.topology)
+    figure = episode_figure(record_episode(model.policy, Ring()), model.policy.topology.blocks)
     assert_legible(figure)
     assert all(panel.images for panel in figure.axes)
 
@@ -330,7 +330,7 @@ def test_training_goes_on_bit_for_bit_as_without_the_callback(tmp_path: Path, ma
     models[1].learn(2000)
     for name, value in models[0].policy.state_dict().items():
         assert torch.equal(value, models[1].policy.state_dict()[name]), name
-    for mine, other in zip(*(model._learner.streams for model in models), strict=True):
+    for mine, other in zip(*(model._learner.approximator.streams for model in models), strict=True):
         assert np.array_equal(mine, other)
     mine, other = (model._learner.explorer.generator for model in models)
     assert np.array_equal(mine, other)
@@ -372,4 +372,4 @@ def test_the_interval_must_be_positive() -> None:
 def test_a_network_at_rest_can_be_drawn() -> None:
     zeros = np.zeros((3, 1), np.float32)
     still = Episode(zeros, np.zeros(3, np.int64), np.zeros(3), zeros, {}, zeros, zeros, zeros[:, :0], None, {})
-    assert_legible(episode_figure(still, Topology(1, 1, blocks=(1,), input_gate=False)))
+    assert_legible(episode_figure(still, (1,)))

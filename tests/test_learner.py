@@ -163,12 +163,12 @@ def test_predict_leaves_state_and_training_alone(trained: AdvantageLearning) -> 
     _, state = trained.predict(x)
     assert state is not None
     before, policy = [part.copy() for part in state], weights(trained)
-    streams = {name: array.copy() for name, array in trained._learner.streams._asdict().items()}
+    streams = {name: array.copy() for name, array in trained._learner.approximator.streams._asdict().items()}
     for deterministic in (True, False):
         trained.predict(x, state, np.array([True, False]), deterministic)
     np.testing.assert_equal(list(state), before)
     np.testing.assert_equal(weights(trained), policy)
-    np.testing.assert_equal(trained._learner.streams._asdict(), streams)
+    np.testing.assert_equal(trained._learner.approximator.streams._asdict(), streams)
 
 
 def test_deterministic_is_greedy_and_the_rest_explores(trained: AdvantageLearning) -> None:
@@ -328,9 +328,13 @@ BAD = {
     **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
     **{name: (0.0, -1.0, np.inf) for name in ("longest", "temperature", "observation_clip")},
     **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
-    **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size")},
-    **{name: (-1, 1.5, "8") for name in ("hidden", "cells")},
-    **{name: (-0.1, np.nan) for name in ("input_range", "recurrent_range", "output_range", "bias_range")},
+    "schedule": ("cosine", None),
+    **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
+    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits")},
+    **{
+        name: (-0.1, np.nan)
+        for name in ("input_range", "forget_range", "recurrent_range", "output_range", "bias_range")
+    },
     **{name: (np.nan, "1") for name in ("input_gate_bias", "forget_gate_bias", "output_gate_bias")},
 }
 
@@ -395,5 +399,5 @@ def test_an_observation_that_is_not_finite_stops_training() -> None:
 def test_torch_sees_the_memory_that_the_compiled_loop_changes(trained: AdvantageLearning) -> None:
     views = trained.policy.weights()
     assert views.hidden.ctypes.data == trained.policy.hidden_weights.data_ptr()
-    assert trained._learner.weights.hidden.ctypes.data == views.hidden.ctypes.data
+    assert trained._learner.approximator.weights.hidden.ctypes.data == views.hidden.ctypes.data
     assert isinstance(trained.policy.hidden_weights, torch.nn.Parameter)

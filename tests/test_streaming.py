@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
 from lstm_rl.nn import LstmNetwork
+from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.network import (
     Coefficients,
     Net,
@@ -20,7 +21,7 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import step_hidden, step_output
+from lstm_rl.streaming.traces import add_column, step_hidden, step_weights
 from lstm_rl.topology import Topology
 
 SEES_GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "cells", "gates")}
@@ -72,7 +73,8 @@ def _run(
             q[m] = w.output[m, target]
         coefficients(net, streams, 0, q, scratch)
         step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
-        step_output(w, streams, 0, target, 0.0, 0.0)
+        step_weights(w.output, w.output_square, streams.output_traces[0], Step(False, 0.0, 0.0, 1.0), 0.0)
+        add_column(streams.output_traces[0], streams.u[0], target)
         for k in range(outputs.shape[1]):
             outputs[t, k] = streams.outputs[0, k]
         for m in range(gradients.shape[1]):

@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.policies import LstmPolicy, to_input
+from lstm_rl.agents.models import Boxes
+from lstm_rl.agents.policies import MemoryPolicy, to_input
 from lstm_rl.envs import multimode_pole, tmaze
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
@@ -28,7 +29,7 @@ class Episode:
     rewards: NDArray[np.float64]  # (T,)
     advantages: NDArray[Any]  # (T, K)
     gates: dict[str, NDArray[Any]]  # (T, B) of each kind of gate that the network has
-    cell_states: NDArray[Any]  # (T, C)
+    cell_states: NDArray[Any]  # (T, C); of a table, its memory bits as one number
     cell_outputs: NDArray[Any]  # (T, C)
     hidden: NDArray[Any]  # (T, H)
     success: bool | None  # None: the environment did not tell, or the recording stopped before the end
@@ -36,7 +37,7 @@ class Episode:
 
 
 def record_episode(
-    policy: LstmPolicy, env: gym.Env[Any, Any], seed: int | None = None, max_steps: int | None = None
+    policy: MemoryPolicy, env: gym.Env[Any, Any], seed: int | None = None, max_steps: int | None = None
 ) -> Episode:
     """Play one episode with the greedy action at every step.
 
@@ -53,27 +54,36 @@ def record_episode(
     state, success, steps, world_states = None, None, [], []
     observation, info = env.reset(seed=seed)
     for _ in range(max_steps or MAX_STEPS):
-        advantages, state = policy.advantages(observation, state)
-        action = int(advantages[0].argmax())
+        advantages, _ = policy.advantages(observation, state)
+        chosen, state = policy.predict(observation, state, deterministic=True)
+        action = int(chosen) - start
         world_states.append(info.get("state"))
         seen = to_input(space, observation, 1)[0].copy()
         observation, reward, terminated, truncated, info = env.step(np.int64(action + start))
-        steps.append((seen, action, float(reward), advantages[0], *(part[0] for part in state[:3])))
+        steps.append((seen, action, float(reward), advantages[0], *(part[0] for part in state[:-1])))
         if terminated or truncated:
             success = bool(info["is_success"]) if "is_success" in info else None
             break
-    observations, actions, rewards, values, units, cell_states, cell_outputs = map(np.array, zip(*steps, strict=True))
-    columns = policy.topology.columns
+    observations, actions, rewards, values, *activations = map(np.array, zip(*steps, strict=True))
+    gates: dict[str, NDArray[Any]] = {}
+    if isinstance(policy.model, Boxes):
+        cell_states = activations[0]
+        cell_outputs = hidden = np.empty((len(actions), 0))
+    else:
+        units, cell_states, cell_outputs = activations
+        columns = policy.topology.columns
+        gates = {gate: units[:, columns[gate]] for gate in GATES if units[:, columns[gate]].size}
+        hidden = units[:, columns["hidden"]]
     inner = env.unwrapped
     return Episode(
         observations,
         actions,
         rewards,
         values,
-        {gate: units[:, columns[gate]] for gate in GATES if units[:, columns[gate]].size},
+        gates,
         cell_states,
         cell_outputs,
-        units[:, columns["hidden"]],
+        hidden,
         success,
         _marks(inner.world, np.array(world_states)) if isinstance(inner, WorldEnv) else {},
     )

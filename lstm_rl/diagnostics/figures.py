@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 from lstm_rl.atomic import whole
 from lstm_rl.diagnostics.episode import Episode
 from lstm_rl.diagnostics.monitor import moving_average, read_monitor
-from lstm_rl.topology import Topology
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # told apart by the colour-blind too
 MARKS = ("#e69f00", "#882255")  # cue, junction
 POINTS = 2000  # of a learning curve; a screen has no more
 
 
-def episode_figure(episode: Episode, topology: Topology) -> Figure:
+def episode_figure(episode: Episode, blocks: tuple[int, ...] = ()) -> Figure:
     """Draw inputs, advantages and all activations of an episode over a common time axis, 1000 x 900 pixels.
 
     Marked steps (the cue, the junction) are shaded behind lines and framed on the heat maps.
 
     Args:
         episode: From `record_episode`.
-        topology: Of the network that played it; its blocks are set apart.
+        blocks: Cells in each memory block of the network that played it, to set them apart.
     """
     gates = [(name.replace("_", "\n"), values) for name, values in episode.gates.items()]
     cells = [("cell\nstate", episode.cell_states), ("cell\noutput", episode.cell_outputs)]
@@ -44,7 +43,7 @@ def episode_figure(episode: Episode, topology: Topology) -> Figure:
         limit = 1.0 if is_gate else float(np.abs(values).max()) or 1.0
         _heat_map(panel, name, values, 0.0 if is_gate else -limit, limit)
         if name.startswith("cell"):
-            for border in np.cumsum(topology.blocks)[:-1][np.array(topology.blocks[:-1]) > 1]:
+            for border in np.cumsum(blocks)[:-1][np.array(blocks[:-1], np.int64) > 1]:
                 panel.axhline(border - 0.5, color="black", linewidth=0.5)
     _mark(panels, episode)
     for panel in panels[:2]:

@@ -11,7 +11,8 @@ from stable_baselines3.common.logger import HParam, Image, TensorBoardOutputForm
 from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
-from lstm_rl.agents.policies import LstmPolicy
+from lstm_rl.agents.models import Boxes
+from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.episode import Episode, record_episode
 from lstm_rl.diagnostics.figures import episode_figure, pixels
@@ -52,7 +53,7 @@ class TensorBoardCallback(BaseCallback):
             assert self.model.env is not None
             self._own = _make_like(self.model.env) if self.env is None else self.env
             settings = HParam(_settings(self.model, self._own), dict.fromkeys(METRICS, 0.0))
-            self._write({"hparams": settings, "topology": str(self.model.policy.topology).replace("\n", "  \n")})
+            self._write({"hparams": settings, "topology": str(self.model.policy.model).replace("\n", "  \n")})
 
     def _on_step(self) -> bool:
         if self.num_timesteps - self._looked >= self.every:
@@ -74,7 +75,7 @@ class TensorBoardCallback(BaseCallback):
             return
         if self._own is not None:
             episode = record_episode(policy, self._own, self.seed)
-            picture = pixels(episode_figure(episode, policy.topology))
+            picture = pixels(episode_figure(episode, () if isinstance(policy.model, Boxes) else policy.topology.blocks))
             values |= _activations(episode) | {"episode/activations": Image(picture, "HWC")}
         self._write(values)
 
@@ -84,9 +85,12 @@ class TensorBoardCallback(BaseCallback):
         self._board.write(values, dict.fromkeys(values, ()), self.num_timesteps)
 
 
-def weight_groups(policy: LstmPolicy) -> dict[str, NDArray[Any]]:
+def weight_groups(policy: MemoryPolicy) -> dict[str, NDArray[Any]]:
     """The weights that exist from each kind of source to each kind of unit, as copies: tag -> (number of weights,)."""
-    topology, weights = policy.topology, policy.weights()
+    weights = policy.weights()
+    if isinstance(policy.model, Boxes):
+        return {"weights/table": weights.values.flatten()}
+    topology = policy.topology
     groups = {
         f"weights/{source}_to_{unit}": weights.hidden[row, column][topology.mask[row, column]]
         for source, row in topology.rows.items()
@@ -107,11 +111,14 @@ def _activations(episode: Episode) -> dict[str, NDArray[Any]]:
 def _settings(model: AdvantageLearning, env: gym.Env[Any, Any] | None) -> dict[str, Any]:
     """The settings in use, in the types that TensorBoard takes; formulas are replaced by their values."""
     config, horizon = model.config, model.horizon
+    forget = config.forget_gate_bias_for(horizon)
     used: dict[str, Any] = asdict(config) | {
         "horizon": horizon,
         "epsilon": config.epsilon_for(horizon),
-        "forget_gate_bias": config.forget_gate_bias_for(horizon),
-        "learning_rate": "schedule" if callable(model.learning_rate) else config.learning_rate,
+        "forget_gate_bias": str(forget) if isinstance(forget, tuple) else forget,
+        "input_gate_bias": config.input_gate_bias_for(horizon),
+        "learning_rate": "schedule" if callable(model.learning_rate) else model.learning_rate,
+        "rms_decay": config.rms_decay_for(horizon),
         "seed": model.seed,
         "rows": model.n_envs,
         "env": env.spec.id if env is not None and env.spec is not None else None,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import kernel
+from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights
 
 EPSILON = 1e-8
@@ -106,51 +107,28 @@ def step_hidden_rms(
 
 
 @kernel
-def step_weights(weights: Any, traces: Any, step: Any) -> None:
-    """Plain step of ``step`` = alpha E on weights along their traces, and nothing else."""
-    w, e = weights.reshape(-1), traces.reshape(-1)
-    for m in range(w.shape[0]):
-        w[m] += step * e[m]
-
-
-@kernel
-def step_weights_rms(weights: Any, squares: Any, traces: Any, error: Any, alpha: Any, rho: Any) -> None:
-    """RMS-normalised step on weights along their traces, and nothing else."""
-    epsilon = weights.dtype.type(EPSILON)
+def step_weights(weights: Any, squares: Any, traces: Any, by: Step, decay: float) -> None:
+    """Step weights of any shape along their traces, then decay the traces."""
+    number = weights.dtype.type
     w, v, e = weights.reshape(-1), squares.reshape(-1), traces.reshape(-1)
-    for m in range(w.shape[0]):
-        g = error * e[m]
-        square = _normalised(v[m], g, rho)
-        v[m] = square
-        w[m] += alpha * g / (np.sqrt(square) + epsilon)
+    decay, epsilon = number(decay), number(EPSILON)
+    if by.normalised:
+        error, alpha, rho = number(by.error), number(by.alpha), number(by.rms_decay)
+        for m in range(w.shape[0]):
+            g = error * e[m]
+            square = _normalised(v[m], g, rho)
+            v[m] = square
+            w[m] += alpha * g / (np.sqrt(square) + epsilon)
+            e[m] = decay * e[m]
+    else:
+        size = number(by.alpha * by.error)
+        for m in range(w.shape[0]):
+            w[m] += size * e[m]
+            e[m] = decay * e[m]
 
 
 @kernel
-def step_output(w: Weights, streams: Streams, i: int, k: int, step: Any, decay: Any) -> None:
-    """Plain step on all output weights of stream ``i``; then decay their traces and add output ``k``'s gradient, u."""
-    flat, e = w.output.reshape(-1), streams.output_traces[i].reshape(-1)
-    for m in range(flat.shape[0]):
-        flat[m] += step * e[m]
-        e[m] = decay * e[m]
-    _add_column(streams, i, k)
-
-
-@kernel
-def step_output_rms(w: Weights, streams: Streams, i: int, k: int, error: Any, alpha: Any, rho: Any, decay: Any) -> None:
-    """The same with RMS-normalised steps; ``alpha`` 0 and ``rho`` 1 leave weights and mean squares alone."""
-    flat, e, v = w.output.reshape(-1), streams.output_traces[i].reshape(-1), w.output_square.reshape(-1)
-    epsilon = w.output.dtype.type(EPSILON)
-    for m in range(flat.shape[0]):
-        g = error * e[m]
-        square = _normalised(v[m], g, rho)
-        v[m] = square
-        flat[m] += alpha * g / (np.sqrt(square) + epsilon)
-        e[m] = decay * e[m]
-    _add_column(streams, i, k)
-
-
-@kernel
-def _add_column(streams: Streams, i: int, k: int) -> None:
-    e, u = streams.output_traces[i], streams.u[i]
+def add_column(traces: Any, u: Any, k: int) -> None:
+    """Add output ``k``'s gradient by its own weights, which is u (V,), to traces (V, K)."""
     for m in range(u.shape[0]):
-        e[m, k] += u[m]
+        traces[m, k] += u[m]

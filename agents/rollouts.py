@@ -1,0 +1,100 @@
+"""Playing a world with a trained policy, compiled: many episodes side by side, no learning."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.agents.advantage_lambda import normalise
+from lstm_rl.agents.exploration import DIRECTED, argmax, choose, look
+from lstm_rl.agents.learner import Learner, Worlds, make_learner
+from lstm_rl.agents.policies import MemoryPolicy
+from lstm_rl.checks import check_int
+from lstm_rl.compiled import compiled
+from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, NoiseTape, World, reset_rows, step_row
+from lstm_rl.streaming.approximator import forward, move
+
+STEPS = 1000  # steps per episode between two drawings of noise
+
+
+def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: bool = True) -> NDArray[np.float64]:
+    """Play whole episodes; policy and statistics stay as they are.
+
+    Args:
+        policy: Its inputs and outputs fit the world's.
+        world: Needs ``max_steps``, or a policy that always comes to an end.
+        episodes: How many, >= 1.
+        seed: Of the episodes; episode i of a seed is the same whatever ``episodes`` is.
+        greedy: False: with the learner's own exploration.
+
+    Returns:
+        (episodes, 3): return, length and success (0 or 1) of each.
+    """
+    n = check_int("episodes", episodes, 1)
+    tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
+    explorer = policy.explorer(n, np.random.default_rng([seed, n]))
+    approximator = policy.approximator(n)
+    learner = make_learner(approximator, policy.inputs, policy.config, policy.horizon, policy.normaliser(), explorer)
+    state, elapsed = np.zeros((n, len(world.state_names))), np.zeros(n, np.int64)
+    observation = np.zeros((n, policy.sensors), np.float32)
+    playing, totals = np.ones(n, np.bool_), np.zeros((n, 3))
+    tape.draw(1)
+    reset_rows(world.rules, world.params, tape.values, tape.position, playing, state, elapsed, observation)
+    while playing.any():
+        tape.draw(STEPS)
+        worlds = Worlds(
+            True,
+            world.rules,
+            world.params,
+            world.max_steps or 0,
+            world.survival_is_success,
+            tape.values,
+            tape.position,
+            state,
+            elapsed,
+            observation,
+        )
+        _play(learner, worlds, greedy, STEPS, playing, totals)
+    return totals
+
+
+@compiled
+def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: Any, totals: Any) -> None:
+    """Let all rows that are ``playing`` (n,) go on for up to ``steps`` steps; add up ``totals`` (n, 3)."""
+    x, rule = learner.x, learner.rule
+    for i in range(playing.shape[0]):
+        t = 0
+        while playing[i] and t < steps:
+            if rule.normalize_observations:
+                normalise(learner.normaliser, rule.observation_clip, worlds.observation[i], x)
+            else:
+                for m in range(worlds.observation.shape[1]):
+                    x[m] = worlds.observation[i, m]
+            forward(learner.approximator, i, x)
+            advantages = learner.approximator.outputs[i]
+            if greedy:
+                k = argmax(advantages)
+            else:
+                if learner.exploration.kind == DIRECTED:
+                    look(learner.explorer, i, x)
+                k = choose(learner.exploration, learner.explorer, i, advantages)
+            action = move(learner.approximator, i, k)
+            noise = worlds.tape[i, worlds.position[i]]
+            worlds.position[i] += 1
+            reward, outcome, truncated = step_row(
+                worlds.rules,
+                worlds.params,
+                worlds.max_steps,
+                noise,
+                action,
+                worlds.state,
+                worlds.elapsed,
+                i,
+                worlds.observation,
+            )
+            totals[i, 0] += reward
+            totals[i, 1] += 1.0
+            if outcome != CONTINUES or truncated:
+                playing[i] = False
+                totals[i, 2] = 1.0 if outcome == SUCCEEDED or (truncated and worlds.survival_is_success) else 0.0
+            t += 1

@@ -1,0 +1,85 @@
+"""A `Topology` as an approximator: the truncated gradient, carried forward in time.
+
+Dimensions as in `lstm_rl.streaming.network`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_rl.streaming import network
+from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
+from lstm_rl.streaming.network import (
+    Coefficients,
+    Net,
+    Numbers,
+    Streams,
+    Weights,
+    coefficients,
+    make_coefficients,
+    make_net,
+    make_streams,
+)
+from lstm_rl.streaming.traces import add_column, step_hidden, step_hidden_rms, step_weights
+from lstm_rl.topology import Topology
+
+
+class Lstm(NamedTuple):
+    """n streams through one network."""
+
+    net: Net
+    weights: Weights
+    streams: Streams
+    outputs: Numbers  # (n, K), those of the streams
+    scratch: Coefficients
+    q: Numbers  # (V,) scratch: the executed output's column of weights
+
+
+def make_lstm(topology: Topology, weights: Weights, n: int, dtype: Any) -> Lstm:
+    """N streams at rest around weights that live elsewhere."""
+    streams = make_streams(topology, n, dtype)
+    scratch = make_coefficients(topology, dtype)
+    return Lstm(make_net(topology, dtype), weights, streams, streams.outputs, scratch, output_column(topology, dtype))
+
+
+def output_column(topology: Topology, dtype: Any) -> Numbers:
+    """Scratch for one output's weights, (V,)."""
+    return np.zeros(topology.output_sources, dtype)
+
+
+@forward.register(Lstm)
+def _forward(approximator: Lstm, i: int, x: Any) -> None:
+    network.forward(approximator.net, approximator.weights, approximator.streams, i, x)
+
+
+@reset.register(Lstm)
+def _reset(approximator: Lstm, i: int) -> None:
+    network.reset(approximator.streams, i)
+
+
+@move.register(Lstm)
+def _move(approximator: Lstm, i: int, k: int) -> int:
+    return k
+
+
+@step.register(Lstm)
+def _step(approximator: Lstm, i: int, by: Step) -> None:
+    weights, streams = approximator.weights, approximator.streams
+    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, 0.0)
+    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], by, 0.0)
+
+
+@sweep.register(Lstm)
+def _sweep(approximator: Lstm, i: int, k: int, by: Step, decay: float) -> None:
+    net, weights, streams = approximator.net, approximator.weights, approximator.streams
+    q, scratch, number = approximator.q, approximator.scratch, weights.hidden.dtype.type
+    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, decay)
+    add_column(streams.output_traces[i], streams.u[i], k)
+    for m in range(q.shape[0]):
+        q[m] = weights.output[m, k]
+    coefficients(net, streams, i, q, scratch)
+    if by.normalised:
+        alpha, error, rms_decay = number(by.alpha), number(by.error), number(by.rms_decay)
+        step_hidden_rms(net, weights, streams, i, scratch, error, alpha, rms_decay, number(decay))
+    else:
+        step_hidden(net, weights, streams, i, scratch, number(by.alpha * by.error), number(decay))

@@ -1,0 +1,96 @@
+"""A table over boxes of observations, with memory bits (Peshkin et al. 1999; BOXES: Michie and Chambers 1968).
+
+Each input is cut into equal regions; the observation's box and the present bits name a row. Bits are part of the
+observation, and each action also says what they are next: output k = move * 2^bits + next bits. A value's derivative by
+its own entry is 1.
+
+Dimensions: n streams, I inputs, R = regions^I 2^bits rows, K = moves 2^bits outputs.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import kernel
+from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
+from lstm_rl.streaming.network import Numbers
+from lstm_rl.streaming.traces import step_weights
+
+
+class Table(NamedTuple):
+    """n streams that look things up in one table."""
+
+    values: Numbers  # (R, K)
+    square: Numbers  # (R, K) running mean squares of normalised steps
+    low: NDArray[np.float64]  # (I,) lowest value of each input
+    width: NDArray[np.float64]  # (I,) of a region
+    regions: int
+    patterns: int  # 2^bits
+    bits: NDArray[np.int64]  # (n, 1) the present bits, as one number
+    row: NDArray[np.int64]  # (n,)
+    outputs: Numbers  # (n, K)
+    traces: Numbers  # (n, R, K)
+
+
+def make_table(
+    values: Numbers, square: Numbers, low: NDArray[Any], high: NDArray[Any], regions: int, bits: int, n: int
+) -> Table:
+    """N streams at rest around a table that lives elsewhere."""
+    low, high = (np.asarray(bound, np.float64) for bound in (low, high))
+    return Table(
+        values,
+        square,
+        low,
+        (high - low) / regions,
+        regions,
+        2**bits,
+        np.zeros((n, 1), np.int64),
+        np.zeros(n, np.int64),
+        np.zeros((n, values.shape[1]), values.dtype),
+        np.zeros((n, *values.shape), values.dtype),
+    )
+
+
+@kernel
+def _box(table: Table, x: Any) -> int:
+    """The number of the box that the first I numbers of ``x`` lie in; beyond the bounds, the outermost one."""
+    box = 0
+    for m in range(table.low.shape[0]):
+        region = int(np.floor((x[m] - table.low[m]) / table.width[m]))
+        box = box * table.regions + min(max(region, 0), table.regions - 1)
+    return box
+
+
+@forward.register(Table)
+def _forward(approximator: Table, i: int, x: Any) -> None:
+    bits = approximator.bits[i, 0]
+    for b in range(x.shape[0] - approximator.low.shape[0]):  # whoever else looks at x sees the bits too
+        x[approximator.low.shape[0] + b] = (bits >> b) & 1
+    row = _box(approximator, x) * approximator.patterns + bits
+    approximator.row[i] = row
+    for k in range(approximator.outputs.shape[1]):
+        approximator.outputs[i, k] = approximator.values[row, k]
+
+
+@reset.register(Table)
+def _reset(approximator: Table, i: int) -> None:
+    approximator.bits[i, 0] = 0
+    approximator.traces[i] = 0.0
+
+
+@move.register(Table)
+def _move(approximator: Table, i: int, k: int) -> int:
+    approximator.bits[i, 0] = k % approximator.patterns
+    return k // approximator.patterns
+
+
+@step.register(Table)
+def _step(approximator: Table, i: int, by: Step) -> None:
+    step_weights(approximator.values, approximator.square, approximator.traces[i], by, 0.0)
+
+
+@sweep.register(Table)
+def _sweep(approximator: Table, i: int, k: int, by: Step, decay: float) -> None:
+    step_weights(approximator.values, approximator.square, approximator.traces[i], by, decay)
+    approximator.traces[i, approximator.row[i], k] += 1.0
