@@ -175,7 +175,7 @@ class AdvantageLearning(BaseAlgorithm):
         self: Self,
         total_timesteps: int,
         callback: MaybeCallback = None,
-        log_interval: int = 1,
+        log_interval: int | None = 1,
         tb_log_name: str = "AdvantageLearning",
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,

@@ -1,6 +1,6 @@
 """Playing a world with a trained policy, compiled: many episodes side by side, no learning."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,16 @@ from lstm_rl.streaming.approximator import forward, move
 STEPS = 1000  # steps per episode between two drawings of noise
 
 
-def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: bool = True) -> NDArray[np.float64]:
+class Played(NamedTuple):
+    """Episodes that have been played to their ends."""
+
+    returns: NDArray[np.float64]  # (E,) undiscounted
+    lengths: NDArray[np.float64]  # (E,) steps
+    successes: NDArray[np.float64]  # (E,) 0 or 1
+    states: NDArray[np.float64]  # (E, S) the world's last state of each
+
+
+def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: bool = True) -> Played:
     """Play whole episodes; policy and statistics stay as they are.
 
     Args:
@@ -26,9 +35,6 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
         episodes: How many, >= 1.
         seed: Of the episodes; episode i of a seed is the same whatever ``episodes`` is.
         greedy: False: with the learner's own exploration.
-
-    Returns:
-        (episodes, 3): return, length and success (0 or 1) of each.
     """
     n = check_int("episodes", episodes, 1)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
@@ -55,7 +61,8 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
             observation,
         )
         _play(learner, worlds, greedy, STEPS, playing, totals)
-    return totals
+    returns, lengths, successes = totals.T
+    return Played(returns, lengths, successes, state)
 
 
 @compiled

@@ -16,6 +16,12 @@ import tyro
 
 from lstm_rl.agents.config import Config
 from lstm_rl.presets import PolicyName, PresetName, preset
+from lstm_rl.studies.ablation import Ablation
+from lstm_rl.studies.bakker2001_pole import BakkerPole
+from lstm_rl.studies.bakker2001_tmaze import BakkerTMaze
+from lstm_rl.studies.compare import Compare
+from lstm_rl.studies.long_tmaze import LongTMaze
+from lstm_rl.studies.pole import MultimodePole
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,26 @@ class Watch:
     """The best checkpoint or the last."""
 
 
+@dataclass(frozen=True)
+class Reproduce:
+    """Run a study: a paper's or ours, published beside measured figures, and pictures of both."""
+
+    study: (
+        Annotated[BakkerTMaze, tyro.conf.subcommand("bakker2001-tmaze", prefix_name=False)]
+        | Annotated[BakkerPole, tyro.conf.subcommand("bakker2001-pole", prefix_name=False)]
+        | Annotated[LongTMaze, tyro.conf.subcommand("long-tmaze", prefix_name=False)]
+        | Annotated[MultimodePole, tyro.conf.subcommand("multimode-pole", prefix_name=False)]
+        | Annotated[Ablation, tyro.conf.subcommand("ablation", prefix_name=False)]
+    )
+
+
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
 )
 
 
@@ -263,6 +284,18 @@ def watch(command: Watch) -> int:
     return 0
 
 
+def reproduce(options: Any) -> int:
+    """`lstm-rl reproduce` and `lstm-rl compare`."""
+    from lstm_rl.studies.engine import conduct
+
+    if isinstance(options, Reproduce):
+        options = options.study
+    study = sys.modules[type(options).__module__].study(options)
+    out = conduct(study, options, " ".join(["lstm-rl", *sys.argv[1:]]))
+    print(f"{out}: {len(study.settings)} runs; results.csv, table.md and figures")
+    return 0
+
+
 def envs(_: Envs) -> int:
     """`lstm-rl envs`."""
     from lstm_rl.envs import WORLDS
@@ -274,7 +307,14 @@ def envs(_: Envs) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code: 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
-    actions: dict[type, Any] = {Envs: envs, Train: train, Evaluate: evaluate, Watch: watch}
+    actions: dict[type, Any] = {
+        Envs: envs,
+        Train: train,
+        Evaluate: evaluate,
+        Watch: watch,
+        Reproduce: reproduce,
+        Compare: reproduce,
+    }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)
         with warnings.catch_warnings():

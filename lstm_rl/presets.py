@@ -94,10 +94,13 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
     pole = "MultimodePole" in env_id
     if name == "bakker2001" and not pole and "TMaze" not in env_id:
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
-    if name == "default":
-        config, env_kwargs = (_POLE, {"max_steps": 1000}) if pole else (_TMAZE, {})
-    else:
-        config, env_kwargs = (_BAKKER_POLE, {"max_steps": 10_000}) if pole else (_BAKKER_TMAZE, {"max_steps": None})
+    config, env_kwargs = _TMAZE, dict[str, Any]()
+    if name == "bakker2001":
+        config, env_kwargs = _BAKKER_TMAZE, {"max_steps": None}
+    if pole:
+        config, env_kwargs = (
+            (_POLE, {"max_steps": 1000}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
+        )
     if policy == "ElmanPolicy":
         config = replace(config, hidden=16, cells=0)  # and 16 context units: hidden(t-1)
     if policy == "MemoryBitsPolicy":

@@ -18,10 +18,12 @@ from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
 from lstm_rl.streaming import network
 from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
-from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, make_net, make_streams
+from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, add_rows, make_net, make_streams
 from lstm_rl.streaming.squashing import slope
 from lstm_rl.streaming.traces import add_column, step_weights
 from lstm_rl.topology import Topology
+
+BLOCK = 4  # steps back whose gradients are added in one pass over the weights
 
 
 class Bptt(NamedTuple):
@@ -32,9 +34,10 @@ class Bptt(NamedTuple):
     streams: Streams
     outputs: Numbers  # (n, K), those of the streams
     history: Numbers  # (n, T, M) sources of the last T steps, a ring
+    slopes: Numbers  # (n, T, H) f' of the hidden units among those sources
     age: Numbers  # (n,) steps of this episode so far
     gradient: Numbers  # (M, U) scratch
-    deltas: Numbers  # (2, U) scratch: errors at k and at k-1
+    deltas: Numbers  # (5, U) scratch: errors at k, k-1, ..., k-4
     transposed: Numbers  # (U, H) scratch: weights from hidden units, a row per unit that they lead to
 
 
@@ -48,19 +51,27 @@ def make_bptt(topology: Topology, weights: Weights, n: int, dtype: Any, depth: i
         raise ValueError(f"topology must have hidden units only for BPTT, got blocks {topology.blocks}")
     streams = make_streams(topology, n, dtype)
     m, u = topology.sources, topology.units
-    shapes = (n, check_int("bptt_depth", depth, 1), m), (m, u), (2, u), (u, u)
-    history, *scratch = (np.zeros(shape, dtype) for shape in shapes)
+    length = check_int("bptt_depth", depth, 1)
+    shapes = (n, length, m), (n, length, u), (m, u), (BLOCK + 1, u), (u, u)
+    history, slopes, *scratch = (np.zeros(shape, dtype) for shape in shapes)
     age = np.zeros(n, np.int64)
-    return Bptt(make_net(topology, dtype), weights, streams, streams.outputs, history, age, *scratch)
+    return Bptt(make_net(topology, dtype), weights, streams, streams.outputs, history, slopes, age, *scratch)
 
 
 @forward.register(Bptt)
 def _forward(approximator: Bptt, i: int, x: Any) -> None:
     network.forward(approximator.net, approximator.weights, approximator.streams, i, x)
-    z, history = approximator.streams.z[i], approximator.history[i]
+    net, z, history, slopes = (
+        approximator.net,
+        approximator.streams.z[i],
+        approximator.history[i],
+        approximator.slopes[i],
+    )
     at = approximator.age[i] % history.shape[0]
     for m in range(z.shape[0]):
         history[at, m] = z[m]
+    for h in range(net.row_hiddens):
+        slopes[at, h] = slope(net.f, z[net.row_hidden + h])
     approximator.age[i] += 1
 
 
@@ -99,32 +110,55 @@ def _sweep(approximator: Bptt, i: int, k: int, by: Step, decay: float) -> None:
 def _carry_back(approximator: Bptt, i: int, k: int) -> None:
     """Leave the gradient of output ``k`` by the hidden units' weights in ``approximator.gradient``."""
     net, weights, y = approximator.net, approximator.weights, approximator.streams.y[i]
-    gradient, transposed, history = approximator.gradient, approximator.transposed, approximator.history[i]
-    delta, delta_tm1 = approximator.deltas[0], approximator.deltas[1]
-    units, first = delta.shape[0], net.row_hidden
+    transposed, history, deltas = approximator.transposed, approximator.history[i], approximator.deltas
+    slopes, units, length = approximator.slopes[i], deltas.shape[1], history.shape[0]
     for j in range(units):
-        delta[j] = weights.output[net.out_inputs + j, k] * slope(net.f, y[j])
+        deltas[0, j] = weights.output[net.out_inputs + j, k] * slope(net.f, y[j])
         for h in range(net.row_hiddens):
-            transposed[j, h] = weights.hidden[first + h, j]
-    gradient[:] = 0.0
-    negligible = _largest(delta) * np.finfo(delta.dtype).eps
-    for back in range(min(approximator.age[i], history.shape[0])):
-        z = history[(approximator.age[i] - 1 - back) % history.shape[0]]
-        for m in range(z.shape[0]):
-            z_m = z[m]
-            for j in range(units):
-                gradient[m, j] += z_m * delta[j]
-        if net.row_hiddens == 0:
-            break
-        delta_tm1[:] = 0.0
-        for j in range(units):
-            delta_j = delta[j]
+            transposed[j, h] = weights.hidden[net.row_hidden + h, j]
+    approximator.gradient[:] = 0.0
+    negligible = _largest(deltas[0]) * np.finfo(deltas.dtype).eps
+    left = min(approximator.age[i], length) if net.row_hiddens > 0 else 1
+    at = (approximator.age[i] - 1) % length
+    while left > 0 and _largest(deltas[0]) > negligible:
+        newest, block = at, min(BLOCK, left)
+        for b in range(block):
             for h in range(units):
-                delta_tm1[h] += transposed[j, h] * delta_j
-        for h in range(units):
-            delta[h] = delta_tm1[h] * slope(net.f, z[first + h])
-        if _largest(delta) <= negligible:
-            break
+                deltas[b + 1, h] = 0.0
+            add_rows(transposed, deltas[b], 0, net.row_hiddens, deltas[b + 1])
+            for h in range(units):
+                deltas[b + 1, h] *= slopes[at, h]
+            at = at - 1 if at > 0 else length - 1
+        if block == BLOCK:
+            _add_block(approximator, i, newest)
+        else:
+            for b in range(block):
+                _add_outer(approximator.gradient, history[(newest - b) % length], deltas[b])
+        for j in range(units):
+            deltas[0, j] = deltas[block, j]
+        left -= block
+
+
+@kernel
+def _add_outer(gradient: Any, z: Any, delta: Any) -> None:
+    """Gradient += z delta^T."""
+    for m in range(gradient.shape[0]):
+        z_m = z[m]
+        for j in range(gradient.shape[1]):
+            gradient[m, j] += z_m * delta[j]
+
+
+@kernel
+def _add_block(approximator: Bptt, i: int, newest: int) -> None:
+    """`_add_outer` of the four steps that end at ``newest``, in one pass."""
+    gradient, history, deltas = approximator.gradient, approximator.history[i], approximator.deltas
+    length = history.shape[0]
+    a, b = history[newest], history[(newest - 1) % length]
+    c, d = history[(newest - 2) % length], history[(newest - 3) % length]
+    for m in range(gradient.shape[0]):
+        a_m, b_m, c_m, d_m = a[m], b[m], c[m], d[m]
+        for j in range(gradient.shape[1]):
+            gradient[m, j] += (a_m * deltas[0, j] + b_m * deltas[1, j]) + (c_m * deltas[2, j] + d_m * deltas[3, j])
 
 
 @kernel

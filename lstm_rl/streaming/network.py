@@ -163,7 +163,7 @@ def reset(streams: Streams, i: int) -> None:
 
 
 @kernel
-def _add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
+def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
     """Net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise."""
     m = start
     while m + 3 < stop:
@@ -208,7 +208,7 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         z[net.row_state_tm1 + m] = s[m]
 
     y[:] = 0.0
-    _add_rows(w.hidden, z, 0, net.row_state_t, y)
+    add_rows(w.hidden, z, 0, net.row_state_t, y)
     cells = s.shape[0]
     _squash_units(net, y, 0, y.shape[0] if net.row_states_t == 0 else net.output_gate)
     if net.row_states_t > 0:  # peepholes: output gates wait for s(t)
@@ -244,7 +244,7 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
     for m in range(u.shape[0] - net.out_biases, u.shape[0]):
         u[m] = 1.0
     outputs[:] = 0.0
-    _add_rows(w.output, u, 0, u.shape[0], outputs)
+    add_rows(w.output, u, 0, u.shape[0], outputs)
 
 
 @kernel

@@ -1,0 +1,1 @@
+"""Studies: settings x protocol x score, one small file each, run and tabled by `lstm_rl.studies.engine`."""

@@ -1,0 +1,99 @@
+"""One run on the multi-mode pole, for every study that asks whether a learner balances it for good.
+
+Protocol: train in episodes of limited length. Every so many steps the greedy policy is tried, first for a short time,
+then, if nothing falls, for longer and longer: `STAGES`. The weights of the longest mean balance are kept; training ends
+when no start of the last stage falls, or with the budget. Then the kept weights play fresh starts to the limit.
+"""
+
+import json
+import time
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lstm_rl.presets import PresetName, preset
+from lstm_rl.studies.engine import Row
+from lstm_rl.studies.mazes import POLICIES, Learner
+
+LIMIT = 100_000
+"""Steps that count as for good: 2,000 s simulated."""
+STAGES = ((10, 2_000), (40, 10_000), (40, LIMIT))
+"""Starts and steps of the trials while training."""
+STARTS = 20
+"""Fresh starts at the end, half of them (on average) in each mode."""
+
+
+@dataclass(frozen=True)
+class PoleRun:
+    """Everything that a run depends on."""
+
+    seed: int
+    learner: Learner = "lstm"
+    preset: PresetName = "default"
+    max_steps: int = 5_000_000
+    eval_freq: int = 25_000
+    """Steps between two trials of the greedy policy."""
+    overrides: str = "{}"
+    """Fields of `Config` that override the preset's, as JSON."""
+
+
+def run_pole(settings: PoleRun) -> Row:
+    """Train and play; see the module.
+
+    Returns:
+        success: whether every fresh start was balanced to the limit; steps until training ended; best_at: steps at
+        which the kept weights were found; trial_steps: steps of all trials (not learned from); seconds: of all that;
+        balanced: fresh starts balanced to the limit; mean_a, mean_b, min: their steps in each mode, and the shortest.
+    """
+    import gymnasium as gym
+    import numpy as np
+    import torch
+    from stable_baselines3.common.callbacks import BaseCallback
+
+    from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents.rollouts import play
+    from lstm_rl.envs.multimode_pole import MODE, multimode_pole
+
+    torch.set_num_threads(1)
+    env_id, policy = "lstm_rl/MultimodePole-v0", POLICIES[settings.learner]
+    chosen = preset(settings.preset, env_id, policy)
+    config = replace(chosen.config, **({"chunk_size": 5000} | json.loads(settings.overrides)))
+
+    class Trials(BaseCallback):
+        """Tries the greedy policy, keeps the best weights, stops when the pole stays up."""
+
+        best, best_at, trial_steps = -1.0, 0, 0
+        kept: dict[str, Any]
+
+        def _on_step(self) -> bool:
+            if self.num_timesteps % settings.eval_freq >= config.chunk_size:
+                return True
+            for stage, (starts, limit) in enumerate(STAGES):
+                played = play(self.model.policy, multimode_pole(max_steps=limit), starts, self.num_timesteps + stage)
+                self.trial_steps += int(played.lengths.sum())
+                up = bool(played.successes.all())
+                if not up:
+                    break
+            mean = float(played.lengths.mean())
+            if mean > self.best:
+                self.best, self.best_at, self.kept = mean, self.num_timesteps, deepcopy(self.model.policy.state_dict())
+            return not up
+
+    model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=settings.seed)
+    trials, begun = Trials(), time.perf_counter()
+    model.learn(settings.max_steps, trials, log_interval=None)
+    model.policy.load_state_dict(trials.kept)
+    played = play(model.policy, multimode_pole(max_steps=LIMIT), STARTS, settings.seed)
+    a = played.states[:, MODE] > 0.0
+    means = [float(np.mean(played.lengths[mode])) if mode.any() else None for mode in (a, ~a)]
+    return {
+        "success": bool(played.successes.all()),
+        "steps": model.num_timesteps,
+        "best_at": trials.best_at,
+        "trial_steps": trials.trial_steps,
+        "seconds": round(time.perf_counter() - begun, 1),
+        "balanced": int(played.successes.sum()),
+        "mean_a": means[0],
+        "mean_b": means[1],
+        "min": float(played.lengths.min()),
+    }
