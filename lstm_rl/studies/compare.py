@@ -127,7 +127,7 @@ def run(settings: Contest) -> Row:
             seconds = time.perf_counter() - begun
             over = self.success or seconds >= settings.max_seconds
             if over or seconds >= self.next:
-                self.curve.append([self.num_timesteps, round(seconds, 2), float(np.mean(self.last or [0.0]))])
+                self.curve.append([self.num_timesteps, round(seconds, 2), float(np.mean(self.last or [False]))])
                 self.next = seconds * 1.05
             return not over
 
@@ -148,7 +148,7 @@ def run(settings: Contest) -> Row:
         "success": watch.success,
         "steps": model.num_timesteps,
         "seconds": round(time.perf_counter() - begun, 2),
-        "rate": float(np.mean(watch.last or [0.0])),
+        "rate": float(np.mean(watch.last or [False])),
         "curve": watch.curve,
     }
 
@@ -181,7 +181,7 @@ def table(rows: list[Row]) -> str:
     import numpy as np
 
     lines = [
-        "| N | learner | success | median steps to success | median seconds | steps in all | last 100 episodes | steps/s |",
+        "| N | learner | success | median steps to success | median seconds | steps in all | last 100 | steps/s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for (length, name), runs in _cells(rows).items():

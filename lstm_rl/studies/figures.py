@@ -108,11 +108,9 @@ def curves(groups: Mapping[str, Sequence[Sequence[Sequence[float]]]], title: str
         for number, run in enumerate(runs):
             points = np.array(run)
             for panel, at in zip(panels, points.T[:2], strict=True):
-                label = name if number == 0 else None
-                panel.plot(
-                    np.maximum(at, 1e-2), points[:, 2] * 100, color=LINES[k % len(LINES)], label=label, alpha=0.85
-                )
-                panel.plot(max(at[-1], 1e-2), points[-1, 2] * 100, color=LINES[k % len(LINES)], marker=MARKERS[k])
+                label, color, share = name if number == 0 else None, LINES[k % len(LINES)], points[:, 2] * 100
+                panel.plot(np.maximum(at, 1e-2), share, color=color, label=label, alpha=0.85)
+                panel.plot(max(at[-1], 1e-2), share[-1], color=color, marker=MARKERS[k])
     for panel, name in zip(panels, ("environment steps", "seconds of training on one core"), strict=True):
         panel.set(xlabel=name, xscale="log", ylim=(-3, 103))
         panel.xaxis.set_major_formatter(EngFormatter())

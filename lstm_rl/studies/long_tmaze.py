@@ -59,7 +59,7 @@ def table(rows: list[Row]) -> str:
     import numpy as np
 
     lines = [
-        "| N | published | success | median steps | worst | median episodes | greedy, worst run | seconds, median | worst |",
+        "| N | published | success | median steps | worst | median episodes | worst greedy success | seconds | worst |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (_, length), runs in cells(rows).items():

@@ -69,14 +69,14 @@ def run_pole(settings: PoleRun) -> Row:
             if self.num_timesteps % settings.eval_freq >= config.chunk_size:
                 return True
             for stage, (starts, limit) in enumerate(STAGES):
-                played = play(self.model.policy, multimode_pole(max_steps=limit), starts, self.num_timesteps + stage)
+                played = play(model.policy, multimode_pole(max_steps=limit), starts, self.num_timesteps + stage)
                 self.trial_steps += int(played.lengths.sum())
                 up = bool(played.successes.all())
                 if not up:
                     break
             mean = float(played.lengths.mean())
             if mean > self.best:
-                self.best, self.best_at, self.kept = mean, self.num_timesteps, deepcopy(self.model.policy.state_dict())
+                self.best, self.best_at, self.kept = mean, self.num_timesteps, deepcopy(model.policy.state_dict())
             return not up
 
     model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=settings.seed)
