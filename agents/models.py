@@ -64,8 +64,8 @@ class Network:
 
     def arrays(self, approximator: Lstm | Bptt) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
-        own = {"history": approximator.history, "age": approximator.age} if isinstance(approximator, Bptt) else {}
-        return approximator.streams._asdict() | own
+        own = ("history", "slopes", "age") if isinstance(approximator, Bptt) else ()
+        return approximator.streams._asdict() | {name: getattr(approximator, name) for name in own}
 
     def traces(self, approximator: Lstm | Bptt) -> NDArray[Any]:
         """Eligibility traces, for the log."""

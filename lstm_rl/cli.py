@@ -108,13 +108,13 @@ class Watch:
 class Reproduce:
     """Run a study: a paper's or ours, published beside measured figures, and pictures of both."""
 
-    study: (
+    study: tyro.conf.OmitArgPrefixes[
         Annotated[BakkerTMaze, tyro.conf.subcommand("bakker2001-tmaze", prefix_name=False)]
         | Annotated[BakkerPole, tyro.conf.subcommand("bakker2001-pole", prefix_name=False)]
         | Annotated[LongTMaze, tyro.conf.subcommand("long-tmaze", prefix_name=False)]
         | Annotated[MultimodePole, tyro.conf.subcommand("multimode-pole", prefix_name=False)]
         | Annotated[Ablation, tyro.conf.subcommand("ablation", prefix_name=False)]
-    )
+    ]
 
 
 Command = (
@@ -161,6 +161,9 @@ def _parse(arguments: list[str]) -> Any:
     return command
 
 
+_ASIDES = ("For full help", "Argument help", "Arguments similar to", "Arguments are applied")
+
+
 def _tyro(*arguments: Any, **keywords: Any) -> Any:
     """`tyro.cli` whose errors are one sentence, out of the box that it draws around them."""
     box = io.StringIO()
@@ -172,8 +175,9 @@ def _tyro(*arguments: Any, **keywords: Any) -> Any:
             raise
         parts = re.split(r"\n[ │╰]*[─-]{3,}.*", "\n" + box.getvalue().partition("\n")[2])  # between horizontal lines
         sentences = [" ".join(part.replace("│", " ").split()).rstrip(".") for part in parts]
-        sentences[:] = [text for text in sentences if text and not text.startswith(("For full help", "Argument help"))]
-        raise ValueError(re.sub(r"^Error parsing \S*config: ", "", "; ".join([*sentences, "see --help"]))) from None
+        sentences[:] = [text for text in sentences if text and not text.startswith(_ASIDES)]
+        text = "; ".join([*sentences, "see --help"])
+        raise ValueError(re.sub(r"^Error parsing \S*(config|study): ", "", text)) from None
 
 
 def _run_name(command: Train) -> str:

@@ -50,9 +50,9 @@ _BAKKER_TMAZE = Config(
     step_rule="sgd",
     normalize_observations=False,
     exploration="directed",
-    temperature=0.2,  # (ours), and so are all numbers of the explorer network
-    temperature_scale=1.0,
-    beta=0.1,
+    temperature=0.05,  # (ours), and so are all numbers of the explorer network
+    temperature_scale=0.1,
+    beta=0.5,
     hidden=12,
     cells=3,
     recurrent=True,
@@ -101,8 +101,8 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
         config, env_kwargs = (
             (_POLE, {"max_steps": 1000}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
         )
-    if policy == "ElmanPolicy":
-        config = replace(config, hidden=16, cells=0)  # and 16 context units: hidden(t-1)
+    if policy == "ElmanPolicy":  # 16 hidden and 16 context units, which are hidden(t-1); initial weights (ours)
+        config = replace(config, hidden=16, cells=0, input_range=2.0, recurrent_range=2.0, bias_range=2.0)
     if policy == "MemoryBitsPolicy":
         config = replace(config, normalize_observations=False)
     if policy != "LstmPolicy" and name == "bakker2001":
