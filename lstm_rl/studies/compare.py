@@ -122,7 +122,10 @@ def run(settings: Contest) -> Row:
             self.next = 0.0
 
         def _on_step(self) -> bool:
-            self.last = [*self.last, *(info["is_success"] for info in self.locals["infos"] if "is_success" in info)]
+            self.last = [
+                *self.last,
+                *(bool(info["is_success"]) for info in self.locals["infos"] if "is_success" in info),
+            ]
             self.last = self.last[-100:]
             seconds = time.perf_counter() - begun
             over = self.success or seconds >= settings.max_seconds
