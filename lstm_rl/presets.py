@@ -24,14 +24,13 @@ class Preset:
 
 _TMAZE = Config()
 _POLE = Config(
-    learning_rate=4.4e-4,
+    learning_rate=3e-4,
     schedule="linear",
     gamma=0.99,
-    lambda_=0.7,
     rms_decay=0.9999,
     rms_initial=0.1,
     exploration="epsilon",
-    epsilon=0.1,
+    epsilon=0.2,
     hidden=12,
     cells=16,
     recurrent=True,

@@ -112,7 +112,7 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from lstm_rl.cli import main\n"
-        "for arguments in (['--help'], ['train', '--help'], ['watch', '--help']):\n"
+        "for arguments in (['--help'], ['train', '--help'], ['reproduce', 'ablation', '--help']):\n"
         "    try:\n"
         "        main(arguments)\n"
         "    except SystemExit as end:\n"
@@ -122,7 +122,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,evaluate,watch}" in done.stdout and "--learning-rate" in done.stdout
+    assert "{envs,train,evaluate,watch,reproduce,compare}" in done.stdout and "--learning-rate" in done.stdout
 
 
 def test_the_module_and_the_script_are_the_same_command() -> None:
