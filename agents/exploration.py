@@ -145,12 +145,15 @@ def choose(exploration: Exploration, explorer: Explorer, i: int, advantages: Any
 def estimate(explorer: Explorer, x: Any, y_hidden: Any) -> float:
     """y_v of the explorer network on input ``x`` (I,); its hidden activations go to ``y_hidden`` (G,)."""
     units, inputs = explorer.hidden.shape[0], explorer.hidden.shape[1] - 1
-    y_v = explorer.output[units]
     for g in range(units):
         total = explorer.hidden[g, inputs]
         for m in range(inputs):
             total += explorer.hidden[g, m] * x[m]
-        y_hidden[g] = logistic(total)
+        y_hidden[g] = total
+    for g in range(units):  # a loop of its own vectorises
+        y_hidden[g] = logistic(y_hidden[g])
+    y_v = explorer.output[units]
+    for g in range(units):
         y_v += explorer.output[g] * y_hidden[g]
     return y_v
 

@@ -97,9 +97,7 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
     if name == "bakker2001":
         config, env_kwargs = _BAKKER_TMAZE, {"max_steps": None}
     if pole:
-        config, env_kwargs = (
-            (_POLE, {"max_steps": 1000}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
-        )
+        config, env_kwargs = (_POLE, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
     if policy == "ElmanPolicy":  # 16 hidden and 16 context units, which are hidden(t-1); initial weights (ours)
         config = replace(config, hidden=16, cells=0, input_range=2.0, recurrent_range=2.0, bias_range=2.0)
     if policy == "MemoryBitsPolicy":

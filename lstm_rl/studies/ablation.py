@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 PROTOCOL = """\
 Noisy T-mazes, preset `default` with one ingredient changed at a time, {runs} runs per cell, seeds from {seed}. A run
-trains until more than 94 of the last 100 episodes took the right turn, exploration on, for at most {budget:,} steps. In
-brackets: 95 % intervals (success: Wilson; median: bootstrap over the successful runs)."""
+trains until more than 94 of the last 100 episodes took the right turn, exploration on, and at least 99 of 100 fresh
+greedy episodes do, for at most {budget:,} steps. In brackets: 95 % intervals (success: Wilson; median: bootstrap over
+the successful runs)."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -60,7 +61,9 @@ class Ablation(Options):
 def study(options: Ablation) -> Study:
     """The study that the options describe."""
     settings = [
-        MazeRun(length, seed, share=0.94, max_steps=options.max_steps, overrides=json.dumps(overrides))
+        MazeRun(
+            length, seed, share=0.94, max_steps=options.max_steps, greedy_share=0.99, overrides=json.dumps(overrides)
+        )
         for seed in options.seeds
         for overrides in VARIANTS.values()
         for length in options.lengths

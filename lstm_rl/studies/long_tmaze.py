@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 PROTOCOL = """\
 Noisy T-maze of Bakker (2001), rewards and observations unchanged, no step limit while training; preset `default`, one
 setting for all lengths; {runs} runs per length, seeds from {seed}, which no setting was chosen on. A run trains until
-more than 94 of the last 100 episodes took the right turn, exploration on (looked at every 1,000 steps), for at most
-{budget:,} steps; then it plays fresh episodes greedily (1,000, or as many as a million steps hold). In brackets: 95 %
-intervals (success: Wilson; median: bootstrap over the successful runs)."""
+more than 94 of the last 100 episodes took the right turn, exploration on (looked at every 1,000 steps), and at least
+99 of 100 fresh greedy episodes do (not learned from, tried at most once in 10 episodes), for at most {budget:,} steps.
+Then it plays other fresh episodes greedily (1,000, or as many as a million steps hold). In brackets: 95 % intervals
+(success: Wilson; median: bootstrap over the successful runs)."""
 
 PUBLISHED = {
     70: "RL-LSTM (Bakker 2001): some of 10 runs",
@@ -46,7 +47,7 @@ class LongTMaze(Options):
 def study(options: LongTMaze) -> Study:
     """The study that the options describe."""
     settings = [
-        MazeRun(length, seed, share=0.94, max_steps=options.max_steps)
+        MazeRun(length, seed, share=0.94, max_steps=options.max_steps, greedy_share=0.99)
         for seed in options.seeds
         for length in options.lengths
     ]

@@ -1,7 +1,8 @@
 """One run in a T-maze, for every study that asks how many steps a learner needs.
 
 Protocol: train without a step limit, learning and exploration on, until more than ``share`` of the last ``window``
-episodes took the right turn, or the budget is spent; then play fresh episodes greedily.
+episodes took the right turn and, if ``greedy_share`` asks for it, the greedy policy does as well on fresh episodes, or
+until the budget is spent. Then play other fresh episodes greedily.
 """
 
 import json
@@ -21,7 +22,9 @@ POLICIES: dict[Learner, PolicyName] = {
 }
 CHUNK = 1000  # steps between two looks at the last episodes
 PLAYED = 1_000_000  # steps of greedy play that are worth waiting for
-EPISODES = 1000  # greedy episodes at most
+EPISODES = 1000  # greedy episodes at the end, at most
+TRIED = 100  # greedy episodes of a trial while training
+PAUSE = 10  # training episodes between two trials
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class MazeRun:
     """Of the last ``window`` episodes, that has to be exceeded."""
     window: int = 100
     max_steps: int = 20_000_000
+    greedy_share: float = 0.0
+    """Share of `TRIED` fresh greedy episodes that has to be reached, too; 0: no such trial."""
     overrides: str = "{}"
     """Fields of `Config` that override the preset's, as JSON."""
 
@@ -45,16 +50,18 @@ def run_maze(settings: MazeRun) -> Row:
     """Train and play; see the module.
 
     Returns:
-        success: whether the criterion was met; steps and episodes until then; seconds of training, compilation aside;
+        success: whether the criterion was met; steps and episodes until then; seconds of that, compilation aside;
         training: share of the last ``window`` episodes; greedy: success rate of greedy play; detour: mean length of
-        the greedy successes over the shortest possible one (None if there are none).
+        the greedy successes over the shortest possible one (None if there are none); trials: how often the criterion on
+        training episodes was met until the greedy one was, too; diverged: whether weights left the
+        finite numbers, which ends a run without success.
     """
     import gymnasium as gym
     import numpy as np
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
 
-    from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents import AdvantageLearning, DivergedError
     from lstm_rl.agents.rollouts import play
     from lstm_rl.envs.tmaze import tmaze
 
@@ -68,32 +75,41 @@ def run_maze(settings: MazeRun) -> Row:
     class Until(BaseCallback):
         """Stops at the criterion; counts episodes."""
 
-        episodes = 0
+        episodes, trials, next_trial, success = 0, 0, 0, False
 
         def _on_step(self) -> bool:
             self.episodes += sum("is_success" in info for info in self.locals["infos"])
-            last = self.model.ep_success_buffer
-            return not (last is not None and len(last) == settings.window and np.mean(last) > settings.share)
+            last = self.model.ep_success_buffer or ()
+            if len(last) == settings.window and np.mean(last) > settings.share and self.episodes >= self.next_trial:
+                self.trials += 1
+                self.next_trial = self.episodes + PAUSE
+                self.success = settings.greedy_share == 0.0 or self._greedy() >= settings.greedy_share
+            return not self.success
 
+        def _greedy(self) -> float:
+            return float(play(model.policy, world, TRIED, settings.seed + 10**6 * self.trials).successes.mean())
+
+    world = tmaze(corridor_length=n, noisy=settings.noisy, max_steps=3 * (n + 1))
     env = gym.make(f"lstm_rl/{name}", corridor_length=n, max_steps=None)
     model = AdvantageLearning(policy, env, config, seed=settings.seed, stats_window_size=settings.window)
-    until, begun = Until(), time.perf_counter()
-    model.learn(settings.max_steps, until, log_interval=None)
+    until, begun, diverged = Until(), time.perf_counter(), False
+    try:
+        model.learn(settings.max_steps, until, log_interval=None)
+    except DivergedError:
+        diverged = True
     seconds = time.perf_counter() - begun
-    last = model.ep_success_buffer
-    training = float(np.mean(last)) if last else 0.0
-    success = len(last or ()) == settings.window and training > settings.share
-    world = tmaze(corridor_length=n, noisy=settings.noisy, max_steps=3 * (n + 1))
     played = play(model.policy, world, max(1, min(EPISODES, PLAYED // n)), settings.seed)
     right = played.lengths[played.successes == 1.0]
     return {
-        "success": success,
+        "success": until.success,
         "steps": model.num_timesteps,
         "episodes": until.episodes,
         "seconds": round(seconds, 2),
-        "training": training,
+        "training": float(np.mean(model.ep_success_buffer or [0.0])),
         "greedy": float(played.successes.mean()),
         "detour": float(right.mean()) / (n + 1) if len(right) else None,
+        "trials": until.trials,
+        "diverged": diverged,
     }
 
 

@@ -43,14 +43,15 @@ def run_pole(settings: PoleRun) -> Row:
     Returns:
         success: whether every fresh start was balanced to the limit; steps until training ended; best_at: steps at
         which the kept weights were found; trial_steps: steps of all trials (not learned from); seconds: of all that;
-        balanced: fresh starts balanced to the limit; mean_a, mean_b, min: their steps in each mode, and the shortest.
+        balanced: fresh starts balanced to the limit; mean_a, mean_b, min: their steps in each mode, and the shortest;
+        diverged: whether weights left the finite numbers, which ends training.
     """
     import gymnasium as gym
     import numpy as np
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
 
-    from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents import AdvantageLearning, DivergedError
     from lstm_rl.agents.rollouts import play
     from lstm_rl.envs.multimode_pole import MODE, multimode_pole
 
@@ -80,8 +81,12 @@ def run_pole(settings: PoleRun) -> Row:
             return not up
 
     model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=settings.seed)
-    trials, begun = Trials(), time.perf_counter()
-    model.learn(settings.max_steps, trials, log_interval=None)
+    trials, begun, diverged = Trials(), time.perf_counter(), False
+    trials.kept = deepcopy(model.policy.state_dict())
+    try:
+        model.learn(settings.max_steps, trials, log_interval=None)
+    except DivergedError:
+        diverged = True
     model.policy.load_state_dict(trials.kept)
     played = play(model.policy, multimode_pole(max_steps=LIMIT), STARTS, settings.seed)
     a = played.states[:, MODE] > 0.0
@@ -96,4 +101,5 @@ def run_pole(settings: PoleRun) -> Row:
         "mean_a": means[0],
         "mean_b": means[1],
         "min": float(played.lengths.min()),
+        "diverged": diverged,
     }
