@@ -28,6 +28,7 @@ class Rows:
         self.world = world
         self.envs = envs
         self.monitors = monitors  # one Monitor per row, or one VecMonitor, or none
+        self._recorded = [(-1, 0.0)] * len(envs if isinstance(envs, list) else ())  # length and return, as last told
         if isinstance(envs, WorldVectorEnv):
             self.state, self.elapsed, self.observation = envs.state, envs.elapsed, envs.observation
             self.tape = NoiseTape(envs.generators, world.noise_size)
@@ -85,10 +86,17 @@ class Rows:
             infos.append(info)
         for row, monitor in enumerate(self.monitors):
             if isinstance(monitor, Monitor):
-                length = int(running[row, 1])
-                taken = sum(episode[2] for episode in finished if episode[0] == row) + length
-                monitor.total_steps += taken - len(monitor.rewards)  # which were running before, and counted
-                monitor.rewards = [running[row, 0]] * min(length, 1) + [0.0] * (length - 1)
+                total, length = float(running[row, 0]), int(running[row, 1])
+                ended = [episode[2] for episode in finished if episode[0] == row]
+                monitor.total_steps += sum(ended) + length - len(monitor.rewards)  # were running before, and counted
+                before, told = self._recorded[row]
+                if ended:
+                    monitor.rewards, told = [], 0.0
+                elif len(monitor.rewards) != before:  # somebody else has stepped
+                    told = sum(monitor.rewards)
+                if new := length - len(monitor.rewards):  # only these are added: an episode may last for millions
+                    monitor.rewards += [total - told] + [0.0] * (new - 1)
+                self._recorded[row] = length, total
             else:
                 monitor.episode_returns = running[:, 0].astype(np.float32)
                 monitor.episode_lengths = running[:, 1].astype(np.int32)
