@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 PROTOCOL = """\
 Multi-mode pole of Bakker (2001), preset `{preset}`, {runs} runs per learner, seeds from {seed}, at most {budget:,}
 steps each. Every {every:,} steps the greedy policy is tried on starts that are not learned from, for up to {limit:,}
-steps (2,000 s simulated) as long as none falls; training ends when none does, and the best weights are kept. A run is a
-success if those balance all of {starts} fresh starts, in both modes, for {limit:,} steps. In brackets: 95 % intervals
-(success: Wilson; medians: bootstrap)."""
+steps (2,000 s simulated) as long as none falls; training ends when none does, and the best weights are kept.{again} A
+run is a success if those balance all of {starts} fresh starts, in both modes, for {limit:,} steps. In brackets: 95 %
+intervals (success: Wilson; medians: bootstrap)."""
+
+AGAIN = " A run that\nhas not got there after {steps:,} steps starts over with new weights; all its steps count."
 
 PUBLISHED = {
     (
@@ -41,6 +43,8 @@ class BakkerPole(Options):
     """Budget of a run."""
     eval_freq: int = 25_000
     """Steps between two trials of the greedy policy."""
+    attempt_steps: int | None = None
+    """Steps after which a run starts over with new weights; None: never."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,12 +54,14 @@ class BakkerPole(Options):
             raise ValueError("learners must not be empty")
         check_int("max_steps", self.max_steps, 1)
         check_int("eval_freq", self.eval_freq, 1)
+        if self.attempt_steps is not None:
+            check_int("attempt_steps", self.attempt_steps, 1)
 
 
 def study(options: BakkerPole, name: str = "bakker2001-pole") -> Study:
     """The study that the options describe."""
     settings = [
-        PoleRun(seed, learner, options.preset, options.max_steps, options.eval_freq)
+        PoleRun(seed, learner, options.preset, options.max_steps, options.eval_freq, options.attempt_steps)
         for seed in options.seeds
         for learner in options.learners
     ]
@@ -67,6 +73,7 @@ def study(options: BakkerPole, name: str = "bakker2001-pole") -> Study:
         every=options.eval_freq,
         limit=LIMIT,
         starts=STARTS,
+        again="" if options.attempt_steps is None else AGAIN.format(steps=options.attempt_steps),
     )
     return Study(name, protocol, settings, run_pole, table, figures)
 
@@ -74,9 +81,9 @@ def study(options: BakkerPole, name: str = "bakker2001-pole") -> Study:
 def table(rows: list[Row]) -> str:
     """Published beside ours, a line per learner."""
     lines = [
-        "| learner | published | ours: success | median steps to success | worst | median balance, mode A | mode B "
-        "| seconds per run |",
-        "|---|---|---|---|---|---|---|---|",
+        "| learner | published | ours: success | first attempt | median steps to success | worst | balance, mode A | mode B "
+        "| seconds |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for learner in dict.fromkeys(row["learner"] for row in rows):
         runs = [row for row in rows if row["learner"] == learner]
@@ -86,6 +93,7 @@ def table(rows: list[Row]) -> str:
             learner,
             PUBLISHED.get((learner, runs[0]["preset"]), "-"),
             success_text(len(good), len(runs)),
+            str(sum(run["success"] and run["attempts"] == 1 for run in runs)),
             median_text(good),
             f"{max(good):,}" if good else "-",
             *(median_text(values) for values in balance),

@@ -88,6 +88,7 @@ def balance(rows: Sequence[Row], limit: int) -> Figure:
     panel.axhline(limit, color="black", linewidth=0.8, linestyle="--")
     panel.set(xlabel="training steps", ylabel="steps balanced, mean of fresh starts", yscale="log")
     panel.set_xlim(left=0)
+    panel.set_ylim(10, limit * 2)
     panel.xaxis.set_major_formatter(EngFormatter())
     panel.yaxis.set_major_formatter(EngFormatter())
     panel.grid(alpha=0.3)

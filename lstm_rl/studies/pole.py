@@ -17,8 +17,10 @@ class MultimodePole(BakkerPole):
     """Who takes part."""
     preset: PresetName = "default"
     """Settings of the learners."""
-    max_steps: int = 5_000_000
-    """Budget of a run; the learning rate falls over it."""
+    max_steps: int = 20_000_000
+    """Budget of a run."""
+    attempt_steps: int | None = 5_000_000
+    """Steps after which a run starts over with new weights; the learning rate falls over them."""
 
 
 def study(options: MultimodePole) -> Study:

@@ -2,7 +2,8 @@
 
 Protocol: train in episodes of limited length. Every so many steps the greedy policy is tried, first for a short time,
 then, if nothing falls, for longer and longer: `STAGES`. The weights of the longest mean balance are kept; training ends
-when no start of the last stage falls, or with the budget. Then the kept weights play fresh starts to the limit.
+when no start of the last stage falls, or with the budget. Then the kept weights play fresh starts to the limit. A run
+may be several attempts: after so many steps without that it starts over with new weights, and all steps count.
 """
 
 import json
@@ -33,6 +34,8 @@ class PoleRun:
     max_steps: int = 5_000_000
     eval_freq: int = 25_000
     """Steps between two trials of the greedy policy."""
+    attempt_steps: int | None = None
+    """Steps after which the run starts over; None: never."""
     overrides: str = "{}"
     """Fields of `Config` that override the preset's, as JSON."""
 
@@ -41,10 +44,10 @@ def run_pole(settings: PoleRun) -> Row:
     """Train and play; see the module.
 
     Returns:
-        success: whether every fresh start was balanced to the limit; steps until training ended; best_at: steps at
-        which the kept weights were found; trial_steps: steps of all trials (not learned from); seconds: of all that;
-        balanced: fresh starts balanced to the limit; mean_a, mean_b, min: their steps in each mode, and the shortest;
-        diverged: whether weights left the finite numbers, which ends training.
+        success: whether every fresh start was balanced to the limit; steps until training ended; attempts: how often it
+        was begun; best_at: steps at which the kept weights were found; trial_steps: steps of all trials (not learned
+        from); seconds: of all that; balanced: fresh starts balanced to the limit; mean_a, mean_b, min: their steps in
+        each mode, and the shortest; diverged: whether weights left the finite numbers, which ends an attempt.
     """
     import gymnasium as gym
     import numpy as np
@@ -63,37 +66,45 @@ def run_pole(settings: PoleRun) -> Row:
     class Trials(BaseCallback):
         """Tries the greedy policy, keeps the best weights, stops when the pole stays up."""
 
-        best, best_at, trial_steps = -1.0, 0, 0
+        best, best_at, trial_steps, before, up = -1.0, 0, 0, 0, False
         kept: dict[str, Any]
 
         def _on_step(self) -> bool:
             if self.num_timesteps % settings.eval_freq >= config.chunk_size:
                 return True
+            steps = self.before + self.num_timesteps
             for stage, (starts, limit) in enumerate(STAGES):
-                played = play(model.policy, multimode_pole(max_steps=limit), starts, self.num_timesteps + stage)
+                played = play(model.policy, multimode_pole(max_steps=limit), starts, steps + stage)
                 self.trial_steps += int(played.lengths.sum())
-                up = bool(played.successes.all())
-                if not up:
+                self.up = bool(played.successes.all())
+                if not self.up:
                     break
             mean = float(played.lengths.mean())
             if mean > self.best:
-                self.best, self.best_at, self.kept = mean, self.num_timesteps, deepcopy(model.policy.state_dict())
-            return not up
+                self.best, self.best_at, self.kept = mean, steps, deepcopy(model.policy.state_dict())
+            return not self.up
 
-    model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=settings.seed)
-    trials, begun, diverged = Trials(), time.perf_counter(), False
-    trials.kept = deepcopy(model.policy.state_dict())
-    try:
-        model.learn(settings.max_steps, trials, log_interval=None)
-    except DivergedError:
-        diverged = True
+    trials, attempts, begun, diverged = Trials(), 0, time.perf_counter(), False
+    while trials.before < settings.max_steps and not trials.up:
+        seed = settings.seed + 10**6 * attempts
+        model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=seed)
+        if attempts == 0:
+            trials.kept = deepcopy(model.policy.state_dict())
+        attempts += 1
+        left = settings.max_steps - trials.before
+        try:
+            model.learn(min(settings.attempt_steps or left, left), trials, log_interval=None)
+        except DivergedError:
+            diverged = True
+        trials.before += model.num_timesteps
     model.policy.load_state_dict(trials.kept)
     played = play(model.policy, multimode_pole(max_steps=LIMIT), STARTS, settings.seed)
     a = played.states[:, MODE] > 0.0
     means = [float(np.mean(played.lengths[mode])) if mode.any() else None for mode in (a, ~a)]
     return {
         "success": bool(played.successes.all()),
-        "steps": model.num_timesteps,
+        "steps": trials.before,
+        "attempts": attempts,
         "best_at": trials.best_at,
         "trial_steps": trials.trial_steps,
         "seconds": round(time.perf_counter() - begun, 1),
