@@ -81,8 +81,7 @@ def study(options: BakkerPole, name: str = "bakker2001-pole") -> Study:
 def table(rows: list[Row]) -> str:
     """Published beside ours, a line per learner."""
     lines = [
-        "| learner | published | ours: success | first attempt | median steps to success | worst | balance, mode A | mode B "
-        "| seconds |",
+        "| learner | published | success | first attempt | median steps | worst | balance, mode A | mode B | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for learner in dict.fromkeys(row["learner"] for row in rows):
