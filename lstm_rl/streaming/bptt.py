@@ -20,7 +20,7 @@ from lstm_rl.streaming import network
 from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
 from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, add_rows, make_net, make_streams
 from lstm_rl.streaming.squashing import slope
-from lstm_rl.streaming.traces import add_column, step_weights
+from lstm_rl.streaming.traces import add_column, step_all, step_weights
 from lstm_rl.topology import Topology
 
 BLOCK = 4  # steps back whose gradients are added in one pass over the weights
@@ -88,9 +88,7 @@ def _move(approximator: Bptt, i: int, k: int) -> int:
 
 @step.register(Bptt)
 def _step(approximator: Bptt, i: int, by: Step) -> None:
-    weights, streams = approximator.weights, approximator.streams
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, 0.0)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], by, 0.0)
+    step_all(approximator.weights, approximator.streams, i, by)
 
 
 @sweep.register(Bptt)

@@ -20,7 +20,7 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import add_column, step_hidden, step_hidden_rms, step_weights
+from lstm_rl.streaming.traces import add_column, step_all, step_hidden, step_hidden_rms, step_weights
 from lstm_rl.topology import Topology
 
 
@@ -39,12 +39,8 @@ def make_lstm(topology: Topology, weights: Weights, n: int, dtype: Any) -> Lstm:
     """N streams at rest around weights that live elsewhere."""
     streams = make_streams(topology, n, dtype)
     scratch = make_coefficients(topology, dtype)
-    return Lstm(make_net(topology, dtype), weights, streams, streams.outputs, scratch, output_column(topology, dtype))
-
-
-def output_column(topology: Topology, dtype: Any) -> Numbers:
-    """Scratch for one output's weights, (V,)."""
-    return np.zeros(topology.output_sources, dtype)
+    q = np.zeros(topology.output_sources, dtype)
+    return Lstm(make_net(topology, dtype), weights, streams, streams.outputs, scratch, q)
 
 
 @forward.register(Lstm)
@@ -64,9 +60,7 @@ def _move(approximator: Lstm, i: int, k: int) -> int:
 
 @step.register(Lstm)
 def _step(approximator: Lstm, i: int, by: Step) -> None:
-    weights, streams = approximator.weights, approximator.streams
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, 0.0)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], by, 0.0)
+    step_all(approximator.weights, approximator.streams, i, by)
 
 
 @sweep.register(Lstm)

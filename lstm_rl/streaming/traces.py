@@ -128,6 +128,13 @@ def step_weights(weights: Any, squares: Any, traces: Any, by: Step, decay: float
 
 
 @kernel
+def step_all(w: Weights, streams: Streams, i: int, by: Step) -> None:
+    """Step all weights of a network along the traces of stream ``i``, which are over: nothing of them is left."""
+    step_weights(w.output, w.output_square, streams.output_traces[i], by, 0.0)
+    step_weights(w.hidden, w.hidden_square, streams.traces[i], by, 0.0)
+
+
+@kernel
 def add_column(traces: Any, u: Any, k: int) -> None:
     """Add output ``k``'s gradient by its own weights, which is u (V,), to traces (V, K)."""
     for m in range(u.shape[0]):
