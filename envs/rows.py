@@ -92,7 +92,7 @@ class Rows:
                 before, told = self._recorded[row]
                 if ended:
                     monitor.rewards, told = [], 0.0
-                elif len(monitor.rewards) != before:  # somebody else has stepped
+                elif len(monitor.rewards) != before:  # the first chunk of a call
                     told = sum(monitor.rewards)
                 if new := length - len(monitor.rewards):  # only these are added: an episode may last for millions
                     monitor.rewards += [total - told] + [0.0] * (new - 1)

@@ -351,6 +351,27 @@ def test_every_setting_with_a_range_is_tried() -> None:
     assert {field.name for field in fields(Config)} - flags <= set(BAD)
 
 
+def test_formulas_follow_the_horizon() -> None:
+    config = Config()
+    assert (
+        config.learning_rate_for(400) == pytest.approx(0.003) and Config(learning_rate=0.5).learning_rate_for(9) == 0.5
+    )
+    assert config.rms_decay_for(100) == pytest.approx(0.999) and Config(rms_decay=0.9).rms_decay_for(100) == 0.9
+    assert config.epsilon_for(100) == 0.02 and config.epsilon_for(3) == 0.1
+    assert config.input_gate_bias_for(100) == pytest.approx(-np.log(10.0) - 1.0)
+    assert config.forget_gate_bias_for(100) == pytest.approx(np.log(100.0) + 1.0)
+    spread = Config(cells=3, forget_gate_bias=8.0, spread_forget_gates=True)
+    assert spread.forget_gate_bias_for(100) == (0.0, 4.0, 8.0)
+    model = learner(horizon=400)
+    assert model.lr_schedule(0.3) == pytest.approx(0.003) and model._learner.rule.rms_decay == pytest.approx(0.99975)
+    topology = model.policy.topology
+    weights = model.policy.weights().hidden
+    assert not weights[topology.rows["input"], topology.columns["forget_gate"]].any()
+    assert weights[topology.rows["input"], topology.columns["input_gate"]].all()
+    linear = learner(schedule="linear", learning_rate=0.2).lr_schedule
+    assert [linear(1.0), linear(0.5), linear(0.0)] == pytest.approx([0.2, 0.105, 0.01])
+
+
 def test_a_network_without_units_is_refused() -> None:
     with pytest.raises(ValueError, match="^blocks and hidden must not both be empty"):
         learner(hidden=0, cells=0)

@@ -190,6 +190,20 @@ def test_monitors_write_one_row_per_episode_on_both_paths(world: str, tmp_path: 
     assert len(tables[0][0][0]) > 10
 
 
+def test_an_episode_over_many_chunks_and_calls_is_recorded_as_stepping_would() -> None:
+    records = []
+    for wrap in (lambda env: env, Plain):
+        monitor = Monitor(gym.make("lstm_rl/NoisyTMaze-v0", corridor_length=60, max_steps=None))
+        env = wrap(monitor)
+        model = learner(DummyVecEnv([lambda env=env: env]), chunk_size=7)  # type: ignore[misc]
+        lengths = []
+        for call in range(2):
+            model.learn(100, reset_num_timesteps=call == 0)
+            lengths.append(len(monitor.rewards))
+        records.append((lengths, round(sum(monitor.rewards), 6), monitor.get_total_steps()))
+    assert records[0] == records[1] and records[0][0] == [100, 200] and records[0][1] < 0
+
+
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("world", WORLDS)
 def test_vec_monitor_writes_one_row_per_episode_on_both_paths(world: str, n: int, tmp_path: Path) -> None:
