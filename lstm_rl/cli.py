@@ -16,6 +16,7 @@ import tyro
 
 from lstm_rl.agents.config import Config
 from lstm_rl.presets import PolicyName, PresetName, preset
+from lstm_rl.steps import Steps
 from lstm_rl.studies.ablation import Ablation
 from lstm_rl.studies.bakker2001_pole import BakkerPole
 from lstm_rl.studies.bakker2001_tmaze import BakkerTMaze
@@ -43,11 +44,11 @@ class Train:
     """LSTM, Elman net by BPTT, or a table with memory bits."""
     seed: int = 0
     """Of weights, exploration and environments."""
-    timesteps: int | None = None
+    timesteps: Steps | None = None
     """Environment steps in all; default: the preset's."""
     n_envs: int = 1
     """Environments that learn side by side into the same weights."""
-    eval_freq: int | None = None
+    eval_freq: Steps | None = None
     """Steps between evaluations; default: a 25th of the timesteps."""
     eval_episodes: int = 200
     """Greedy episodes per evaluation."""

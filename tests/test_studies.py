@@ -156,7 +156,7 @@ def test_a_pole_run_keeps_the_best_weights_and_says_how_long_they_balance() -> N
 # --- shrunken studies, by their commands -----------------------------------------------------------------------------
 
 SMALL = {
-    "bakker2001-tmaze": ("reproduce", "bakker2001-tmaze", "--noisy", "--lengths", "2", "4", "--max-steps", "20000"),
+    "bakker2001-tmaze": ("reproduce", "bakker2001-tmaze", "--noisy", "--lengths", "2", "4", "--max-steps", "2e4"),
     "bakker2001-pole": ("reproduce", "bakker2001-pole", "--max-steps", "5000", "--eval-freq", "5000"),
     "long-tmaze": ("reproduce", "long-tmaze", "--lengths", "3", "30", "--max-steps", "50000"),
     "multimode-pole": ("reproduce", "multimode-pole", "--max-steps", "5000", "--eval-freq", "5000"),
@@ -214,6 +214,8 @@ def test_a_shrunken_study_makes_its_table_and_figures(
         (("reproduce", "long-tmaze", "--workers", "none"), "none"),
         (("reproduce", "hochreiter1997"), "hochreiter1997"),
         (("compare", "--max-seconds", "0"), "max_seconds must be a number"),
+        (("reproduce", "ablation", "--max-steps", "2.5"), "max-steps: must be a whole number, got 2.5"),
+        (("reproduce", "ablation", "--max-steps", "many"), "max-steps: must be a whole number, got many"),
     ],
 )
 def test_bad_input_is_one_sentence(

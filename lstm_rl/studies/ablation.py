@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstm_rl.checks import check_int
+from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import MazeRun, run_maze
 from lstm_rl.studies.statistics import median_text, success_text
@@ -46,7 +47,7 @@ class Ablation(Options):
 
     lengths: tuple[int, ...] = (70, 200)
     """Corridor lengths N."""
-    max_steps: int = 5_000_000
+    max_steps: Steps = 5_000_000
     """Budget of a run."""
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.presets import PresetName
+from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import POLICIES, Learner
 from lstm_rl.studies.poles import LIMIT, STARTS, PoleRun, run_pole
@@ -39,11 +40,11 @@ class BakkerPole(Options):
     """Who takes part."""
     preset: PresetName = "bakker2001"
     """Settings of the learners."""
-    max_steps: int = 10_000_000
+    max_steps: Steps = 10_000_000
     """Budget of a run."""
-    eval_freq: int = 25_000
+    eval_freq: Steps = 25_000
     """Steps between two trials of the greedy policy."""
-    attempt_steps: int | None = None
+    attempt_steps: Steps | None = None
     """Steps after which a run starts over with new weights; None: never."""
 
     def __post_init__(self) -> None:

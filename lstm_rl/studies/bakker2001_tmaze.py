@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.presets import PresetName
+from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import POLICIES, Learner, MazeRun, run_maze
 from lstm_rl.studies.statistics import median_text, success_text
@@ -37,7 +38,7 @@ class BakkerTMaze(Options):
     """Who takes part."""
     preset: PresetName = "bakker2001"
     """Settings of the learners."""
-    max_steps: int = 20_000_000
+    max_steps: Steps = 20_000_000
     """Budget of a run."""
 
     def __post_init__(self) -> None:

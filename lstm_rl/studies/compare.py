@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.presets import preset
+from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.statistics import median_text, steps_text, success_text
 
@@ -47,7 +48,7 @@ class Compare(Options):
     """Runs per cell of the table, each with a seed of its own."""
     lengths: tuple[int, ...] = (10, 70)
     """Corridor lengths N."""
-    max_steps: int = 1_000_000
+    max_steps: Steps = 1_000_000
     """Budget of a run in environment steps."""
     max_seconds: float = 600.0
     """Budget of a run in seconds of training."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstm_rl.checks import check_int
+from lstm_rl.steps import Steps
 from lstm_rl.studies.bakker2001_tmaze import cells
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import MazeRun, run_maze
@@ -32,7 +33,7 @@ class LongTMaze(Options):
 
     lengths: tuple[int, ...] = (10, 70, 200, 1000, 3000, 10_000)
     """Corridor lengths N."""
-    max_steps: int = 200_000_000
+    max_steps: Steps = 200_000_000
     """Budget of a run."""
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lstm_rl.presets import PresetName
+from lstm_rl.steps import Steps
 from lstm_rl.studies import bakker2001_pole
 from lstm_rl.studies.bakker2001_pole import BakkerPole
 from lstm_rl.studies.engine import Study
@@ -17,9 +18,9 @@ class MultimodePole(BakkerPole):
     """Who takes part."""
     preset: PresetName = "default"
     """Settings of the learners."""
-    max_steps: int = 20_000_000
+    max_steps: Steps = 20_000_000
     """Budget of a run."""
-    attempt_steps: int | None = 5_000_000
+    attempt_steps: Steps | None = 5_000_000
     """Steps after which a run starts over with new weights; the learning rate falls over them."""
 
 
