@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.evaluation import evaluate_policy
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
+from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import whole
 from lstm_rl.checks import check_int
 from lstm_rl.runs import load_model, make_env, make_rows, model_path, read_config
@@ -37,11 +38,36 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play ``episodes`` episodes and report success rate (None if the environment does not tell), rewards and lengths.
 
+    Our learners play our worlds in compiled code, everybody else step by step.
+
     Raises:
         ValueError: Environment or numbers do not fit.
     """
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
+    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    successes: Any
+    if isinstance(model, AdvantageLearning) and world is not None:
+        rewards, lengths, successes, _ = play(model.policy, world, episodes, seed, deterministic)
+    else:
+        rewards, lengths, successes = _step_by_step(model, env_id, env_kwargs, episodes, seed, deterministic)
+    return {
+        "episodes": episodes,
+        "success_rate": float(np.mean(successes)) if len(successes) else None,
+        "mean_reward": float(np.mean(rewards)),
+        "std_reward": float(np.std(rewards)),
+        "mean_length": float(np.mean(lengths)),
+        "env_id": env_id,
+        "env_kwargs": env_kwargs,
+        "seed": seed,
+        "deterministic": deterministic,
+    }
+
+
+def _step_by_step(
+    model: BaseAlgorithm, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int, deterministic: bool
+) -> tuple[Any, Any, list[bool]]:
+    """Rewards, lengths and, where the environment tells, successes of episodes played through `predict`."""
     rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
     rows.seed(ROWS * seed)  # no episode belongs to two seeds
     successes: list[bool] = []
@@ -54,17 +80,7 @@ def evaluate(
         model, rows, episodes, deterministic=deterministic, callback=watch, return_episode_rewards=True
     )
     rows.close()
-    return {
-        "episodes": episodes,
-        "success_rate": float(np.mean(successes)) if successes else None,
-        "mean_reward": float(np.mean(rewards)),
-        "std_reward": float(np.std(rewards)),
-        "mean_length": float(np.mean(lengths)),
-        "env_id": env_id,
-        "env_kwargs": env_kwargs,
-        "seed": seed,
-        "deterministic": deterministic,
-    }
+    return rewards, lengths, successes
 
 
 def frames(
