@@ -9,6 +9,7 @@ from lstm_rl.checks import check_choice, check_float, check_int
 ExplorationKind = Literal["epsilon", "extended_epsilon", "boltzmann", "directed"]
 StepRule = Literal["sgd", "rms"]
 Schedule = Literal["constant", "linear"]
+Gradient = Literal["truncated", "bptt"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Config:
     """Directed: learning rate of that network, >= 0."""
 
     # --- network; `policy_kwargs={"topology": ...}` replaces this section ---
+    gradient: Gradient = "truncated"
+    """Carried forward, errors truncated at recurrent links (the paper), or complete: carried back at every step."""
+    bptt_depth: int = 100
+    """Steps that errors are carried back at most, >= 1."""
     hidden: int = 0
     """Ordinary hidden units beside the memory blocks, >= 0."""
     cells: int = 8
@@ -103,8 +108,6 @@ class Config:
     """Initial bias of output gates; None: drawn from bias_range."""
 
     # --- the other policies ---
-    bptt_depth: int = 100
-    """ElmanPolicy: steps that errors are carried back at most, >= 1."""
     memory_bits: int = 1
     """MemoryBitsPolicy: bits >= 0 that actions switch."""
     regions: int = 3
@@ -130,6 +133,7 @@ class Config:
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
+        check_choice("gradient", self.gradient, ("truncated", "bptt"))
         check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:

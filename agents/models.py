@@ -64,8 +64,8 @@ class Network:
 
     def arrays(self, approximator: Lstm | Bptt) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
-        own = ("history", "slopes", "age") if isinstance(approximator, Bptt) else ()
-        return approximator.streams._asdict() | {name: getattr(approximator, name) for name in own}
+        own = approximator.history._asdict() if isinstance(approximator, Bptt) else {}
+        return approximator.streams._asdict() | {f"history_{name}": ring for name, ring in own.items()}
 
     def traces(self, approximator: Lstm | Bptt) -> NDArray[Any]:
         """Eligibility traces, for the log."""

@@ -19,7 +19,6 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer, argmax, choose, look, make_exploration, make_explorer
 from lstm_rl.agents.learner import Normaliser
 from lstm_rl.agents.models import Boxes, Network
-from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
 from lstm_rl.streaming.approximator import forward, move, reset
 from lstm_rl.topology import Layer, Topology
@@ -257,11 +256,13 @@ class MemoryPolicy(BasePolicy):
 
 
 class LstmPolicy(MemoryPolicy):
-    """An LSTM layer of any `Topology` with the truncated gradient; outputs are Advantage values, one per action."""
+    """An LSTM layer of any `Topology`, whose outputs are Advantage values, one per action."""
 
     def _model(self, actions: int, topology: Topology | None) -> Network:
-        topology = topology or default_topology(self.config, self.sensors, actions, self.horizon)
-        return Network(_fitting(topology, self.sensors, actions))
+        config = self.config
+        topology = topology or default_topology(config, self.sensors, actions, self.horizon)
+        depth = config.bptt_depth if config.gradient == "bptt" else None
+        return Network(_fitting(topology, self.sensors, actions), depth)
 
 
 class ElmanPolicy(MemoryPolicy):
@@ -273,7 +274,7 @@ class ElmanPolicy(MemoryPolicy):
     def _model(self, actions: int, topology: Topology | None) -> Network:
         config = replace(self.config, cells=0, recurrent=True)
         topology = topology or default_topology(config, self.sensors, actions, self.horizon)
-        return Network(_fitting(topology, self.sensors, actions), check_int("bptt_depth", config.bptt_depth, 1))
+        return Network(_fitting(topology, self.sensors, actions), config.bptt_depth)
 
 
 class MemoryBitsPolicy(MemoryPolicy):

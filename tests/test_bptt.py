@@ -1,5 +1,6 @@
-"""The Elman net's gradient by backpropagation through time is Torch's, in float64, at every step of an episode."""
+"""Errors carried back through time are Torch's gradient, for every kind of network, in float64."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,28 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
+from lstm_rl.nn.lstm import LstmNetwork
 from lstm_rl.streaming.approximator import Step, forward, reset, sweep
 from lstm_rl.streaming.bptt import make_bptt
 from lstm_rl.streaming.network import Weights
 from lstm_rl.topology import Topology
 
 T, K = 40, 1  # steps, the output whose gradient is looked at
-ELMAN = Topology(
-    3, 2, hidden=5, input_range=1.0, recurrent_range=1.0, output_range=1.0, bias_range=1.0
-)  # large weights: errors reach far back
+RANGES: Any = {"input_range": 1.0, "recurrent_range": 1.5, "output_range": 1.0, "bias_range": 1.0}
+GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "hidden", "cells", "gates")}
+TOPOLOGIES = {
+    "elman": Topology(3, 2, hidden=5, **(RANGES | {"recurrent_range": 4.0})),
+    "bakker": Topology(3, 2, hidden=4, blocks=(1, 1, 1), forget_gate_bias=3.0, **RANGES),
+    "gates as sources": Topology(3, 2, hidden=2, blocks=(2, 1), **GATES, **RANGES),
+    "1997": Topology(3, 2, blocks=(2, 2), forget_gate=False, outputs_see=("cells",), **GATES, **RANGES),
+    "2002": Topology(3, 2, blocks=(1, 2), peepholes=True, cell_input="tanh", cell_output="identity", **RANGES),
+    "peepholes, hidden, shortcuts": Topology(
+        3, 2, hidden=3, blocks=(1, 3), peepholes=True, outputs_see=("input", "hidden", "cells"), **RANGES
+    ),
+    "no output gate": Topology(3, 2, blocks=(1, 2), output_gate=False, peepholes=True, **RANGES),
+    "no input gate": Topology(3, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+    "no recurrent links": Topology(3, 2, blocks=(1, 1), cells_see=("input",), gates_see=("input",), **RANGES),
+}
 
 
 @compiled
@@ -35,52 +49,46 @@ def gradients(approximator: Any, x: Any, to: Any, outputs: Any) -> None:
                 outputs[t, k] = approximator.outputs[0, k]
 
 
-def streamed(depth: int, hidden: NDArray[Any], output: NDArray[Any], x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def streamed(topology: Topology, network: LstmNetwork, x: NDArray[Any], depth: int) -> tuple[NDArray[Any], ...]:
+    hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
     weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
-    to, outputs = np.zeros((T, *hidden.shape)), np.zeros((T, 2))
-    gradients(make_bptt(ELMAN, weights, 1, "float64", depth), x, to, outputs)
+    to, outputs = np.zeros((T, *hidden.shape)), np.zeros((T, topology.outputs))
+    gradients(make_bptt(topology, weights, 1, "float64", depth), x, to, outputs)
     return to, outputs
 
 
-def unrolled(hidden: NDArray[Any], output: NDArray[Any], x: NDArray[Any], depth: int) -> tuple[NDArray[Any], ...]:
-    """The same written down for Torch: units of a step see those of the step before, cut ``depth`` steps back."""
-    expected, outputs = np.zeros((T, *hidden.shape)), np.zeros((T, 2))
-    states = [torch.zeros(5, dtype=torch.float64)]
-    rows = ELMAN.rows
+def unrolled(network: LstmNetwork, x: NDArray[Any], depth: int) -> tuple[NDArray[Any], ...]:
+    """Torch's gradient at every step, of an unroll that begins ``depth`` steps before from the state that was there."""
+    inputs = torch.tensor(x)[:, None]  # (T, 1, I)
+    states, gradients, outputs = [network.initial_state(1)], [], []
     for t in range(T):
-        w, v = torch.tensor(hidden, requires_grad=True), torch.tensor(output)
         start = max(0, t + 1 - depth)
-        y = states[start].detach()
-        for k in range(start, t + 1):
-            z = torch.cat([torch.tensor(x[k]), y, torch.ones(1, dtype=torch.float64)])
-            y = torch.sigmoid(z @ w)
-        states.append(y.detach())
-        result = torch.cat([y, torch.ones(1, dtype=torch.float64)]) @ v
-        (gradient,) = torch.autograd.grad(result[K], w)
-        assert rows["input"].start == 0 and rows["hidden"].start == 3
-        expected[t], outputs[t] = gradient.numpy(), result.detach().numpy()
-    return expected, outputs
+        y, _ = network(inputs[start : t + 1], states[start])
+        (gradient,) = torch.autograd.grad(y[-1, 0, K], network.hidden_weights)
+        gradients.append(gradient.numpy())
+        outputs.append(y[-1, 0].detach().numpy())
+        with torch.no_grad():
+            states.append(network(inputs[t : t + 1], states[t])[1])
+    return np.array(gradients), np.array(outputs)
 
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
-def test_bptt_is_the_gradient(depth: int) -> None:
-    rng = np.random.default_rng(3)
-    hidden, output = ELMAN.initial_weights(rng)
-    hidden *= 3.0
-    x = rng.normal(size=(2, T, 3))
-    got, outputs = streamed(depth, hidden, output, x)
-    expected, expected_outputs = unrolled(hidden, output, x[1], depth)
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_bptt_is_the_gradient(name: str, depth: int) -> None:
+    topology = TOPOLOGIES[name]
+    network = LstmNetwork(topology, 3, dtype=torch.float64)
+    x = np.random.default_rng(3).normal(size=(2, T, 3))
+    got, outputs = streamed(topology, network, x, depth)
+    expected, expected_outputs = unrolled(network, x[1], depth)
     np.testing.assert_allclose(outputs, expected_outputs, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
     assert np.abs(expected).max() > 0.1
     if depth == 100:  # the far past counts: a shorter depth gives something else
-        assert np.abs(streamed(3, hidden, output, x)[0] - expected).max() > 1e-3
+        assert np.abs(streamed(topology, network, x, 3)[0] - expected).max() > 1e-3
 
 
-def test_depth_and_blocks_are_checked() -> None:
-    hidden, output = ELMAN.initial_weights(np.random.default_rng(0))
-    weights = Weights(hidden, output, hidden, output)
+def test_depth_is_checked() -> None:
+    topology = replace(TOPOLOGIES["elman"])
+    hidden, output = topology.initial_weights(np.random.default_rng(0))
     with pytest.raises(ValueError, match="^bptt_depth must be an integer >= 1, got 0"):
-        make_bptt(ELMAN, weights, 1, "float64", 0)
-    with pytest.raises(ValueError, match=r"^topology must have hidden units only for BPTT, got blocks \(1,\)"):
-        make_bptt(Topology(3, 2, hidden=5, blocks=(1,)), weights, 1, "float64", 5)
+        make_bptt(topology, Weights(hidden, output, hidden, output), 1, "float64", 0)

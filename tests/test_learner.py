@@ -329,6 +329,7 @@ BAD = {
     **{name: (0.0, -1.0, np.inf) for name in ("longest", "temperature", "observation_clip")},
     **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
     "schedule": ("cosine", None),
+    "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
     **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits")},
     **{

@@ -104,6 +104,7 @@ def test_a_bit_remembers_the_cue() -> None:
     """A table without a bit is at chance; with one it learns the T-maze."""
     env = gym.make("lstm_rl/TMaze-v0", corridor_length=5)
     config = preset("bakker2001", "lstm_rl/TMaze-v0", "MemoryBitsPolicy").config
+    config = replace(config, temperature=0.1, temperature_scale=0.05)
     rates = {}
     for bits in (0, 1):
         model = AdvantageLearning("MemoryBitsPolicy", env, replace(config, memory_bits=bits), seed=0).learn(30_000)

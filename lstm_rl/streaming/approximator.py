@@ -4,7 +4,7 @@ An approximator is a NamedTuple of arrays with ``outputs`` (n, K); its kernels r
 compiled code then calls by the class of their first argument:
 
     lstm.py     a `Topology`, its truncated gradient carried forward: the work horse
-    bptt.py     a layer of ordinary hidden units with errors carried back through time (Elman)
+    bptt.py     a `Topology`, its complete gradient: errors carried back through time at every step
     table.py    a table over boxes of observations, with memory bits that actions switch (Peshkin et al. 1999)
 """
 
