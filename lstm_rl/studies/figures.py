@@ -92,7 +92,7 @@ def balance(rows: Sequence[Row], limit: int) -> Figure:
     panel.xaxis.set_major_formatter(EngFormatter())
     panel.yaxis.set_major_formatter(EngFormatter())
     panel.grid(alpha=0.3)
-    panel.legend(frameon=False, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
