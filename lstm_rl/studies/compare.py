@@ -104,8 +104,8 @@ def run(settings: Contest) -> Row:
     """Train one learner.
 
     Returns:
-        success, steps, seconds of training; rate: share of right turns in the last 100 episodes at the end; curve: [steps, seconds,
-        that share] on the way, as JSON.
+        success, steps, seconds of training; rate: share of right turns in the last 100 episodes at the end; curve:
+        [steps, seconds, that share] on the way, as JSON.
     """
     import numpy as np
     import torch

@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -139,7 +140,8 @@ def _processes(workers: int) -> Callable[..., Iterator[Any]]:
         return map
 
     def run(function: Callable[[Any], Any], settings: list[Any]) -> Iterator[Any]:
-        with get_context("spawn").Pool(workers) as pool:
+        ignore = (signal.SIGINT, signal.SIG_IGN)  # an interrupt is this process's to answer: it ends the others
+        with get_context("spawn").Pool(workers, signal.signal, ignore) as pool:
             yield from pool.imap_unordered(function, settings)
 
     return run
