@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "input-gate bias 0 instead of -ln(horizon) / 2 - 1": {"input_gate_bias": 0.0},
     "bias on cell inputs": {"cell_bias": True},
     "recurrent links, truncated gradient": {"recurrent": True},
+    "recurrent links, complete gradient": {"recurrent": True, "gradient": "bptt", "bptt_depth": 300},
     "lambda = 0": {"lambda_": 0.0},
     "lambda = 0.95": {"lambda_": 0.95},
     "kappa = 1 (Q(lambda))": {"kappa": 1.0},
