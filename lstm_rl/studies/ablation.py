@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstm_rl.checks import check_int
 from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
-from lstm_rl.studies.mazes import MazeRun, run_maze
+from lstm_rl.studies.mazes import MazeRun, check_mazes, run_maze
 from lstm_rl.studies.statistics import median_text, success_text
 
 if TYPE_CHECKING:
@@ -53,11 +52,7 @@ class Ablation(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for length in self.lengths:
-            check_int("lengths", length, 1)
-        if not self.lengths:
-            raise ValueError("lengths must not be empty")
-        check_int("max_steps", self.max_steps, 1)
+        check_mazes(self.lengths, self.max_steps)
 
 
 def study(options: Ablation) -> Study:

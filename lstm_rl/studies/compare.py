@@ -5,10 +5,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstm_rl.checks import check_float, check_int
+from lstm_rl.checks import check_float
 from lstm_rl.presets import preset
 from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
+from lstm_rl.studies.mazes import check_mazes
 from lstm_rl.studies.statistics import median_text, steps_text, success_text
 
 if TYPE_CHECKING:
@@ -59,11 +60,7 @@ class Compare(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for length in self.lengths:
-            check_int("lengths", length, 1)
-        if not self.lengths:
-            raise ValueError("lengths must not be empty")
-        check_int("max_steps", self.max_steps, 1)
+        check_mazes(self.lengths, self.max_steps)
         check_float("max_seconds", self.max_seconds, 0.0, open_low=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
+from lstm_rl.checks import check_int
 from lstm_rl.presets import PolicyName, PresetName, preset
 from lstm_rl.studies.engine import Row
 
@@ -44,6 +45,15 @@ class MazeRun:
     """Share of `TRIED` fresh greedy episodes that has to be reached, too; 0: no such trial."""
     overrides: str = "{}"
     """Fields of `Config` that override the preset's, as JSON."""
+
+
+def check_mazes(lengths: tuple[int, ...], max_steps: int) -> None:
+    """Raise ``ValueError`` unless there are corridor lengths, all of them and the budget >= 1."""
+    for length in lengths:
+        check_int("lengths", length, 1)
+    if not lengths:
+        raise ValueError("lengths must not be empty")
+    check_int("max_steps", max_steps, 1)
 
 
 def run_maze(settings: MazeRun) -> Row:
