@@ -36,9 +36,9 @@ from lstm_rl.agents.learner import (
     EXPLORATORY,
     STEPS,
     TEMPERATURE,
-    Worlds,
     make_handed,
     make_learner,
+    make_worlds,
     no_worlds,
 )
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy, to_input
@@ -248,24 +248,13 @@ class AdvantageLearning(BaseAlgorithm):
         return np.array([self.lr_schedule(1.0 - at / self._total_timesteps) for at in done])
 
     def _train_compiled(self, rows: Rows, steps: int, callback: BaseCallback) -> bool:
-        world, learner = rows.world, self._learner
+        learner = self._learner
         rows.gather()
         finished = np.empty((min(self.n_envs * (steps + 1), EPISODES_PER_CHUNK + self.n_envs), 4))
         alphas, done, episodes = self._alphas(steps), 0, []
         while done < steps:
             rows.tape.draw(steps - done + steps // 8 + 2)
-            worlds = Worlds(
-                True,
-                world.rules,
-                world.params,
-                world.max_steps or 0,
-                world.survival_is_success,
-                rows.tape.values,
-                rows.tape.position,
-                rows.state,
-                rows.elapsed,
-                rows.observation,
-            )
+            worlds = make_worlds(rows.world, rows.tape, rows.state, rows.elapsed, rows.observation)
             count, ended = _flushed(train, learner, worlds, self._handed, alphas[done:], finished, False)
             done += count
             for row, total, length, success in finished[:ended].tolist():

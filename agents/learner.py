@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
+from lstm_rl.envs.dynamics import NoiseTape, World
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
 STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
@@ -119,6 +120,28 @@ def make_handed(n: int, inputs: int) -> Handed:
         np.zeros(n, np.bool_),
         np.zeros((n, inputs), np.float32),
         np.zeros((n, inputs), np.float32),
+    )
+
+
+def make_worlds(
+    world: World,
+    tape: NoiseTape,
+    state: NDArray[np.float64],
+    elapsed: NDArray[np.int64],
+    observation: NDArray[np.float32],
+) -> Worlds:
+    """The rows of a world for the loop: views of what they are made of, with the noise that is drawn now."""
+    return Worlds(
+        True,
+        world.rules,
+        world.params,
+        world.max_steps or 0,
+        world.survival_is_success,
+        tape.values,
+        tape.position,
+        state,
+        elapsed,
+        observation,
     )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.exploration import DIRECTED, argmax, choose, look
-from lstm_rl.agents.learner import Learner, Worlds, make_learner
+from lstm_rl.agents.learner import Learner, Worlds, make_learner, make_worlds
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
@@ -48,18 +48,7 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
     reset_rows(world.rules, world.params, tape.values, tape.position, playing, state, elapsed, observation)
     while playing.any():
         tape.draw(STEPS)
-        worlds = Worlds(
-            True,
-            world.rules,
-            world.params,
-            world.max_steps or 0,
-            world.survival_is_success,
-            tape.values,
-            tape.position,
-            state,
-            elapsed,
-            observation,
-        )
+        worlds = make_worlds(world, tape, state, elapsed, observation)
         _play(learner, worlds, greedy, STEPS, playing, totals)
     returns, lengths, successes = totals.T
     return Played(returns, lengths, successes, state)
