@@ -28,6 +28,7 @@ from stable_baselines3.common.utils import safe_mean
 from lstm_rl.agents.advantage_lambda import train
 from lstm_rl.agents.callbacks import count_calls, waits
 from lstm_rl.agents.config import Config
+from lstm_rl.agents.execution import execute
 from lstm_rl.agents.exploration import BOLTZMANN
 from lstm_rl.agents.hosts import environment_horizon, environment_states, layout, restore_environments
 from lstm_rl.agents.learner import (
@@ -49,7 +50,6 @@ from lstm_rl.envs.rows import Rows, find_rows
 Self = TypeVar("Self", bound="AdvantageLearning")
 
 _NO_EPISODES = np.empty((0, 4))
-_DENORMAL, _ONE = np.float32(1e-40), np.float32(1.0)
 EPISODES_PER_CHUNK = 4096  # room for records of finished episodes; a fuller chunk goes on in a second one
 
 
@@ -76,12 +76,13 @@ class AdvantageLearning(BaseAlgorithm):
     Source: B. Bakker, "Reinforcement Learning with Long Short-Term Memory", NIPS 14 (2001).
 
     Args:
-        policy: "LstmPolicy", "ElmanPolicy", "MemoryBitsPolicy", or the class.
+        policy: "LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy", "MemoryBitsPolicy", or a class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv; Box, Discrete or MultiBinary observations and Discrete
             actions. Several rows learn into the same weights.
         config: Settings; ``None`` is `Config()`.
         learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
-        policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's.
+        policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's, or
+            ``{"network": builder}`` for anybody's Torch module (TorchPolicy).
         tensorboard_log: Folder for TensorBoard.
         stats_window_size: Episodes that ``rollout/*`` averages over.
         verbose: 0 silent, 1 prints the log.
@@ -233,7 +234,7 @@ class AdvantageLearning(BaseAlgorithm):
         arguments = (self._learner, self._no_worlds, self._handed, self._alpha, _NO_EPISODES, starting)
         if self._train_step is None:
             self._train_step = entry_point(train, *arguments)
-        steps, _ = _flushed(self._train_step, *arguments)
+        steps, _ = execute(self._train_step, *arguments)
         if steps == 0:
             raise ValueError(f"observation must be finite numbers, got {self._handed.observation}")
 
@@ -255,7 +256,7 @@ class AdvantageLearning(BaseAlgorithm):
         while done < steps:
             rows.tape.draw(steps - done + steps // 8 + 2)
             worlds = make_worlds(rows.world, rows.tape, rows.state, rows.elapsed, rows.observation)
-            count, ended = _flushed(train, learner, worlds, self._handed, alphas[done:], finished, False)
+            count, ended = execute(train, learner, worlds, self._handed, alphas[done:], finished, False)
             done += count
             for row, total, length, success in finished[:ended].tolist():
                 episodes.append((int(row), total, int(length), bool(success)))
@@ -469,17 +470,3 @@ def _override(config: Config, settings: dict[str, Any]) -> Config:
         if name not in names:
             raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
     return replace(config, **settings)
-
-
-def _flushed(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call compiled code with denormal numbers flushed to zero, and leave the processor as it was.
-
-    In a long corridor the partials of an input that stays 0 fade below the normal numbers, where an operation takes a
-    hundred times as long.
-    """
-    before = float(_DENORMAL * _ONE) == 0.0
-    torch.set_flush_denormal(True)
-    try:
-        return function(*arguments)
-    finally:
-        torch.set_flush_denormal(before)

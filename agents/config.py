@@ -9,7 +9,7 @@ from lstm_rl.checks import check_choice, check_float, check_int
 ExplorationKind = Literal["epsilon", "extended_epsilon", "boltzmann", "directed"]
 StepRule = Literal["sgd", "rms"]
 Schedule = Literal["constant", "linear"]
-Gradient = Literal["truncated", "bptt"]
+Gradient = Literal["truncated", "bptt", "rtrl"]
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,14 @@ class Config:
 
     # --- network; `policy_kwargs={"topology": ...}` replaces this section ---
     gradient: Gradient = "truncated"
-    """Carried forward, errors truncated at recurrent links (the paper), or complete: carried back at every step."""
+    """Errors truncated at recurrent links, partials carried forward (the paper); or complete: errors carried back at
+    every step (bptt), or all derivatives carried forward (rtrl, for small networks). Torch networks: always bptt."""
     bptt_depth: int = 100
     """Steps that errors are carried back at most, >= 1."""
     hidden: int = 0
     """Ordinary hidden units beside the memory blocks, >= 0."""
     cells: int = 8
-    """Memory blocks of one cell each, >= 0."""
+    """Memory blocks of one cell each, >= 0; units of GruPolicy and SlstmPolicy."""
     recurrent: bool = False
     """Whether gates, cell inputs and hidden units see hidden units and cells of the step before (the paper). Without,
     the cells are the only memory, and the truncated gradient is exact."""
@@ -133,7 +134,7 @@ class Config:
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
-        check_choice("gradient", self.gradient, ("truncated", "bptt"))
+        check_choice("gradient", self.gradient, ("truncated", "bptt", "rtrl"))
         check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:

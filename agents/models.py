@@ -1,20 +1,26 @@
-"""What a policy can be made of: a network of any `Topology`, or a table with memory bits.
+"""What a policy can be made of: a network of any `Topology`, any Torch module, or a table with memory bits.
 
 A model is a description without weights: it draws them, and puts them under an approximator of `lstm_rl.streaming`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from lstm_rl.agents.config import Gradient
 from lstm_rl.checks import check_int
+from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
 from lstm_rl.streaming.bptt import Bptt, make_bptt
+from lstm_rl.streaming.foreign import Foreign, make_foreign, streams_of
 from lstm_rl.streaming.lstm import Lstm, make_lstm
 from lstm_rl.streaming.network import Weights
+from lstm_rl.streaming.rtrl import Rtrl, make_rtrl
 from lstm_rl.streaming.table import Table, make_table
 from lstm_rl.topology import Topology
 
@@ -24,17 +30,20 @@ View = Callable[[str], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Network:
-    """A topology and how its gradient is taken."""
+    """A topology and how its gradient is taken; see `Config`."""
 
     topology: Topology
-    bptt_depth: int | None = None
-    """Steps >= 1 that errors are carried back at most; None: the truncated gradient, carried forward."""
+    gradient: Gradient = "truncated"
+    bptt_depth: int = 100
 
     def __str__(self) -> str:
         """The network in a few lines, for people."""
-        depth = self.bptt_depth
-        gradient = "truncated, carried forward" if depth is None else f"carried back {depth} steps at most"
-        return f"{self.topology}\ngradient: {gradient}"
+        gradients: dict[Gradient, str] = {
+            "truncated": "truncated, carried forward",
+            "bptt": f"complete, carried back {self.bptt_depth} steps at most",
+            "rtrl": "complete, carried forward",
+        }
+        return f"{self.topology}\ngradient: {gradients[self.gradient]}"
 
     @property
     def inputs(self) -> int:
@@ -50,26 +59,108 @@ class Network:
         """Views of the parameters, not copies."""
         return Weights(*(view(name) for name in ("hidden_weights", "output_weights", "hidden_square", "output_square")))
 
-    def approximator(self, weights: Weights, n: int) -> Lstm | Bptt:
+    def approximator(self, weights: Weights, n: int) -> Lstm | Bptt | Rtrl:
         """N streams at rest around the weights."""
         dtype = weights.hidden.dtype
-        if self.bptt_depth is None:
-            return make_lstm(self.topology, weights, n, dtype)
-        return make_bptt(self.topology, weights, n, dtype, self.bptt_depth)
+        if self.gradient == "bptt":
+            return make_bptt(self.topology, weights, n, dtype, self.bptt_depth)
+        make = make_rtrl if self.gradient == "rtrl" else make_lstm
+        return make(self.topology, weights, n, dtype)
 
-    def state(self, approximator: Lstm | Bptt) -> tuple[NDArray[Any], ...]:
+    def state(self, approximator: Lstm | Bptt | Rtrl) -> tuple[NDArray[Any], ...]:
         """What acting carries from step to step: activations (n, U), cell states (n, C), cell outputs (n, C)."""
         streams = approximator.streams
         return streams.y, streams.s, streams.y_cells
 
-    def arrays(self, approximator: Lstm | Bptt) -> dict[str, NDArray[Any]]:
+    def arrays(self, approximator: Lstm | Bptt | Rtrl) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
-        own = approximator.history._asdict() if isinstance(approximator, Bptt) else {}
-        return approximator.streams._asdict() | {f"history_{name}": ring for name, ring in own.items()}
+        own: dict[str, NDArray[Any]] = {}
+        if isinstance(approximator, Bptt):
+            own = approximator.history._asdict()
+        elif isinstance(approximator, Rtrl):
+            own = approximator.sensitivities._asdict()
+        return approximator.streams._asdict() | {f"own_{name}": values for name, values in own.items()}
 
-    def traces(self, approximator: Lstm | Bptt) -> NDArray[Any]:
+    def traces(self, approximator: Lstm | Bptt | Rtrl) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return np.asarray(approximator.streams.traces)
+
+
+class Builder(Protocol):
+    """Makes a module with the interface `lstm_rl.nn.network.Network`, as `GruNetwork` and its like do when called."""
+
+    def __call__(self, inputs: int, outputs: int, *, seed: int | None, dtype: torch.dtype) -> nn.Module:
+        """A network with weights of its own."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """Any Torch network of the interface; its gradient is Torch's, through the last ``bptt_depth`` steps.
+
+    Raises:
+        ValueError: The module lacks the interface, or its sizes do not fit.
+    """
+
+    build: Builder
+    """To be saved with a model it must be picklable: a class, or `functools.partial` of one."""
+    inputs: int
+    """I, numbers that the network sees."""
+    actions: int
+    """K."""
+    dtype: torch.dtype
+    bptt_depth: int
+    """Steps >= 1."""
+
+    def __post_init__(self) -> None:
+        network: Any = self._network(0)
+        sizes = getattr(network, "inputs", None), getattr(network, "outputs", None)
+        if sizes != (self.inputs, self.actions) or not hasattr(network, "initial_state"):
+            raise ValueError(
+                "network must build modules with the interface of lstm_rl.nn.network.Network, of "
+                f"{self.inputs} inputs and {self.actions} outputs, got {network}"
+            )
+
+    def _network(self, seed: int) -> nn.Module:
+        return self.build(self.inputs, self.actions, seed=seed, dtype=self.dtype)
+
+    def __str__(self) -> str:
+        """The network in a few lines, for people."""
+        return f"{self._network(0)}\ngradient: complete, carried back {self.bptt_depth} steps at most"
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Weights by name: network (P,), all parameters one after the other."""
+        return {"network": flat(self._network(int(rng.integers(2**31))))}
+
+    def weights(self, view: View) -> FlatWeights:
+        """Views of the parameters, not copies."""
+        return FlatWeights(view("network_weights"), view("network_square"))
+
+    def approximator(self, weights: FlatWeights, n: int) -> Foreign:
+        """N streams at rest around the weights."""
+        streams = TorchStreams(self._network(0), weights, n, self.bptt_depth)
+        return make_foreign(streams, n, self.inputs, self.actions, weights.values.dtype)
+
+    def state(self, approximator: Foreign) -> tuple[NDArray[Any], ...]:
+        """What acting carries from step to step: the parts of the network's state, each (n, size)."""
+        state: tuple[NDArray[Any], ...] = streams_of(approximator).state
+        return state
+
+    def arrays(self, approximator: Foreign) -> dict[str, NDArray[Any]]:
+        """All that learning carries from step to step, by name."""
+        arrays: dict[str, NDArray[Any]] = streams_of(approximator).arrays()
+        return arrays
+
+    def traces(self, approximator: Foreign) -> NDArray[Any]:
+        """Eligibility traces, for the log."""
+        return np.asarray(streams_of(approximator).traces)
+
+    def groups(self, weights: FlatWeights) -> dict[str, NDArray[Any]]:
+        """Weights by the module's own names of its parameters, as copies."""
+        groups, start = {}, 0
+        for name, parameter in self._network(0).named_parameters():
+            groups[name] = weights.values[start : start + parameter.numel()].copy()
+            start += parameter.numel()
+        return groups
 
 
 class TableWeights(NamedTuple):

@@ -4,6 +4,7 @@ Each policy is `MemoryPolicy`, the adapter to SB3, around a model of `lstm_rl.ag
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -15,12 +16,15 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
 from lstm_rl.agents.advantage_lambda import normalise
-from lstm_rl.agents.config import Config
+from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.exploration import Explorer, argmax, choose, look, make_exploration, make_explorer
 from lstm_rl.agents.learner import Normaliser
-from lstm_rl.agents.models import Boxes, Network
+from lstm_rl.agents.models import Boxes, Builder, Module, Network
 from lstm_rl.compiled import compiled
+from lstm_rl.nn.gru import GruNetwork
+from lstm_rl.nn.slstm import SlstmNetwork
 from lstm_rl.streaming.approximator import forward, move, reset
+from lstm_rl.streaming.foreign import executed
 from lstm_rl.topology import Layer, Topology
 
 State = tuple[NDArray[Any], ...]
@@ -69,6 +73,7 @@ class MemoryPolicy(BasePolicy):
         config: Network and exploration settings; the default is `Config()`.
         horizon: Steps that formulas for initial biases and exploration go by, >= 1.
         topology: Any network instead of the one that ``config`` describes; its inputs and outputs must fit.
+        network: TorchPolicy: builds the module, see `lstm_rl.agents.models.Builder`.
         seed: Of initial weights and of exploration in `predict`.
 
     Raises:
@@ -86,13 +91,14 @@ class MemoryPolicy(BasePolicy):
         config: Config | None = None,
         horizon: int = 100,
         topology: Topology | None = None,
+        network: Builder | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__(observation_space, action_space)
         if not isinstance(action_space, spaces.Discrete):
             raise ValueError(f"action_space must be Discrete, got {action_space}")
         self.config = config or Config()
-        self.horizon, self.seed = horizon, seed
+        self.horizon, self.network, self.seed = horizon, network, seed
         self.sensors = input_size(observation_space)  # I, numbers per observation
         rng = np.random.default_rng(seed)
         self.model = self._model(int(action_space.n), topology)
@@ -111,9 +117,13 @@ class MemoryPolicy(BasePolicy):
         self.register_buffer("observation_square", torch.zeros(self.sensors, dtype=torch.float64))
         self._acting: dict[int, tuple[Any, Explorer]] = {}
 
-    def _model(self, actions: int, topology: Topology | None) -> Network | Boxes:
+    def _model(self, actions: int, topology: Topology | None) -> Network | Module | Boxes:
         """What the policy is made of."""
         raise NotImplementedError
+
+    def _module(self, build: Builder, actions: int) -> Module:
+        """A Torch network for these spaces."""
+        return Module(build, self.sensors, actions, getattr(torch, self.config.precision), self.config.bptt_depth)
 
     @property
     def topology(self) -> Topology:
@@ -124,7 +134,7 @@ class MemoryPolicy(BasePolicy):
         """
         if isinstance(self.model, Network):
             return self.model.topology
-        raise ValueError(f"policy must be a network to have a topology, got {self.model}")
+        raise ValueError(f"policy must be made of a topology, got {self.model}")
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         both = {"observation_space": self.observation_space, "action_space": self.action_space}
@@ -133,6 +143,7 @@ class MemoryPolicy(BasePolicy):
             "config": self.config,
             "horizon": self.horizon,
             "topology": self.topology if isinstance(self.model, Network) else None,
+            "network": self.network,
             "seed": self.seed,
         }
 
@@ -237,7 +248,8 @@ class MemoryPolicy(BasePolicy):
             array[:] = part
         inputs = np.empty((n, self.inputs))
         clip = self.config.observation_clip if self.config.normalize_observations else 0.0
-        _forward_rows(approximator, self.normaliser(), clip, x, starts, inputs)
+        with executed(approximator):
+            _forward_rows(approximator, self.normaliser(), clip, x, starts, inputs)
         return inputs, np.where(starts[:, None], 0, state[-1])
 
     def _batched(self, observation: Any) -> bool:
@@ -261,12 +273,11 @@ class LstmPolicy(MemoryPolicy):
     def _model(self, actions: int, topology: Topology | None) -> Network:
         config = self.config
         topology = topology or default_topology(config, self.sensors, actions, self.horizon)
-        depth = config.bptt_depth if config.gradient == "bptt" else None
-        return Network(_fitting(topology, self.sensors, actions), depth)
+        return Network(_fitting(topology, self.sensors, actions), config.gradient, config.bptt_depth)
 
 
 class ElmanPolicy(MemoryPolicy):
-    """``Config.hidden`` units that see their own last outputs, by backpropagation through ``Config.bptt_depth`` steps.
+    """``Config.hidden`` units that see their own last outputs, by the complete gradient: bptt, or rtrl if asked for.
 
     The recurrent net of Bakker's comparison: a topology without memory blocks.
     """
@@ -274,7 +285,8 @@ class ElmanPolicy(MemoryPolicy):
     def _model(self, actions: int, topology: Topology | None) -> Network:
         config = replace(self.config, cells=0, recurrent=True)
         topology = topology or default_topology(config, self.sensors, actions, self.horizon)
-        return Network(_fitting(topology, self.sensors, actions), config.bptt_depth)
+        gradient: Gradient = "rtrl" if config.gradient == "rtrl" else "bptt"  # truncated there is no memory to learn
+        return Network(_fitting(topology, self.sensors, actions), gradient, config.bptt_depth)
 
 
 class MemoryBitsPolicy(MemoryPolicy):
@@ -288,7 +300,31 @@ class MemoryBitsPolicy(MemoryPolicy):
         return Boxes(self.observation_space, actions, self.config.memory_bits, self.config.regions)
 
 
-POLICIES = {policy.__name__: policy for policy in (LstmPolicy, ElmanPolicy, MemoryBitsPolicy)}
+class GruPolicy(MemoryPolicy):
+    """``Config.cells`` gated recurrent units (Cho et al. 2014), in Torch: see `lstm_rl.nn.streams`."""
+
+    def _model(self, actions: int, topology: Topology | None) -> Module:
+        return self._module(partial(GruNetwork, units=self.config.cells), actions)
+
+
+class SlstmPolicy(MemoryPolicy):
+    """``Config.cells`` sLSTM cells (xLSTM, Beck et al. 2024), in Torch."""
+
+    def _model(self, actions: int, topology: Topology | None) -> Module:
+        return self._module(partial(SlstmNetwork, units=self.config.cells), actions)
+
+
+class TorchPolicy(MemoryPolicy):
+    """Anybody's Torch module with the interface `lstm_rl.nn.network.Network`, built by ``policy_kwargs["network"]``."""
+
+    def _model(self, actions: int, topology: Topology | None) -> Module:
+        if self.network is None:
+            raise ValueError("network must be given in policy_kwargs: a class or function that builds the module")
+        return self._module(self.network, actions)
+
+
+_ALL = (LstmPolicy, ElmanPolicy, GruPolicy, SlstmPolicy, TorchPolicy, MemoryBitsPolicy)
+POLICIES = {policy.__name__: policy for policy in _ALL}
 
 
 def _fitting(topology: Topology, inputs: int, actions: int) -> Topology:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.agents.advantage_lambda import normalise
+from lstm_rl.agents.execution import execute
 from lstm_rl.agents.exploration import DIRECTED, argmax, choose, look
 from lstm_rl.agents.learner import Learner, Worlds, make_learner, make_worlds
 from lstm_rl.agents.policies import MemoryPolicy
@@ -49,7 +50,7 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
     while playing.any():
         tape.draw(STEPS)
         worlds = make_worlds(world, tape, state, elapsed, observation)
-        _play(learner, worlds, greedy, STEPS, playing, totals)
+        execute(_play, learner, worlds, greedy, STEPS, playing, totals)
     returns, lengths, successes = totals.T
     return Played(returns, lengths, successes, state)
 

@@ -22,6 +22,7 @@ from lstm_rl.studies.bakker2001_pole import BakkerPole
 from lstm_rl.studies.bakker2001_tmaze import BakkerTMaze
 from lstm_rl.studies.compare import Compare
 from lstm_rl.studies.long_tmaze import LongTMaze
+from lstm_rl.studies.minimal_time_lag import MinimalTimeLag
 from lstm_rl.studies.pole import MultimodePole
 
 
@@ -41,7 +42,7 @@ class Train:
     preset: PresetName = "default"
     """Settings to start from; fields given here override them."""
     policy: PolicyName = "LstmPolicy"
-    """LSTM, Elman net by BPTT, or a table with memory bits."""
+    """LSTM, Elman net by BPTT, GRU or sLSTM in Torch, or a table with memory bits."""
     seed: int = 0
     """Of weights, exploration and environments."""
     timesteps: Steps | None = None
@@ -115,6 +116,49 @@ class Reproduce:
         | Annotated[LongTMaze, tyro.conf.subcommand("long-tmaze", prefix_name=False)]
         | Annotated[MultimodePole, tyro.conf.subcommand("multimode-pole", prefix_name=False)]
         | Annotated[Ablation, tyro.conf.subcommand("ablation", prefix_name=False)]
+        | Annotated[MinimalTimeLag, tyro.conf.subcommand("minimal-time-lag", prefix_name=False)]
+    ]
+
+
+@dataclass(frozen=True)
+class DiagnoseNetworks:
+    """How errors vanish, explode or stay on their way back through untrained networks, measured against theory."""
+
+    units: int = 8
+    """Units of each network."""
+    lags: int = 1000
+    """Steps back."""
+    seed: int = 0
+    """Of weights and inputs."""
+    out: Path = Path("results/error-flow")
+    """Folder of pictures and numbers."""
+    progress: bool = True
+    """Show a progress bar."""
+
+
+@dataclass(frozen=True)
+class DiagnoseRun:
+    """One greedy episode of a trained model: what its network did, and which steps its decision's error reaches."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    seed: int = 0
+    """Of the episode."""
+    max_steps: int | None = None
+    """Truncate the episode after this many steps; default: as the run's environment does, or 50 horizons."""
+    out: Path | None = None
+    """Folder of pictures and numbers; default: "diagnose" in the run folder."""
+    which: Literal["best", "last"] = "best"
+    """The best checkpoint or the last."""
+
+
+@dataclass(frozen=True)
+class Diagnose:
+    """Look into networks: where errors get on their way back through time, and what activations do."""
+
+    what: tyro.conf.OmitArgPrefixes[
+        Annotated[DiagnoseNetworks, tyro.conf.subcommand("error-flow", prefix_name=False)]
+        | Annotated[DiagnoseRun, tyro.conf.subcommand("run", prefix_name=False)]
     ]
 
 
@@ -125,6 +169,7 @@ Command = (
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
 )
 
 
@@ -178,7 +223,7 @@ def _tyro(*arguments: Any, **keywords: Any) -> Any:
         sentences = [" ".join(part.replace("│", " ").split()).rstrip(".") for part in parts]
         sentences[:] = [text for text in sentences if text and not text.startswith(_ASIDES)]
         text = "; ".join([*sentences, "see --help"])
-        raise ValueError(re.sub(r"^Error parsing \S*(config|study): ", "", text)) from None
+        raise ValueError(re.sub(r"^Error parsing \S*(config|study|what): ", "", text)) from None
 
 
 def _run_name(command: Train) -> str:
@@ -301,6 +346,18 @@ def reproduce(options: Any) -> int:
     return 0
 
 
+def diagnose(command: Diagnose) -> int:
+    """`lstm-rl diagnose`."""
+    from lstm_rl.diagnostics.diagnose import diagnose_networks, diagnose_run
+
+    of = command.what
+    if isinstance(of, DiagnoseNetworks):
+        print(diagnose_networks(of.units, of.lags, of.seed, of.out, of.progress))
+    else:
+        print(diagnose_run(of.run, of.which, of.seed, of.max_steps, of.out))
+    return 0
+
+
 def envs(_: Envs) -> int:
     """`lstm-rl envs`."""
     from lstm_rl.envs import WORLDS
@@ -319,6 +376,7 @@ def main(arguments: list[str] | None = None) -> int:
         Watch: watch,
         Reproduce: reproduce,
         Compare: reproduce,
+        Diagnose: diagnose,
     }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)

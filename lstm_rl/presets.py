@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lstm_rl.agents.config import Config
 
 PresetName = Literal["default", "bakker2001"]
-PolicyName = Literal["LstmPolicy", "ElmanPolicy", "MemoryBitsPolicy"]
+PolicyName = Literal["LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "MemoryBitsPolicy"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
     pole = "MultimodePole" in env_id
     if name == "bakker2001" and not pole and "TMaze" not in env_id:
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
+    if name == "bakker2001" and policy in ("GruPolicy", "SlstmPolicy"):
+        raise ValueError(f"preset must be default for {policy}, got {name}: the paper has no such network")
     config, env_kwargs = _TMAZE, dict[str, Any]()
     if name == "bakker2001":
         config, env_kwargs = _BAKKER_TMAZE, {"max_steps": None}
@@ -100,6 +102,8 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
         config, env_kwargs = (_POLE, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
     if policy == "ElmanPolicy":  # 16 hidden and 16 context units, which are hidden(t-1); initial weights (ours)
         config = replace(config, hidden=16, cells=0, input_range=2.0, recurrent_range=2.0, bias_range=2.0)
+    if policy in ("GruPolicy", "SlstmPolicy"):  # Torch takes near a millisecond for a step
+        config = replace(config, bptt_depth=20, chunk_size=256)
     if policy == "MemoryBitsPolicy":
         config = replace(config, normalize_observations=False)
     if policy != "LstmPolicy" and name == "bakker2001":

@@ -83,6 +83,9 @@ class Topology:
     """Layers that outputs see; "input" makes shortcuts. Outputs see no gates."""
     biased: tuple[Biased, ...] = ("hidden", "input_gate", "forget_gate", "output_gate", "cells", "output")
     """Units that have a bias."""
+    without: tuple[tuple[int, int], ...] = ()
+    """Hidden-layer weights (row, column) that do not exist although their layers are linked: any connectivity. `rows`
+    and `columns` say where units stand."""
     input_range: float = 0.1
     """Initial weights from inputs: uniform in +- this."""
     forget_range: float | None = None
@@ -122,6 +125,10 @@ class Topology:
                 raise ValueError(f"{name} must hold layers out of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if unknown := set(self.biased) - {*UNITS, "output"}:
             raise ValueError(f"biased must hold units out of {', '.join((*UNITS, 'output'))}, got {sorted(unknown)}")
+        for pair in self.without:
+            if len(pair) != 2 or not (0 <= pair[0] < self.sources and 0 <= pair[1] < self.units):
+                limits = f"0 .. {self.sources - 1}, 0 .. {self.units - 1}"
+                raise ValueError(f"without must hold pairs (row, column) in {limits}, got {pair!r}")
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)
         if self.forget_range is not None:
@@ -188,6 +195,15 @@ class Topology:
         """For each cell the block that it belongs to."""
         return tuple(block for block, cells in enumerate(self.blocks) for _ in range(cells))
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether the hidden layer is the standard cell, that of `torch.nn.LSTM`: its fused kernels can run it."""
+        gates = self.input_gate and self.forget_gate and self.output_gate and not self.peepholes
+        alone = self.hidden == 0 and set(self.blocks) == {1} and not self.without
+        tanh = self.cell_input == self.cell_output == "tanh"
+        sees = set(self.cells_see) - {"hidden"} == set(self.gates_see) - {"hidden"} == {"input", "cells"}
+        return gates and alone and tanh and sees and {*GATES, "cells"} <= set(self.biased)
+
     # --- weights -----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -207,6 +223,8 @@ class Topology:
         }.items():
             if self.peepholes and getattr(self, gate):
                 mask[self.rows[row], self.columns[gate]] = own
+        for pair in self.without:
+            mask[pair] = False
         return mask
 
     @property

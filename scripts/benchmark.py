@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ from tqdm import tqdm
 
 from lstm_rl.agents import AdvantageLearning, Config
 from lstm_rl.evaluation import evaluate, load
+from lstm_rl.nn import LstmNetwork
+from lstm_rl.nn.exchange import standard_topology
+from lstm_rl.nn.fused import fused_lstm
 from lstm_rl.presets import preset
 from lstm_rl.runs import make_rows
+from lstm_rl.topology import Topology
 from lstm_rl.training import Settings, run
 
 MAZE, LENGTH = "lstm_rl/NoisyTMaze-v0", 70
@@ -142,6 +147,65 @@ def foreign() -> list[Row]:
     ]
 
 
+def networks() -> list[Row]:
+    """Forward and backward passes of whole sequences: T 128, B 64, H 32, one reset in the middle of each row."""
+    steps, batch, inputs, cells = 128, 64, 3, 32
+    x = torch.randn(steps, batch, inputs, generator=torch.Generator().manual_seed(0))
+    resets = torch.zeros(steps, batch, dtype=torch.bool)
+    resets[torch.arange(batch) + 32, torch.arange(batch)] = True
+    lstm, read_out = torch.nn.LSTM(inputs, cells), torch.nn.Linear(cells, 4)
+    sees: dict[str, Any] = {"cells_see": ("input", "cells"), "gates_see": ("input", "cells"), "outputs_see": ("cells",)}
+    blocks = (1,) * cells
+    peepholes = Topology(inputs, 4, blocks=blocks, peepholes=True, **sees)
+    first = Topology(inputs, 4, blocks=blocks, forget_gate=False, **sees)
+    standard = LstmNetwork(standard_topology(inputs, 4, cells))
+    hidden = standard.hidden_weights.detach()[:, : 4 * cells].requires_grad_()  # as many weights, in any order
+    zeros = torch.zeros(batch, cells)
+
+    def fused() -> torch.Tensor:
+        w_ih, w_hh, bias = hidden[:inputs].T, hidden[inputs:-1].T, hidden[-1]
+        return fused_lstm(x, zeros, zeros, resets, w_ih, w_hh, bias)[0]
+
+    work: dict[str, Callable[[], torch.Tensor]] = {
+        "bare nn.LSTM": lambda: lstm(x)[0],
+        "nn.LSTM with a linear read-out": lambda: read_out(lstm(x)[0]),
+        "layer": fused,
+        "standard": lambda: standard(x, None, resets)[0],
+    }
+    for name, topology in (("peephole", peepholes), ("1997", first)):
+        for execution in ("compiled", "loop"):
+            net = LstmNetwork(topology, execution=execution)
+            work[f"{name}, {execution}"] = partial(lambda net: net(x, None, resets)[0], net)
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for repetition in range(60):  # in turn, so that a slow moment meets all
+        for name, forward in work.items():
+            if repetition < 10 or "loop" not in name:
+                begun = time.perf_counter()
+                torch.autograd.backward(forward().sum())
+                times[name].append(time.perf_counter() - begun)
+    best = {name: min(seconds) for name, seconds in times.items()}
+    bare, with_read_out = best["bare nn.LSTM"], best["nn.LSTM with a linear read-out"]
+    quote, quote_read_out = f"bare nn.LSTM {bare * 1e3:.2f} ms", f"nn.LSTM + Linear {with_read_out * 1e3:.2f} ms"
+    rows = [
+        Row(
+            "standard cell's layer with resets against bare nn.LSTM without",
+            best["layer"] / bare,
+            "x",
+            "<= 1.15",
+            quote,
+        ),
+        Row("the same, both with a read-out", best["standard"] / with_read_out, "x", "<= 1.15", quote_read_out),
+    ]
+    for name in ("peephole", "1997"):
+        compiled, loop = best[f"{name}, compiled"], best[f"{name}, loop"]
+        loop_quote = f"loop {loop * 1e3:.1f} ms"
+        rows += [
+            Row(f"{name} cells with resets and read-out against bare nn.LSTM", compiled / bare, "x", "<= 2.5", quote),
+            Row(f"{name} cells against an autograd loop over steps", loop / compiled, "x faster", ">= 2", loop_quote),
+        ]
+    return rows
+
+
 def compiling() -> list[Row]:
     """Seconds that compilation adds to the first run on a machine, and that loading it adds to later ones."""
     code = (
@@ -191,7 +255,15 @@ def peer() -> list[Row]:
     ]
 
 
-PARTS = {"memory": memory, "compiling": compiling, "speed": speed, "foreign": foreign, "solve": solve, "peer": peer}
+PARTS = {
+    "memory": memory,
+    "compiling": compiling,
+    "speed": speed,
+    "networks": networks,
+    "foreign": foreign,
+    "solve": solve,
+    "peer": peer,
+}
 
 
 @dataclass

@@ -122,7 +122,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,evaluate,watch,reproduce,compare}" in done.stdout and "--learning-rate" in done.stdout
+    assert "{envs,train,evaluate,watch,reproduce,compare,diagnose}" in done.stdout and "--learning-rate" in done.stdout
 
 
 def test_the_module_and_the_script_are_the_same_command() -> None:

@@ -17,13 +17,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import lstm_rl.envs  # noqa: F401  registers the environments
 from lstm_rl.agents import AdvantageLearning
-from lstm_rl.diagnostics.episode import Episode, record_episode
-from lstm_rl.diagnostics.figures import episode_figure, learning_curve, pixels, save
+from lstm_rl.diagnostics.activations import Activations, record_activations
+from lstm_rl.diagnostics.episode import Episode, decision, episode_errors, record_episode
+from lstm_rl.diagnostics.figures import learning_curve, pixels, save
 from lstm_rl.diagnostics.monitor import moving_average
+from lstm_rl.diagnostics.replay import as_network, as_seen
 from lstm_rl.diagnostics.tensorboard import TensorBoardCallback, weight_groups
+from lstm_rl.diagnostics.timeline import activations_figure, episode_errors_figure, episode_figure
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 from lstm_rl.envs.tmaze import EAST, WEST, tmaze
+from lstm_rl.nn.lstm import LstmNetwork
 from lstm_rl.topology import Topology
 
 TOPOLOGIES = {
@@ -85,10 +89,10 @@ def test_the_episode_is_the_one_that_predict_plays(trained: AdvantageLearning) -
     observation, _ = env.reset(seed=5)
     state = None
     for t in range(len(episode.actions)):
-        assert np.array_equal(observation, episode.observations[t])
+        assert np.array_equal(observation, episode.activations.inputs[t])
         action, state = trained.predict(observation, state, deterministic=True)
-        assert action == episode.actions[t] == episode.advantages[t].argmax()
-        assert state is not None and np.array_equal(state[1][0], episode.cell_states[t])
+        assert action == episode.actions[t] == episode.activations.outputs[t].argmax()
+        assert state is not None and np.array_equal(state[1][0], episode.activations.parts["cell state"][t])
         observation, reward, terminated, truncated, info = env.step(action)
         assert reward == episode.rewards[t]
     assert terminated or truncated
@@ -100,27 +104,27 @@ def test_recorded_gates_and_cells_obey_the_equations(name: str) -> None:
     topology = TOPOLOGIES[name]
     episode = record_episode(learner(topology=topology).policy, maze(), seed=0)
     steps, blocks = len(episode.actions), list(topology.block_of_cell)
-    exist = {
-        gate for gate in ("input_gate", "forget_gate", "output_gate") if topology.blocks and getattr(topology, gate)
-    }
-    assert set(episode.gates) == exist
-    assert all(gate.shape == (steps, len(topology.blocks)) for gate in episode.gates.values())
-    assert episode.cell_states.shape == episode.cell_outputs.shape == (steps, topology.cells)
-    assert episode.hidden.shape == (steps, topology.hidden)
-    opened = episode.gates["output_gate"][:, blocks] if "output_gate" in exist else 1.0
-    assert episode.cell_outputs == pytest.approx(opened * np.tanh(episode.cell_states / 2), abs=1e-6)
+    parts, count = episode.activations.parts, len(topology.blocks)
+    sizes = {f"{gate} gate": count for gate in ("input", "forget", "output") if getattr(topology, f"{gate}_gate")}
+    sizes |= {"cell state": topology.cells, "cell output": topology.cells, "hidden": topology.hidden}
+    sizes = {name: size for name, size in sizes.items() if size}
+    assert {name: part.shape for name, part in parts.items()} == {name: (steps, size) for name, size in sizes.items()}
+    assert episode.activations.blocks == topology.blocks
+    if topology.blocks:
+        opened = parts["output gate"][:, blocks] if "output gate" in parts else 1.0
+        assert parts["cell output"] == pytest.approx(opened * np.tanh(parts["cell state"] / 2), abs=1e-6)
 
 
 def test_marks_of_the_maze_are_where_cue_and_junction_are_seen(trained: AdvantageLearning) -> None:
     for seed in range(5):
         episode = record_episode(trained.policy, maze(), seed)
-        middle = episode.observations[:, 1] == 1
-        junction = middle & (episode.observations[:, [0, 2]] == 0).all(axis=1)
-        assert episode.marks == {
+        middle = episode.activations.inputs[:, 1] == 1
+        junction = middle & (episode.activations.inputs[:, [0, 2]] == 0).all(axis=1)
+        assert episode.activations.marks == {
             "cue": np.flatnonzero(middle & ~junction).tolist(),
             "junction": np.flatnonzero(junction).tolist(),
         }
-        assert episode.marks["cue"][0] == 0
+        assert episode.activations.marks["cue"][0] == 0
 
 
 def test_a_cue_that_is_hidden_on_return_is_not_marked() -> None:
@@ -131,23 +135,23 @@ def test_a_cue_that_is_hidden_on_return_is_not_marked() -> None:
     policy.load_state_dict(policy.state_dict() | ones | {"hidden_weights": first, "output_weights": last})
     shown, hidden = (record_episode(policy, maze(cue_on_return=on), 0, max_steps=10) for on in (True, False))
     assert shown.actions.tolist() == [EAST, WEST] * 5
-    assert shown.marks == {"cue": [0, 2, 4, 6, 8], "junction": []}
-    assert hidden.marks == {"cue": [0], "junction": []}
+    assert shown.activations.marks == {"cue": [0, 2, 4, 6, 8], "junction": []}
+    assert hidden.activations.marks == {"cue": [0], "junction": []}
 
 
 def test_marks_of_the_pole_are_the_steps_that_show_the_mode() -> None:
     pole = gym.make("lstm_rl/MultimodePole-v0", cue_steps=4)
     episode = record_episode(learner(pole).policy, gym.make("lstm_rl/MultimodePole-v0", cue_steps=4), seed=0)
-    assert episode.marks == {"cue": [0, 1, 2, 3]}
-    assert np.flatnonzero(episode.observations[:, 2]).tolist() == [0, 1, 2, 3]
+    assert episode.activations.marks == {"cue": [0, 1, 2, 3]}
+    assert np.flatnonzero(episode.activations.inputs[:, 2]).tolist() == [0, 1, 2, 3]
     assert episode.success is False
 
 
 def test_a_foreign_world_has_no_marks_and_no_success() -> None:
     episode = record_episode(learner(Ring()).policy, Ring())
-    assert (len(episode.actions), episode.success, episode.marks) == (30, None, {})
-    assert episode.observations.shape == (30, 12)
-    assert episode.observations.argmax(axis=1).tolist() == [t % 12 for t in range(30)]
+    assert (len(episode.actions), episode.success, episode.activations.marks) == (30, None, {})
+    assert episode.activations.inputs.shape == (30, 12)
+    assert episode.activations.inputs.argmax(axis=1).tolist() == [t % 12 for t in range(30)]
 
 
 def test_recording_stops_after_max_steps_and_changes_no_weights() -> None:
@@ -157,6 +161,101 @@ def test_recording_stops_after_max_steps_and_changes_no_weights() -> None:
     assert (len(episode.actions), episode.success) == (2, None)
     assert len(record_episode(model.policy, WorldEnv(tmaze(50, max_steps=None))).actions) in (51, 2000)
     assert all(torch.equal(value, before[name]) for name, value in model.policy.state_dict().items())
+
+
+# --- the same network in Torch ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_replayed_episode_is_the_recorded_one(name: str, normalised: bool) -> None:
+    model = learner(topology=TOPOLOGIES[name], normalize_observations=normalised, precision="float64").learn(2000)
+    episode = record_episode(model.policy, maze(), seed=0)
+    replayed = record_activations(as_network(model.policy), as_seen(model.policy, episode.activations.inputs))
+    assert np.allclose(replayed.outputs, episode.activations.outputs, rtol=0, atol=1e-11)
+    assert replayed.blocks == episode.activations.blocks
+    assert list(replayed.parts) == list(episode.activations.parts)
+    for part, values in episode.activations.parts.items():
+        assert np.allclose(replayed.parts[part], values, rtol=0, atol=1e-11)
+
+
+def test_errors_along_an_episode_are_derivatives_of_the_executed_output(trained: AdvantageLearning) -> None:
+    episode = record_episode(trained.policy, maze(), seed=0)
+    step = decision(episode)
+    assert step == episode.activations.marks["junction"][-1] == len(episode.actions) - 1
+    errors = episode_errors(trained.policy, episode, step)
+    assert errors["input"].shape == (step + 1, 3) and errors["cell state"].shape == (step + 1, 8)
+    net, x = as_network(trained.policy), as_seen(trained.policy, episode.activations.inputs)
+    nudge = 1e-6
+    for t in (0, step // 2, step):
+        for i in range(3):
+            y = []
+            for sign in (1, -1):
+                moved = x.copy()
+                moved[t, i] += sign * nudge
+                y.append(record_activations(net, moved).outputs[step, episode.actions[step]])
+            assert errors["input"][t, i] == pytest.approx((y[0] - y[1]) / (2 * nudge), rel=1e-5, abs=1e-9)
+    assert decision(record_episode(trained.policy, maze(), seed=0, max_steps=2)) == 1  # no junction: the last step
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_the_picture_of_an_episodes_errors_is_legible(name: str) -> None:
+    policy = learner(topology=TOPOLOGIES[name]).policy
+    for steps in (1, 100):
+        episode = record_episode(policy, maze(corridor_length=200, max_steps=None), seed=0, max_steps=steps)
+        errors = episode_errors(policy, episode, steps - 1)
+        figure = episode_errors_figure(episode, errors, steps - 1)
+        assert_legible(figure)
+        names = [panel.get_ylabel().replace("\n", " ") for panel in figure.axes]
+        memory = "cell state" if "cell state" in errors else "hidden"
+        assert names == ["input", "advantage", "norm of the error at", f"error at {memory}"]
+
+
+# --- the activations of a sequence ------------------------------------------------------------------------------------
+
+
+def test_activations_are_recorded_over_any_sequence() -> None:
+    net = LstmNetwork(TOPOLOGIES["blocks"], seed=0)
+    x, resets = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32), np.arange(9) == 5
+    recorded = record_activations(net, x, resets=resets, marks={"reset": [5]})
+    whole, state = net(torch.tensor(x)[:, None], None, torch.tensor(resets)[:, None])
+    assert np.allclose(recorded.outputs, whole[:, 0].detach(), atol=1e-6)
+    assert np.allclose(recorded.parts["cell state"][-1], state.s[0].detach(), atol=1e-6)
+    assert (len(recorded), recorded.marks, recorded.blocks) == (9, {"reset": [5]}, (2, 3))
+    again = record_activations(net, x[5:])
+    assert all(np.allclose(again.parts[name], part[5:], atol=1e-6) for name, part in recorded.parts.items())
+    middle = net(torch.tensor(x[:3])[:, None])[1]
+    later = record_activations(net, x[3:5], state=middle)
+    assert np.allclose(later.outputs, recorded.outputs[3:5], atol=1e-6)
+    figure = activations_figure(recorded, "a sequence", targets=np.zeros((9, 4)))
+    assert_legible(figure)
+    assert [panel.get_ylabel() for panel in figure.axes[:2]] == ["input", "output"]
+
+
+@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.zeros((4, 2)), np.zeros(3)])
+def test_a_sequence_that_does_not_fit_is_refused(x: Any) -> None:
+    with pytest.raises(ValueError, match=r"x must have shape \(T, 3\) with T >= 1, got"):
+        record_activations(LstmNetwork(TOPOLOGIES["blocks"]), x)
+
+
+def test_resets_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"resets must have shape \(4,\), got \(3,\)"):
+        record_activations(LstmNetwork(TOPOLOGIES["blocks"]), np.zeros((4, 3)), resets=np.zeros(3, bool))
+
+
+def test_memory_bits_of_a_table_are_drawn() -> None:
+    model = AdvantageLearning("MemoryBitsPolicy", maze(), seed=0, normalize_observations=False)
+    episode = record_episode(model.policy, maze(), seed=0, max_steps=9)
+    assert episode.activations.parts["memory bits"].shape == (9, 1)
+    assert_legible(episode_figure(episode))
+    with pytest.raises(ValueError, match="policy must have a network, got table"):
+        episode_errors(model.policy, episode, 0)
+
+
+def test_a_network_at_rest_can_be_drawn() -> None:
+    zeros = np.zeros((3, 1), np.float32)
+    still = Activations(zeros, zeros, {"cell state": zeros, "input gate": zeros}, (1,))
+    assert_legible(episode_figure(Episode(still, np.zeros(3, np.int64), np.zeros(3), None)))
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -182,24 +281,22 @@ def test_the_episode_figure_has_a_panel_for_whatever_there_is(name: str, steps: 
     topology = TOPOLOGIES[name]
     world = maze(corridor_length=60, max_steps=None)
     episode = record_episode(learner(topology=topology).policy, world, seed=0, max_steps=steps)
-    figure = episode_figure(episode, topology.blocks)
+    figure = episode_figure(episode)
     assert_legible(figure)
     names = [panel.get_ylabel().replace("\n", " ") for panel in figure.axes]
-    cells = ["cell state", "cell output"] if topology.blocks else []
-    hidden = ["hidden"] if topology.hidden else []
-    assert names == ["input", "advantage", *cells, *hidden, *(gate.replace("_", " ") for gate in episode.gates)]
+    assert names == ["input", "advantage", *episode.activations.parts]
     assert pixels(figure).shape == (900, 1000, 3)
 
 
 def test_the_episode_figure_marks_cue_and_junction(trained: AdvantageLearning) -> None:
     episode = record_episode(trained.policy, maze(), seed=0)
-    many = replace(episode, marks={"cue": [0, 1], "junction": [len(episode.actions) - 1]})
-    plain = replace(episode, marks={})
-    figure = episode_figure(many, trained.policy.topology.blocks)
+    marks = {"cue": [0, 1], "junction": [len(episode.actions) - 1]}
+    figure = activations_figure(replace(episode.activations, marks=marks))
+    plain = activations_figure(replace(episode.activations, marks={}))
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()][-2:] == ["cue", "junction"]
-    changed = (pixels(figure) != pixels(episode_figure(plain, trained.policy.topology.blocks))).any(axis=2)
+    changed = (pixels(figure) != pixels(plain)).any(axis=2)
     for panel in figure.axes:  # every panel shows them
         box = panel.get_window_extent()
         assert changed[900 - int(box.y1) : 900 - int(box.y0), int(box.x0) : int(box.x1)].any()
@@ -207,7 +304,7 @@ def test_the_episode_figure_marks_cue_and_junction(trained: AdvantageLearning) -
 
 def test_wide_inputs_and_many_actions_become_heat_maps() -> None:
     model = learner(Ring())
-    figure = episode_figure(record_episode(model.policy, Ring()), model.policy.topology.blocks)
+    figure = episode_figure(record_episode(model.policy, Ring()))
     assert_legible(figure)
     assert all(panel.images for panel in figure.axes)
 
@@ -294,7 +391,7 @@ def test_tensorboard_shows_everything(tmp_path: Path) -> None:
     assert {"rollout/ep_rew_mean", "rollout/success_rate", "train/abs_td_error", "time/fps"} <= set(tags["scalars"])
     weights = {tag for tag in tags["histograms"] if tag.startswith("weights/")}
     assert weights == set(weight_groups(model.policy))
-    activations = {"input_gate", "forget_gate", "output_gate", "cell_state", "cell_output"}
+    activations = {"input_gate", "forget_gate", "output_gate", "cell_state", "cell_output", "hidden"}
     assert set(tags["histograms"]) - weights == {f"activations/{kind}" for kind in activations}
     assert [event.step for event in log.Histograms("activations/cell_state")] == [1000, 2000, 3000, 3200]
     assert tags["images"] == ["episode/activations"]
@@ -367,9 +464,3 @@ def test_weights_that_are_not_finite_are_left_to_the_learner_to_report(tmp_path:
 def test_the_interval_must_be_positive() -> None:
     with pytest.raises(ValueError, match="every must be an integer >= 1"):
         TensorBoardCallback(every=0)
-
-
-def test_a_network_at_rest_can_be_drawn() -> None:
-    zeros = np.zeros((3, 1), np.float32)
-    still = Episode(zeros, np.zeros(3, np.int64), np.zeros(3), zeros, {}, zeros, zeros, zeros[:, :0], None, {})
-    assert_legible(episode_figure(still, (1,)))

@@ -20,6 +20,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "LstmPolicy": {},
     "ElmanPolicy": {"hidden": 4},
     "MemoryBitsPolicy": {"normalize_observations": False},
+    "GruPolicy": {"cells": 3, "bptt_depth": 5},
 }
 
 

@@ -21,7 +21,7 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import add_column, step_hidden, step_weights
+from lstm_rl.streaming.traces import blame_output, step_hidden, step_weights
 from lstm_rl.topology import Topology
 
 SEES_GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "cells", "gates")}
@@ -49,6 +49,7 @@ TOPOLOGIES = {
     ),
     "no output gate": Topology(4, 4, blocks=(1, 2), output_gate=False, forget_gate=False, peepholes=True, **RANGES),
     "no input gate": Topology(4, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+    "squashed outputs": Topology(3, 3, hidden=2, blocks=(1, 2), output_activation="symmetric2", **RANGES),
 }
 T = 40
 
@@ -69,12 +70,10 @@ def _run(
     """Stream a sequence with frozen weights; keep outputs (T, K) and the gradients of output ``target``, (T, M, U)."""
     for t in range(x.shape[0]):
         forward(net, w, streams, 0, x[t])
-        for m in range(q.shape[0]):
-            q[m] = w.output[m, target]
+        step_weights(w.output, w.output_square, streams.output_traces[0], Step(False, 0.0, 0.0, 1.0), 0.0)
+        blame_output(net, w, streams, 0, target, q)
         coefficients(net, streams, 0, q, scratch)
         step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
-        step_weights(w.output, w.output_square, streams.output_traces[0], Step(False, 0.0, 0.0, 1.0), 0.0)
-        add_column(streams.output_traces[0], streams.u[0], target)
         for k in range(outputs.shape[1]):
             outputs[t, k] = streams.outputs[0, k]
         for m in range(gradients.shape[1]):
@@ -111,7 +110,7 @@ def test_streaming_equals_torch(name: str) -> None:
     topology = TOPOLOGIES[name]
     rng = np.random.default_rng(3)
     x = rng.normal(size=(T, topology.inputs))
-    network = LstmNetwork(topology, seed=1, truncated=True, dtype=torch.float64)
+    network = LstmNetwork(topology, seed=1, gradient="truncated", execution="loop", dtype=torch.float64)
     target = topology.outputs - 1
     outputs, gradients, output_gradients = stream(topology, network, x, target)
     y, _ = network(torch.tensor(x)[:, None])

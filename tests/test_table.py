@@ -128,5 +128,5 @@ def test_what_a_table_cannot_be_is_said_clearly() -> None:
         AdvantageLearning("MemoryBitsPolicy", Tape())
     with pytest.raises(ValueError, match="^observation_space must be a Box with finite bounds for boxes, got Box"):
         AdvantageLearning("MemoryBitsPolicy", "CartPole-v1", normalize_observations=False)
-    with pytest.raises(ValueError, match="^policy must be a network to have a topology, got table: 3 regions"):
+    with pytest.raises(ValueError, match="^policy must be made of a topology, got table: 3 regions"):
         AdvantageLearning("MemoryBitsPolicy", Tape(), CONFIG).policy.topology  # noqa: B018

@@ -1,6 +1,6 @@
-"""One greedy episode with everything that the network did in it.
+"""One greedy episode: everything that the network did in it, and which of its steps the error of a decision reaches.
 
-Dimensions: T steps, I inputs, K actions, B memory blocks, C cells, H ordinary hidden units.
+Dimensions: T steps, n units of a layer, S numbers of a world's Markov state.
 """
 
 from dataclasses import dataclass
@@ -8,14 +8,18 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lstm_rl.agents.models import Boxes
 from lstm_rl.agents.policies import MemoryPolicy, to_input
+from lstm_rl.diagnostics.activations import Activations, Marks
+from lstm_rl.diagnostics.error_flow import Errors, jacobians
+from lstm_rl.diagnostics.replay import as_network, as_seen
 from lstm_rl.envs import multimode_pole, tmaze
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
-from lstm_rl.topology import GATES
+from lstm_rl.nn.lstm import LstmNetwork
 
 MAX_STEPS = 2000  # of an episode that does not end by itself
 
@@ -24,16 +28,10 @@ MAX_STEPS = 2000  # of an episode that does not end by itself
 class Episode:
     """Row t of every array is step t: what the agent saw, what that did to the network, and what followed."""
 
-    observations: NDArray[np.float32]  # (T, I) before any normalisation
+    activations: Activations  # inputs are observations, outputs are Advantage values
     actions: NDArray[np.int64]  # (T,) counted from 0
     rewards: NDArray[np.float64]  # (T,)
-    advantages: NDArray[Any]  # (T, K)
-    gates: dict[str, NDArray[Any]]  # (T, B) of each kind of gate that the network has
-    cell_states: NDArray[Any]  # (T, C); of a table, its memory bits as one number
-    cell_outputs: NDArray[Any]  # (T, C)
-    hidden: NDArray[Any]  # (T, H)
     success: bool | None  # None: the environment did not tell, or the recording stopped before the end
-    marks: dict[str, list[int]]  # steps worth a look: "cue" and "junction" in our worlds, nothing elsewhere
 
 
 def record_episode(
@@ -64,32 +62,54 @@ def record_episode(
         if terminated or truncated:
             success = bool(info["is_success"]) if "is_success" in info else None
             break
-    observations, actions, rewards, values, *activations = map(np.array, zip(*steps, strict=True))
-    gates: dict[str, NDArray[Any]] = {}
-    if isinstance(policy.model, Boxes):
-        cell_states = activations[0]
-        cell_outputs = hidden = np.empty((len(actions), 0))
-    else:
-        units, cell_states, cell_outputs = activations
-        columns = policy.topology.columns
-        gates = {gate: units[:, columns[gate]] for gate in GATES if units[:, columns[gate]].size}
-        hidden = units[:, columns["hidden"]]
+    observations, actions, rewards, values, *parts = map(np.array, zip(*steps, strict=True))
     inner = env.unwrapped
-    return Episode(
+    activations = Activations(
         observations,
-        actions,
-        rewards,
         values,
-        gates,
-        cell_states,
-        cell_outputs,
-        hidden,
-        success,
+        *_named(policy, parts),
         _marks(inner.world, np.array(world_states)) if isinstance(inner, WorldEnv) else {},
     )
+    return Episode(activations, actions, rewards, success)
 
 
-def _marks(world: World, states: NDArray[np.float64]) -> dict[str, list[int]]:
+def decision(episode: Episode) -> int:
+    """The step whose error is worth following: the last one at the junction, else the last of all."""
+    return max(episode.activations.marks.get("junction", []), default=len(episode.actions) - 1)
+
+
+def episode_errors(policy: MemoryPolicy, episode: Episode, step: int) -> Errors:
+    """The error that the executed output of a step sends to every layer at every step before: its derivative.
+
+    It is the complete one: what the output depends on, also where the learner's own gradient is truncated.
+
+    Args:
+        policy: Who played the episode.
+        episode: From `record_episode`.
+        step: 0 <= step < T, as `decision` picks it.
+
+    Returns:
+        By name of the layer (step + 1, n), by step; see `jacobians`.
+
+    Raises:
+        ValueError: The policy is a table.
+    """
+    x = as_seen(policy, episode.activations.inputs[: step + 1])
+    errors = jacobians(as_network(policy), x, units=[int(episode.actions[step])])
+    return {name: derivatives[::-1, 0] for name, derivatives in errors.items()}
+
+
+def _named(policy: MemoryPolicy, parts: list[NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], tuple[int, ...]]:
+    """The activations in a policy's states, as its network names them, and the cells in each of its blocks."""
+    if isinstance(policy.model, Boxes):
+        return {"memory bits": parts[0]}, ()  # as one number
+    net = as_network(policy)
+    state = type(net.initial_state(1))(*map(torch.as_tensor, parts))
+    blocks = policy.topology.blocks if isinstance(net, LstmNetwork) else ()
+    return {name: part.numpy() for name, part in net.named(state).items()}, blocks
+
+
+def _marks(world: World, states: NDArray[np.float64]) -> Marks:
     """Steps of interest in one of our worlds from its Markov states (T, S); a user's own world has none."""
     marks: dict[str, NDArray[np.bool_]] = {}
     if world.step is tmaze.tmaze_step:

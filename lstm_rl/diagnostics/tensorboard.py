@@ -11,11 +11,12 @@ from stable_baselines3.common.logger import HParam, Image, TensorBoardOutputForm
 from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
-from lstm_rl.agents.models import Boxes
+from lstm_rl.agents.models import Boxes, Module
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
-from lstm_rl.diagnostics.episode import Episode, record_episode
-from lstm_rl.diagnostics.figures import episode_figure, pixels
+from lstm_rl.diagnostics.episode import record_episode
+from lstm_rl.diagnostics.figures import pixels
+from lstm_rl.diagnostics.timeline import episode_figure
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 
@@ -75,8 +76,8 @@ class TensorBoardCallback(BaseCallback):
             return
         if self._own is not None:
             episode = record_episode(policy, self._own, self.seed)
-            picture = pixels(episode_figure(episode, () if isinstance(policy.model, Boxes) else policy.topology.blocks))
-            values |= _activations(episode) | {"episode/activations": Image(picture, "HWC")}
+            values |= {_tag(part): numbers.ravel() for part, numbers in episode.activations.parts.items()}
+            values |= {"episode/activations": Image(pixels(episode_figure(episode)), "HWC")}
         self._write(values)
 
     def _write(self, values: dict[str, Any]) -> None:
@@ -90,6 +91,8 @@ def weight_groups(policy: MemoryPolicy) -> dict[str, NDArray[Any]]:
     weights = policy.weights()
     if isinstance(policy.model, Boxes):
         return {"weights/table": weights.values.flatten()}
+    if isinstance(policy.model, Module):
+        return {f"weights/{name}": group for name, group in policy.model.groups(weights).items()}
     topology = policy.topology
     groups = {
         f"weights/{source}_to_{unit}": weights.hidden[row, column][topology.mask[row, column]]
@@ -102,10 +105,8 @@ def weight_groups(policy: MemoryPolicy) -> dict[str, NDArray[Any]]:
     return {tag: group for tag, group in groups.items() if group.size}
 
 
-def _activations(episode: Episode) -> dict[str, NDArray[Any]]:
-    """What the memory blocks did over an episode: tag -> (number of values,)."""
-    kinds = episode.gates | {"cell_state": episode.cell_states, "cell_output": episode.cell_outputs}
-    return {f"activations/{kind}": values.ravel() for kind, values in kinds.items() if values.size}
+def _tag(part: str) -> str:
+    return f"activations/{part.replace(' ', '_')}"
 
 
 def _settings(model: AdvantageLearning, env: gym.Env[Any, Any] | None) -> dict[str, Any]:

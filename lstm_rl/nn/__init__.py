@@ -1,5 +1,7 @@
-"""The Torch execution of a `Topology`: batched, resets inside the unroll, autograd."""
+"""Networks in Torch: batched, the state explicit, resets inside the unroll."""
 
-from lstm_rl.nn.lstm import LstmNetwork, LstmState
+from lstm_rl.nn.loop import LstmState
+from lstm_rl.nn.lstm import LstmNetwork
+from lstm_rl.nn.network import Network
 
-__all__ = ["LstmNetwork", "LstmState"]
+__all__ = ["LstmNetwork", "LstmState", "Network"]

@@ -1,143 +1,183 @@
-"""A `Topology` in Torch: the readable reference for the streaming kernels, and a module for anybody's own model.
+"""A `Topology` in Torch: every network of the LSTM literature, for anybody's own model.
 
 Dimensions: T time, B batch, I inputs, M sources, U units, C cells, V output sources, K outputs. Time-major throughout.
 """
 
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lstm_rl.topology import Squash, Topology
+from lstm_rl.checks import check_choice, check_int
+from lstm_rl.nn import loop
+from lstm_rl.nn.fused import fused_lstm
+from lstm_rl.nn.loop import LstmState
+from lstm_rl.nn.network import check_arguments
+from lstm_rl.nn.unroll import Gradient, Method, unroll
+from lstm_rl.topology import GATES, Topology
 
-
-class LstmState(NamedTuple):
-    """What a network carries from one step to the next."""
-
-    y: Tensor  # (B, U) activations of hidden units and gates, and squashed cell inputs
-    s: Tensor  # (B, C) cell states
-    y_cells: Tensor  # (B, C) cell outputs
-
-
-def squash(kind: Squash, v: Tensor) -> Tensor:
-    """The squashing function ``kind``, elementwise; see `Topology`."""
-    if kind == "identity":
-        return v
-    if kind == "logistic":
-        return torch.sigmoid(v)
-    if kind == "tanh":
-        return torch.tanh(v)
-    return 2.0 * torch.sigmoid(v) - 1.0 if kind == "symmetric1" else 4.0 * torch.sigmoid(v) - 2.0
+Execution = Literal["loop", "compiled", "fused"]
 
 
 class LstmNetwork(nn.Module):
-    """A network that `Topology` describes.
+    """A network that `Topology` describes; `lstm_rl.nn.network.Network` says how it is called.
 
     Args:
         topology: What it is.
         seed: Of the initial weights.
-        truncated: Use the truncated gradient of 1997: errors go back in time through the cell states only. Otherwise
-            backpropagation through time is complete.
+        gradient: What ``backward`` computes.
+            "bptt": the complete gradient, errors carried back through time.
+            "truncated": that of 1997: errors go back in time through the cell states only.
+            "truncated_forward": the same, by partial derivatives carried forward: memory does not grow with T.
+            "rtrl": the complete one, by all derivatives carried forward (O(n^4) per step: for small networks).
+            The forward forms give gradients by weights only, and take the state they begin with as a constant.
+        depth: With "bptt", the steps >= 1 that each error is carried back at most, its own step included; errors then
+            do not leave the sequence. ``None``: without end.
+        execution: "loop": plain Torch, step by step, the readable reference. "compiled": one autograd function per
+            sequence with a backward pass derived by hand, on the CPU. "fused": the kernels of `torch.nn.LSTM`, for
+            the standard cell (`Topology.is_standard`) and the complete gradient. ``None``: the fastest that can.
         dtype: Of the weights.
+
+    Raises:
+        ValueError: An argument does not fit; the message names it.
 
     The weights are ``hidden_weights`` (M, U) and ``output_weights`` (V, K), laid out as `Topology` says.
     """
+
+    mask: Tensor
 
     def __init__(
         self,
         topology: Topology,
         seed: int | None = None,
         *,
-        truncated: bool = False,
+        gradient: Gradient = "bptt",
+        depth: int | None = None,
+        execution: Execution | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.topology, self.truncated = topology, truncated
+        check_choice("gradient", gradient, ("bptt", "truncated", "truncated_forward", "rtrl"))
+        if depth is not None:
+            check_int("depth", depth, 1)
+            if gradient != "bptt":
+                raise ValueError(f"depth must be None unless gradient is 'bptt', got {depth} with {gradient!r}")
+        if execution is not None:
+            check_choice("execution", execution, ("loop", "compiled", "fused"))
+        if execution == "loop" and gradient not in ("bptt", "truncated"):
+            raise ValueError(f"execution must be 'compiled' for gradient {gradient!r}, got 'loop'")
+        if execution == "fused" and not (topology.is_standard and gradient == "bptt" and depth is None):
+            raise ValueError(
+                "execution must be 'loop' or 'compiled' unless topology is that of the standard cell and the gradient "
+                f"complete, got 'fused' with gradient {gradient!r}, depth {depth} and\n{topology}"
+            )
+        self.topology, self.gradient, self.depth, self.execution = topology, gradient, depth, execution
         hidden, output = topology.initial_weights(np.random.default_rng(seed))
         self.hidden_weights = nn.Parameter(torch.tensor(hidden, dtype=dtype))
         self.output_weights = nn.Parameter(torch.tensor(output, dtype=dtype))
         self.register_buffer("mask", torch.tensor(topology.mask, dtype=dtype), persistent=False)
-        self.register_buffer("block_of_cell", torch.tensor(topology.block_of_cell, dtype=torch.long), persistent=False)
 
-    mask: Tensor
-    block_of_cell: Tensor
+    @property
+    def inputs(self) -> int:
+        """I."""
+        return self.topology.inputs
+
+    @property
+    def outputs(self) -> int:
+        """K."""
+        return self.topology.outputs
 
     def initial_state(self, batch: int) -> LstmState:
         """The state at rest, all zeros."""
         t, like = self.topology, self.hidden_weights
         return LstmState(*(like.new_zeros(batch, size) for size in (t.units, t.cells, t.cells)))
 
+    def named(self, state: LstmState) -> dict[str, Tensor]:
+        """The activations in a state by name, each (B, n)."""
+        columns = self.topology.columns
+        parts = {"cell state": state.s, "cell output": state.y_cells, "hidden": state.y[:, columns["hidden"]]}
+        parts |= {gate.replace("_", " "): state.y[:, columns[gate]] for gate in GATES}
+        return {name: part for name, part in parts.items() if part.shape[1]}
+
     def forward(
         self, x: Tensor, state: LstmState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, LstmState]:
-        """Unroll over T steps; T = 1 acts, T = n learns.
+        """Unroll over T steps; see `lstm_rl.nn.network.Network`."""
+        state = check_arguments(x, state, resets, self.inputs, self.initial_state(1))
+        w, w_out = self.hidden_weights * self.mask, self.output_weights
+        execution = self.execution or self._fastest(x)
+        if execution == "fused":
+            return self._fused(w, x, state, resets)
+        if execution == "compiled":
+            if x.device.type != "cpu":
+                raise ValueError(f"x must be on the CPU for compiled execution, got {x.device}")
+            forward_form = self.gradient in ("truncated_forward", "rtrl")
+            if forward_form and x.requires_grad:
+                raise ValueError(f"x must not require a gradient with gradient {self.gradient!r}, which has none for x")
+            return unroll(Method(self.topology, self.gradient, self.depth), w, w_out, x, state, resets)
+        if self.depth is not None:
+            return self._windows(w, x, state, resets, self.depth)
+        return self._loop(w, x, state, resets)
 
-        Args:
-            x: (T, B, I).
-            state: Before the first step; ``None``: at rest.
-            resets: (T, B) bool, true where the state is put to rest before the step; ``None``: nowhere.
+    def _fastest(self, x: Tensor) -> Execution:
+        if self.topology.is_standard and self.gradient == "bptt" and self.depth is None:
+            return "fused"
+        return "compiled" if x.device.type == "cpu" or self.gradient in ("truncated_forward", "rtrl") else "loop"
 
-        Returns:
-            Outputs (T, B, K) and the state after the last step.
-
-        Raises:
-            ValueError: Shapes that do not fit.
-        """
-        t = self.topology
-        if x.dim() != 3 or x.shape[2] != t.inputs:
-            raise ValueError(f"x must have shape (T, B, {t.inputs}), got {tuple(x.shape)}")
-        state = self.initial_state(x.shape[1]) if state is None else state
-        if state.y.shape != (x.shape[1], t.units) or state.s.shape != (x.shape[1], t.cells):
-            shapes = tuple(state.y.shape), tuple(state.s.shape)
-            raise ValueError(f"state must be of this network and {x.shape[1]} rows, got shapes {shapes}")
-        if resets is not None and resets.shape != x.shape[:2]:
-            raise ValueError(f"resets must have shape {tuple(x.shape[:2])}, got {tuple(resets.shape)}")
+    def _loop(self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
         outputs = []
-        for step in range(x.shape[0]):
+        for t in range(len(x)):
             if resets is not None:
-                keep = (~resets[step]).to(x.dtype)[:, None]  # (B, 1)
-                state = LstmState(*(part * keep for part in state))
-            y, state = self.step(x[step], state)
+                state = loop.at_rest(state, resets[t])
+            y, state = loop.step(self.topology, w, self.output_weights, x[t], state, self.gradient == "truncated")
             outputs.append(y)
         return torch.stack(outputs), state
 
-    def step(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
-        """One step without a reset: x (B, I) to outputs (B, K) and the next state."""
-        t, w, columns, rows = (
-            self.topology,
-            self.hidden_weights * self.mask,
-            self.topology.columns,
-            self.topology.rows,
-        )
-        recurrent = LstmState(*(part.detach() for part in state)) if self.truncated else state
-        one = x.new_ones(x.shape[0], 1)
-        gates = slice(columns["input_gate"].start, columns["output_gate"].stop)
-        sources = {
-            "input": x,
-            "hidden": recurrent.y[:, columns["hidden"]],
-            "gates": recurrent.y[:, gates],
-            "cells": recurrent.y_cells,
-            "bias": one,
-            "state_tm1": recurrent.s,
-        }
-        seen = [source for name, source in sources.items() if rows[name].stop > rows[name].start]
-        net = torch.cat(seen, dim=1) @ w[: rows["state_t"].start]  # (B, U)
+    def _windows(
+        self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None, depth: int
+    ) -> tuple[Tensor, LstmState]:
+        """Each step's output from an unroll of its own, over ``depth`` steps from the state that was there."""
+        states, outputs = [LstmState(*(part.detach() for part in state))], []
+        for t in range(len(x)):
+            start = max(0, t + 1 - depth)
+            window = None if resets is None else resets[start : t + 1]
+            ys, state = self._loop(w, x[start : t + 1], states[start], window)
+            outputs.append(ys[-1])
+            states.append(LstmState(*(part.detach() for part in state)))
+        return torch.stack(outputs), state
 
-        def gate(name: str, net: Tensor) -> Tensor:
-            """A gate's activation for every cell, (B, C); 1 if there is none."""
-            if not getattr(t, name):
-                return torch.ones_like(state.s)
-            return torch.sigmoid(net[:, columns[name]])[:, self.block_of_cell]
+    def _fused(self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
+        """All steps but the last by the fused kernel, which keeps no gates; that one by itself, for the state."""
+        t, w_out = self.topology, self.output_weights
+        y_cells, s, before, ys = state.y_cells, state.s, x[:-1], []
+        if len(before):
+            linear = t.output_rows["input"].stop == 0  # and then it is cheaper to read out inside
+            read_out = (lambda ys: loop.outputs(t, w_out, ys[..., :0], ys[..., :0], ys)) if linear else None
+            w_ih, w_hh, bias = (part.T for part in torch_layout(t, w))
+            starts = None if resets is None else resets[:-1]
+            first, y_cells, s = fused_lstm(before, y_cells, s, starts, w_ih, w_hh, bias[:, 0], read_out)
+            ys = [first if linear else loop.outputs(t, w_out, before, before[..., :0], first)]
+        if resets is not None:
+            y_cells, s = (part.masked_fill(resets[-1, :, None], 0.0) for part in (y_cells, s))
+        state = standard_step(t, w, x[-1], y_cells, s)
+        ys.append(loop.outputs(t, w_out, x[-1:], x[-1:, :, :0], state.y_cells[None]))
+        return torch.cat(ys), state
 
-        hidden = squash(t.hidden_activation, net[:, columns["hidden"]])
-        g = squash(t.cell_input, net[:, columns["cells"]])
-        y_in, y_f = gate("input_gate", net), gate("forget_gate", net)
-        s = y_f * state.s + y_in * g  # (B, C)
-        if rows["state_t"].stop > rows["state_t"].start:  # the output gates' peepholes
-            net = net + (s.detach() if self.truncated else s) @ w[rows["state_t"]]
-        y_cells = gate("output_gate", net) * squash(t.cell_output, s)
-        y = torch.cat([hidden, torch.sigmoid(net[:, gates]), g], dim=1)
-        seen = {"input": x, "hidden": hidden, "cells": y_cells, "bias": one}  # type: ignore[assignment]
-        u = torch.cat([seen[name] for name, row in t.output_rows.items() if row.stop > row.start], dim=1)  # type: ignore[call-overload]
-        return squash(t.output_activation, u @ self.output_weights), LstmState(y, s, y_cells)
+
+def standard_step(topology: Topology, w: Tensor, x: Tensor, y_cells: Tensor, s: Tensor) -> LstmState:
+    """One step of the standard cell: w (M, 4C), x (B, I), cell outputs and states (B, C) to the next state."""
+    rows, columns = topology.rows, topology.columns
+    net = torch.addmm(torch.addmm(w[rows["bias"]], x, w[rows["input"]]), y_cells, w[rows["cells"]])  # (B, 4C)
+    gates, g = torch.sigmoid(net[:, : columns["cells"].start]), torch.tanh(net[:, columns["cells"]])
+    y_in, y_f, y_out = gates.chunk(3, dim=1)
+    s = torch.addcmul(y_f * s, y_in, g)
+    return LstmState(torch.cat([gates, g], dim=1), s, y_out * torch.tanh(s))
+
+
+def torch_layout(topology: Topology, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The standard cell's weights (M, U) as (I, 4C), (C, 4C) and (1, 4C), gates in the order of `torch.nn.LSTM`."""
+    columns = topology.columns
+    order = [w[:, columns[name]] for name in ("input_gate", "forget_gate", "cells", "output_gate")]
+    ordered = torch.cat(order, dim=1)
+    return tuple(ordered[topology.rows[name]] for name in ("input", "cells", "bias"))  # type: ignore[return-value]

@@ -1,11 +1,16 @@
-"""What a learner asks of whatever approximates its Advantage values, one step at a time, for n streams.
+"""What a learner asks of whatever approximates its values, one step at a time, for n streams.
 
-An approximator is a NamedTuple of arrays with ``outputs`` (n, K); its kernels register with these five functions, which
+An approximator is a NamedTuple of arrays with ``outputs`` (n, K); its kernels register with these functions, which
 compiled code then calls by the class of their first argument:
 
     lstm.py     a `Topology`, its truncated gradient carried forward: the work horse
     bptt.py     a `Topology`, its complete gradient: errors carried back through time at every step
+    rtrl.py     a `Topology`, its complete gradient: all derivatives carried forward
+    foreign.py  any Torch module of `lstm_rl.nn`'s interface, asked through Python
     table.py    a table over boxes of observations, with memory bits that actions switch (Peshkin et al. 1999)
+
+Reinforcement learning asks for `sweep` after each `forward`, supervised learning for `blame`, or `carry` at a step
+without a target.
 """
 
 from typing import Any, NamedTuple
@@ -42,7 +47,7 @@ def move(approximator: Any, i: int, k: int) -> int:
 
 @by_class
 def step(approximator: Any, i: int, by: Step) -> None:
-    """Step all weights along the traces of stream ``i``, and nothing else."""
+    """Step all weights along the traces of stream ``i``, which are over: nothing of them is left."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 
@@ -53,4 +58,16 @@ def sweep(approximator: Any, i: int, k: int, by: Step, decay: float) -> None:
     One pass over the weights does both, for speed: the gradient is that of the step that `forward` made last, with the
     output weights as they are after the step.
     """
+    raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@by_class
+def blame(approximator: Any, i: int, errors: Any) -> None:
+    """E <- e + sum_k errors[k] d outputs[k] / dw, of the step that `forward` made last; ``errors`` (K,) are used up."""
+    raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@by_class
+def carry(approximator: Any, i: int) -> None:
+    """`blame` without an error: only carry on what later errors need of the step that `forward` made last."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_rl.streaming import network
-from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
+from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
 from lstm_rl.streaming.network import (
     Coefficients,
     Net,
@@ -20,7 +20,16 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import add_column, step_all, step_hidden, step_hidden_rms, step_weights
+from lstm_rl.streaming.traces import (
+    add_gradient,
+    blame_output,
+    blame_outputs,
+    carry_partials,
+    step_all,
+    step_hidden,
+    step_hidden_rms,
+    step_weights,
+)
 from lstm_rl.topology import Topology
 
 
@@ -32,7 +41,7 @@ class Lstm(NamedTuple):
     streams: Streams
     outputs: Numbers  # (n, K), those of the streams
     scratch: Coefficients
-    q: Numbers  # (V,) scratch: the executed output's column of weights
+    q: Numbers  # (V,) scratch: derivative of the error by the sources of the outputs
 
 
 def make_lstm(topology: Topology, weights: Weights, n: int, dtype: Any) -> Lstm:
@@ -68,12 +77,25 @@ def _sweep(approximator: Lstm, i: int, k: int, by: Step, decay: float) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
     q, scratch, number = approximator.q, approximator.scratch, weights.hidden.dtype.type
     step_weights(weights.output, weights.output_square, streams.output_traces[i], by, decay)
-    add_column(streams.output_traces[i], streams.u[i], k)
-    for m in range(q.shape[0]):
-        q[m] = weights.output[m, k]
+    blame_output(net, weights, streams, i, k, q)
     coefficients(net, streams, i, q, scratch)
     if by.normalised:
         alpha, error, rms_decay = number(by.alpha), number(by.error), number(by.rms_decay)
         step_hidden_rms(net, weights, streams, i, scratch, error, alpha, rms_decay, number(decay))
     else:
         step_hidden(net, weights, streams, i, scratch, number(by.alpha * by.error), number(decay))
+
+
+@blame.register(Lstm)
+def _blame(approximator: Lstm, i: int, errors: Any) -> None:
+    net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
+    blame_outputs(net, approximator.weights, streams, i, errors, approximator.q)
+    coefficients(net, streams, i, approximator.q, scratch)
+    carry_partials(net, streams, i, scratch)
+    add_gradient(net, streams.partials[i], scratch, streams.traces[i])
+
+
+@carry.register(Lstm)
+def _carry(approximator: Lstm, i: int) -> None:
+    coefficients(approximator.net, approximator.streams, i, approximator.q, approximator.scratch)  # a and b count
+    carry_partials(approximator.net, approximator.streams, i, approximator.scratch)

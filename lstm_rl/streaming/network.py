@@ -67,6 +67,7 @@ class Net(NamedTuple):
     f: Squashing
     g: Squashing
     h: Squashing
+    f_k: Squashing
 
 
 class Weights(NamedTuple):
@@ -134,14 +135,16 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         f=SQUASHINGS[t.hidden_activation],
         g=SQUASHINGS[t.cell_input],
         h=SQUASHINGS[t.cell_output],
+        f_k=SQUASHINGS[t.output_activation],
     )
 
 
-def make_streams(topology: Topology, n: int, dtype: Any = np.float32) -> Streams:
-    """N streams at rest: all states, partials and traces 0."""
+def make_streams(topology: Topology, n: int, dtype: Any = np.float32, derivatives: bool = True) -> Streams:
+    """N streams at rest: all states, partials and traces 0; without room for the latter two if no ``derivatives``."""
     t = topology
     m, u, c, v, k, slots = t.sources, t.units, t.cells, t.output_sources, t.outputs, max((1, *t.blocks))
-    shapes = [(m,), (u,), (c,), (c,), (c,), (c,), (v,), (k,), (slots, m, u), (m, u), (v, k)]
+    shapes: list[tuple[int, ...]] = [(m,), (u,), (c,), (c,), (c,), (c,), (v,), (k,)]
+    shapes += [(slots, m, u), (m, u), (v, k)] if derivatives else [(0, 0, 0), (0, 0), (0, 0)]
     return Streams(*(np.zeros((n, *shape), dtype) for shape in shapes))
 
 
@@ -164,12 +167,13 @@ def reset(streams: Streams, i: int) -> None:
 
 @kernel
 def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
-    """Net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise."""
+    """Net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise. Symbols are mostly 0."""
     m = start
     while m + 3 < stop:
         z0, z1, z2, z3 = z[m], z[m + 1], z[m + 2], z[m + 3]
-        for i in range(w.shape[1]):
-            net[i] += (z0 * w[m, i] + z1 * w[m + 1, i]) + (z2 * w[m + 2, i] + z3 * w[m + 3, i])
+        if z0 != 0.0 or z1 != 0.0 or z2 != 0.0 or z3 != 0.0:
+            for i in range(w.shape[1]):
+                net[i] += (z0 * w[m, i] + z1 * w[m + 1, i]) + (z2 * w[m + 2, i] + z3 * w[m + 3, i])
         m += 4
     while m < stop:
         z0 = z[m]
@@ -208,10 +212,18 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         z[net.row_state_tm1 + m] = s[m]
 
     y[:] = 0.0
-    add_rows(w.hidden, z, 0, net.row_state_t, y)
+    add_rows(w.hidden, z, 0, net.row_state_tm1, y)
     cells = s.shape[0]
+    if net.row_states_tm1 > 0:  # peepholes of input and forget gates
+        for v in range(cells):
+            if net.has_input_gate:
+                gate = net.input_gate + net.block_of_cell[v]
+                y[gate] += s[v] * w.hidden[net.row_state_tm1 + v, gate]
+            if net.has_forget_gate:
+                gate = net.forget_gate + net.block_of_cell[v]
+                y[gate] += s[v] * w.hidden[net.row_state_tm1 + v, gate]
     _squash_units(net, y, 0, y.shape[0] if net.row_states_t == 0 else net.output_gate)
-    if net.row_states_t > 0:  # peepholes: output gates wait for s(t)
+    if net.row_states_t > 0:  # their output gates wait for s(t)
         _squash_units(net, y, net.cells, y.shape[0])
     for v in range(cells):
         block = net.block_of_cell[v]
@@ -221,10 +233,10 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         s[v] = y_f * s[v] + y_in * y[net.cells + v]
         h[v] = squash(net.h, s[v])
     if net.row_states_t > 0:
-        for m in range(net.row_states_t):
-            z[net.row_state_t + m] = s[m]
-            for gate in range(net.output_gate, net.cells):
-                y[gate] += s[m] * w.hidden[net.row_state_t + m, gate]
+        for v in range(cells):
+            gate = net.output_gate + net.block_of_cell[v]
+            z[net.row_state_t + v] = s[v]
+            y[gate] += s[v] * w.hidden[net.row_state_t + v, gate]
         _squash_units(net, y, net.output_gate, net.cells)
     for v in range(cells):
         y_out = y[net.output_gate + net.block_of_cell[v]] if net.has_output_gate else 1.0
@@ -245,13 +257,16 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         u[m] = 1.0
     outputs[:] = 0.0
     add_rows(w.output, u, 0, u.shape[0], outputs)
+    if net.f_k.gain != 0.0:
+        for k in range(outputs.shape[0]):
+            outputs[k] = squash(net.f_k, outputs[k])
 
 
 @kernel
 def coefficients(net: Net, streams: Streams, i: int, q: Any, to: Coefficients) -> None:
     """Fill a, b and c of stream ``i``'s present step (table above); ``q`` (V,): derivative of the error by u.
 
-    In Advantage learning the error is one output, so q is that output's column of weights.
+    In Advantage learning the error is one output, so q is that output's column of weights, times its slope f'_k.
     """
     y, s_tm1, h = streams.y[i], streams.s_tm1[i], streams.h[i]
     a, b, c = (

@@ -16,6 +16,7 @@ import numpy as np
 from lstm_rl.compiled import kernel
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights
+from lstm_rl.streaming.squashing import slope
 
 EPSILON = 1e-8
 
@@ -135,7 +136,52 @@ def step_all(w: Weights, streams: Streams, i: int, by: Step) -> None:
 
 
 @kernel
-def add_column(traces: Any, u: Any, k: int) -> None:
-    """Add output ``k``'s gradient by its own weights, which is u (V,), to traces (V, K)."""
+def blame_output(net: Net, w: Weights, streams: Streams, i: int, k: int, q: Any) -> None:
+    """Add output ``k``'s gradient by its own weights to the traces; leave that by its sources in q (V,)."""
+    u, traces = streams.u[i], streams.output_traces[i]
+    rate = w.output.dtype.type(slope(net.f_k, streams.outputs[i, k]))
     for m in range(u.shape[0]):
-        traces[m, k] += u[m]
+        traces[m, k] += rate * u[m]
+        q[m] = rate * w.output[m, k]
+
+
+@kernel
+def blame_outputs(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
+    """The same for sum_k errors[k] outputs[k]; ``errors`` (K,) are left as those of the outputs' net inputs."""
+    u, traces = streams.u[i], streams.output_traces[i]
+    for k in range(errors.shape[0]):
+        errors[k] *= slope(net.f_k, streams.outputs[i, k])
+    for m in range(u.shape[0]):
+        if u[m] != 0.0:  # most inputs of a symbol are 0
+            for k in range(errors.shape[0]):
+                traces[m, k] += errors[k] * u[m]
+    for m in range(net.out_inputs, u.shape[0]):  # inputs take no blame
+        q[m] = 0.0
+        for k in range(errors.shape[0]):
+            q[m] += errors[k] * w.output[m, k]
+
+
+@kernel
+def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients) -> None:
+    """D <- a D + b z and nothing else."""
+    z, partials = streams.z[i], streams.partials[i]
+    for v in range(partials.shape[0]):
+        a, b = to.a[v], to.b[v]
+        for m in range(z.shape[0]):
+            z_m = z[m]
+            for j in range(a.shape[0]):
+                partials[v, m, j] = a[j] * partials[v, m, j] + b[j] * z_m
+
+
+@kernel
+def add_gradient(net: Net, partials: Any, to: Coefficients, traces: Any) -> None:
+    """E <- e + sum_v c_v D_v, of partials (S, M, U) that have been carried on; traces (M, U)."""
+    for v in range(partials.shape[0]):
+        c = to.c[v]
+        for m in range(traces.shape[0]):
+            for j in range(c.shape[0]):
+                traces[m, j] += c[j] * partials[v, m, j]
+    if net.masked:
+        for m in range(traces.shape[0]):
+            for j in range(traces.shape[1]):
+                traces[m, j] *= net.mask[m, j]

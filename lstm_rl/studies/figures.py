@@ -74,6 +74,27 @@ def bars(names: Sequence[str], shares: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+def success_matrix(shares: Mapping[tuple[str, int], float], axis: str, title: str) -> Figure:
+    """Share of successful runs (0 .. 1) of each (name, number) as a coloured table: a row per name.
+
+    Args:
+        shares: Of each pair; all names have all numbers.
+        axis: What the numbers are.
+        title: What the shares are.
+    """
+    names, numbers = list(dict.fromkeys(name for name, _ in shares)), sorted({number for _, number in shares})
+    values = np.array([[shares[name, number] for number in numbers] for name in names]) * 100
+    figure = Figure(figsize=(3.4 + 0.8 * len(numbers), 1.2 + 0.38 * len(names)), dpi=100, layout="constrained")
+    panel = figure.subplots()
+    panel.imshow(values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        panel.text(column, row, f"{value:.0f}", ha="center", va="center", color="black" if value > 60 else "white")
+    panel.set_xticks(range(len(numbers)), [str(number) for number in numbers])
+    panel.set_yticks(range(len(names)), names)
+    panel.set(xlabel=axis, title=title)
+    return figure
+
+
 def balance(rows: Sequence[Row], limit: int) -> Figure:
     """Steps that each run's kept weights balance the pole in each mode, against the steps at which they were found."""
     figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")

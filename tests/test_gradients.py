@@ -1,4 +1,4 @@
-"""Errors carried back through time are Torch's gradient, for every kind of network, in float64."""
+"""Errors carried back, and derivatives carried forward, are Torch's gradient, for every kind of network, in float64."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.nn.lstm import LstmNetwork
+from lstm_rl.nn import LstmNetwork
 from lstm_rl.streaming.approximator import Step, forward, reset, sweep
 from lstm_rl.streaming.bptt import make_bptt
 from lstm_rl.streaming.network import Weights
+from lstm_rl.streaming.rtrl import make_rtrl
 from lstm_rl.topology import Topology
 
 T, K = 40, 1  # steps, the output whose gradient is looked at
@@ -29,6 +30,7 @@ TOPOLOGIES = {
     ),
     "no output gate": Topology(3, 2, blocks=(1, 2), output_gate=False, peepholes=True, **RANGES),
     "no input gate": Topology(3, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+    "squashed outputs": Topology(3, 2, hidden=2, blocks=(1, 2), output_activation="logistic", **RANGES),
     "no recurrent links": Topology(3, 2, blocks=(1, 1), cells_see=("input",), gates_see=("input",), **RANGES),
 }
 
@@ -49,11 +51,15 @@ def gradients(approximator: Any, x: Any, to: Any, outputs: Any) -> None:
                 outputs[t, k] = approximator.outputs[0, k]
 
 
-def streamed(topology: Topology, network: LstmNetwork, x: NDArray[Any], depth: int) -> tuple[NDArray[Any], ...]:
+def streamed(topology: Topology, network: LstmNetwork, x: NDArray[Any], depth: int | None) -> tuple[NDArray[Any], ...]:
+    """Gradients and outputs by errors carried back ``depth`` steps; None: by derivatives carried forward."""
     hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
     weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
     to, outputs = np.zeros((T, *hidden.shape)), np.zeros((T, topology.outputs))
-    gradients(make_bptt(topology, weights, 1, "float64", depth), x, to, outputs)
+    if depth is None:
+        gradients(make_rtrl(topology, weights, 1, "float64"), x, to, outputs)
+    else:
+        gradients(make_bptt(topology, weights, 1, "float64", depth), x, to, outputs)
     return to, outputs
 
 
@@ -76,7 +82,7 @@ def unrolled(network: LstmNetwork, x: NDArray[Any], depth: int) -> tuple[NDArray
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_bptt_is_the_gradient(name: str, depth: int) -> None:
     topology = TOPOLOGIES[name]
-    network = LstmNetwork(topology, 3, dtype=torch.float64)
+    network = LstmNetwork(topology, 3, execution="loop", dtype=torch.float64)
     x = np.random.default_rng(3).normal(size=(2, T, 3))
     got, outputs = streamed(topology, network, x, depth)
     expected, expected_outputs = unrolled(network, x[1], depth)
@@ -85,6 +91,17 @@ def test_bptt_is_the_gradient(name: str, depth: int) -> None:
     assert np.abs(expected).max() > 0.1
     if depth == 100:  # the far past counts: a shorter depth gives something else
         assert np.abs(streamed(topology, network, x, 3)[0] - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_rtrl_is_the_gradient(name: str) -> None:
+    topology = TOPOLOGIES[name]
+    network = LstmNetwork(topology, 3, execution="loop", dtype=torch.float64)
+    x = np.random.default_rng(3).normal(size=(2, T, 3))
+    got, outputs = streamed(topology, network, x, None)
+    expected, expected_outputs = unrolled(network, x[1], T)
+    np.testing.assert_allclose(outputs, expected_outputs, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
 
 
 def test_depth_is_checked() -> None:

@@ -1,0 +1,105 @@
+"""What every network here is: `y, state = net(x, state, resets)`, the state explicit, resets inside the unroll.
+
+Dimensions: T time, B batch, I inputs, K outputs. Time-major throughout. T = 1 acts, T = n learns. A state is a named
+tuple of tensors whose first dimension is B; at rest all of them are 0.
+"""
+
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+State = TypeVar("State", bound=tuple[Tensor, ...])
+
+
+class Network(Protocol):
+    """The one interface of `LstmNetwork`, `GruNetwork`, `SlstmNetwork`, and of anybody's module that joins them."""
+
+    @property
+    def inputs(self) -> int:
+        """I >= 1."""
+
+    @property
+    def outputs(self) -> int:
+        """K >= 1."""
+
+    def initial_state(self, batch: int) -> Any:
+        """The state of ``batch`` rows at rest, all zeros."""
+
+    def __call__(self, x: Tensor, state: Any = None, resets: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Unroll over T steps.
+
+        Args:
+            x: (T, B, I), finite.
+            state: Before the first step; ``None``: at rest.
+            resets: (T, B) bool, true where the state is put to rest before the step; ``None``: nowhere.
+
+        Returns:
+            Outputs (T, B, K) and the state after the last step.
+
+        Raises:
+            ValueError: An argument does not fit; the message names it.
+        """
+
+    def named(self, state: Any) -> dict[str, Tensor]:
+        """The activations in a state by name, each (B, n), for people: gates, cell states, outputs of units."""
+
+
+def check_arguments(x: Tensor, state: State | None, resets: Tensor | None, inputs: int, rest: State) -> State:
+    """Check the arguments of an unroll; return the state to begin with.
+
+    Args:
+        x: As in `Network`.
+        state: As in `Network`.
+        resets: As in `Network`.
+        inputs: I of the network.
+        rest: Its state of one row at rest.
+
+    Raises:
+        ValueError: An argument does not fit, or is not finite.
+    """
+    if x.dim() != 3 or x.shape[2] != inputs or 0 in x.shape:
+        raise ValueError(f"x must have shape (T, B, {inputs}) with T and B >= 1, got {tuple(x.shape)}")
+    if x.dtype != rest[0].dtype:
+        raise ValueError(f"x must be of the network's type {rest[0].dtype}, got {x.dtype}")
+    if not _finite(x):
+        raise ValueError(f"x must be finite numbers, got NaN or infinity at (t, b, i) = {_first_odd(x)}")
+    batch = x.shape[1]
+    if resets is not None and (resets.shape != x.shape[:2] or resets.dtype != torch.bool):
+        raise ValueError(
+            f"resets must be bool of shape {tuple(x.shape[:2])}, got {resets.dtype} of shape {tuple(resets.shape)}"
+        )
+    if state is None:
+        return _rows(rest, batch)
+    shapes = [(batch, part.shape[1]) for part in rest]
+    if type(state) is not type(rest) or [tuple(part.shape) for part in state] != shapes:
+        got = [tuple(part.shape) for part in state] if isinstance(state, tuple) else ""
+        raise ValueError(
+            f"state must be a {type(rest).__name__} of shapes {shapes}, that is, of this network and of as many rows "
+            f"as x, got {type(state).__name__} {got}"
+        )
+    for name, part in zip(_names(rest), state, strict=True):
+        if not _finite(part):
+            raise ValueError(f"state must be finite numbers, got NaN or infinity in its part {name}")
+    return state
+
+
+def _rows(rest: State, batch: int) -> State:
+    parts = (part.new_zeros(batch, part.shape[1]) for part in rest)
+    return type(rest)(*parts)
+
+
+def _names(state: tuple[Tensor, ...]) -> tuple[str, ...]:
+    names: tuple[str, ...] = getattr(state, "_fields", tuple(map(str, range(len(state)))))
+    return names
+
+
+def _finite(v: Tensor) -> bool:
+    """Whether all numbers are finite; one sum tells in all but the rarest cases."""
+    v = v.detach()
+    return bool(torch.isfinite(v.sum())) or bool(torch.isfinite(v).all())
+
+
+def _first_odd(x: Tensor) -> tuple[int, ...]:
+    first = torch.nonzero(~torch.isfinite(x))[0]
+    return tuple(int(index) for index in first)

@@ -1,0 +1,131 @@
+"""Any network of `lstm_rl.nn.network` as an approximator: autograd through the last steps of each stream.
+
+The gradient of a step is that of an unroll over the last T inputs, with the weights as they are now, from the state
+that was there then. Reference speed: Torch takes near a millisecond for what the kernels of `lstm_rl.streaming` do in
+one microsecond; but whatever has the interface of `lstm_rl.nn.network` learns by the same rules.
+
+Dimensions: n streams, T steps that errors are carried back at most, P weights, I inputs, K outputs.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
+
+from lstm_rl.streaming.approximator import Step
+
+EPSILON = 1e-8
+
+
+class FlatWeights(NamedTuple):
+    """All weights of a network, and the running mean squares that normalised steps divide by."""
+
+    values: NDArray[Any]  # (P,)
+    square: NDArray[Any]  # (P,)
+
+
+def flat(network: nn.Module) -> NDArray[Any]:
+    """A copy of all parameters, one after the other, (P,)."""
+    vector: NDArray[Any] = parameters_to_vector(network.parameters()).detach().numpy()
+    return vector
+
+
+class TorchStreams:
+    """n streams through one network; `lstm_rl.streaming.foreign.Pythonic` says what each method does.
+
+    Args:
+        network: A module with the interface `lstm_rl.nn.network.Network`; its parameters become views of ``weights``.
+        weights: Live elsewhere.
+        n: Streams.
+        depth: T >= 1.
+    """
+
+    def __init__(self, network: Any, weights: FlatWeights, n: int, depth: int) -> None:
+        self.network = network
+        self.weights, self.parameters = weights, list(network.parameters())
+        start = 0
+        for parameter in self.parameters:
+            view = torch.from_numpy(weights.values[start : start + parameter.numel()])
+            parameter.data = view.view(parameter.shape)
+            start += parameter.numel()
+        rest, dtype = self.network.initial_state(1), weights.values.dtype
+        self._kind = type(rest)
+        sizes = [part.shape[1] for part in rest]
+        self.state = tuple(np.zeros((n, size), dtype) for size in sizes)
+        self.past_states = tuple(np.zeros((n, depth, size), dtype) for size in sizes)  # before each of the last T steps
+        self.past_inputs = np.zeros((n, depth, self.network.inputs), dtype)
+        self.age = np.zeros(n, np.int64)  # steps of this episode so far
+        self.traces = np.zeros((n, len(weights.values)), dtype)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that learning carries from step to step, by name."""
+        named: dict[str, NDArray[Any]] = {"past_inputs": self.past_inputs, "age": self.age, "traces": self.traces}
+        for p, (state, past) in enumerate(zip(self.state, self.past_states, strict=True)):
+            named |= {f"state_{p}": state, f"past_state_{p}": past}
+        return named
+
+    def forward(self, i: int, x: NDArray[np.float64]) -> NDArray[Any]:
+        """Outputs (K,) for x (I,)."""
+        at = self.age[i] % self.past_inputs.shape[1]
+        self.past_inputs[i, at] = x
+        for state, past in zip(self.state, self.past_states, strict=True):
+            past[i, at] = state[i]
+        self.age[i] += 1
+        with torch.no_grad():
+            y, after = self.network(*self._window(i, 1))
+        for state, part in zip(self.state, after, strict=True):
+            state[i] = part[0].numpy()
+        outputs: NDArray[Any] = y[0, 0].numpy()
+        return outputs
+
+    def reset(self, i: int) -> None:
+        """Put stream ``i`` to rest."""
+        for state in self.state:
+            state[i] = 0.0
+        self.age[i] = 0
+        self.traces[i] = 0.0
+
+    def step(self, i: int, by: Step) -> None:
+        """Step all weights along the traces of stream ``i``, which are over."""
+        self._step(self.traces[i], by)
+        self.traces[i] = 0.0
+
+    def sweep(self, i: int, k: int, by: Step, decay: float) -> None:
+        """Step all weights, then decay the traces and add output ``k``'s gradient."""
+        self._step(self.traces[i], by)
+        self.traces[i] *= decay
+        errors = np.zeros(self.network.outputs)
+        errors[k] = 1.0
+        self.blame(i, errors)
+
+    def blame(self, i: int, errors: NDArray[np.float64]) -> None:
+        """Add the gradient of errors (K,) times outputs to the traces."""
+        depth = self.past_inputs.shape[1]
+        y, _ = self.network(*self._window(i, min(int(self.age[i]), depth)))
+        loss = y[-1, 0] @ torch.from_numpy(errors).to(y.dtype)
+        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        self.traces[i] += torch.cat([gradient.flatten() for gradient in gradients]).numpy()
+
+    def carry(self, i: int) -> None:
+        """Nothing: `forward` keeps all that is needed."""
+
+    def _window(self, i: int, steps: int) -> tuple[Tensor, Any]:
+        """The last inputs (steps, 1, I), and the state (1, ...) before them."""
+        order = (self.age[i] - np.arange(steps, 0, -1)) % self.past_inputs.shape[1]
+        x = torch.from_numpy(self.past_inputs[i, order])[:, None]
+        state = self._kind(*(torch.from_numpy(past[i, order[:1]]) for past in self.past_states))
+        return x, state
+
+    def _step(self, e: NDArray[Any], by: Step) -> None:
+        """As in `lstm_rl.streaming.traces`: plain, or divided by the running RMS of error x trace."""
+        w, square = self.weights
+        if by.normalised:
+            g = by.error * e
+            square *= by.rms_decay
+            square += (1.0 - by.rms_decay) * g * g
+            w += by.alpha * g / (np.sqrt(square) + EPSILON)
+        else:
+            w += by.alpha * by.error * e

@@ -1,0 +1,174 @@
+"""An approximator that lives in Python: compiled loops call back for each of its steps.
+
+So one learning rule serves networks that have no kernels here, as Torch modules (`lstm_rl.nn.streams`). A call back
+costs some microseconds, little beside what Torch does in it. Exceptions cannot pass through compiled code: the first is
+kept, later calls do nothing, and `executed`, around the compiled function, raises it.
+
+Dimensions: n streams, I inputs, K outputs.
+"""
+
+import ctypes
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import rule_type
+from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
+
+FORWARD, RESET, STEP, SWEEP, BLAME, CARRY = range(6)
+K, NORMALISED, ALPHA, ERROR, RMS_DECAY, DECAY = range(6)  # arguments in `Foreign.arguments`
+
+_, _at_address = rule_type(types.void(types.int64, types.int64))
+_Callback = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+
+
+class Pythonic(Protocol):
+    """What the Python side does; see `lstm_rl.streaming.approximator` for each."""
+
+    def forward(self, i: int, x: NDArray[np.float64]) -> NDArray[Any]:
+        """Return outputs (K,) for x (I,)."""
+
+    def reset(self, i: int) -> None:
+        """Put stream ``i`` to rest."""
+
+    def step(self, i: int, by: Step) -> None:
+        """Step all weights; the traces are over."""
+
+    def sweep(self, i: int, k: int, by: Step, decay: float) -> None:
+        """Step all weights, then decay the traces and add output ``k``'s gradient."""
+
+    def blame(self, i: int, errors: NDArray[np.float64]) -> None:
+        """Add the gradient of errors (K,) times outputs to the traces."""
+
+    def carry(self, i: int) -> None:
+        """Carry on without an error."""
+
+
+class Foreign(NamedTuple):
+    """n streams through something in Python."""
+
+    outputs: NDArray[Any]  # (n, K)
+    x: NDArray[np.float64]  # (I,) the input that is handed over
+    arguments: NDArray[np.float64]  # (6,) and the other arguments
+    errors: NDArray[np.float64]  # (K,)
+    address: NDArray[np.int64]  # (1,) of the function to call back; keeps its owner alive
+
+
+class _Callee:
+    """Owner of the function that compiled code calls, as long as the array of its address lives."""
+
+    def __init__(self, streams: Pythonic, n: int, inputs: int, outputs: int, dtype: Any) -> None:
+        self.streams, self.exception = streams, None
+        self.callback = _Callback(self._call)
+        self._address = np.array([ctypes.cast(self.callback, ctypes.c_void_p).value], np.int64)
+        self.__array_interface__ = self._address.__array_interface__  # arrays made of this object refer to it
+        self.record = (np.zeros((n, outputs), dtype), np.zeros(inputs), np.zeros(6), np.zeros(outputs))
+
+    exception: BaseException | None
+
+    def _call(self, what: int, i: int) -> None:
+        if self.exception is not None:
+            return
+        try:
+            self._do(what, i)
+        except BaseException as exception:  # raised again by `executed`
+            self.exception = exception
+
+    def _do(self, what: int, i: int) -> None:
+        outputs, x, arguments, errors = self.record
+        by = Step(bool(arguments[NORMALISED]), arguments[ALPHA], arguments[ERROR], arguments[RMS_DECAY])
+        if what == FORWARD:
+            outputs[i] = self.streams.forward(i, x)
+        elif what == RESET:
+            self.streams.reset(i)
+        elif what == STEP:
+            self.streams.step(i, by)
+        elif what == SWEEP:
+            self.streams.sweep(i, int(arguments[K]), by, float(arguments[DECAY]))
+        elif what == BLAME:
+            self.streams.blame(i, errors)
+        else:
+            self.streams.carry(i)
+
+
+def make_foreign(streams: Pythonic, n: int, inputs: int, outputs: int, dtype: Any) -> Foreign:
+    """N streams whose steps ``streams`` takes; it lives as long as the result."""
+    callee = _Callee(streams, n, inputs, outputs, dtype)
+    return Foreign(*callee.record, np.asarray(callee))
+
+
+def streams_of(approximator: Foreign) -> Any:
+    """The Python side."""
+    callee: Any = approximator.address.base
+    return callee.streams
+
+
+@contextmanager
+def executed(approximator: Any) -> Iterator[None]:
+    """Around compiled code that uses ``approximator``: raise what went wrong in Python, and interrupt only between."""
+    if not isinstance(approximator, Foreign):
+        yield
+        return
+    callee: Any = approximator.address.base
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        exception, callee.exception = callee.exception, None
+        if exception is not None:
+            raise exception
+
+
+@forward.register(Foreign)
+def _forward(approximator: Foreign, i: int, x: Any) -> None:
+    for m in range(x.shape[0]):
+        approximator.x[m] = x[m]
+    _at_address(approximator.address[0])(FORWARD, i)
+
+
+@reset.register(Foreign)
+def _reset(approximator: Foreign, i: int) -> None:
+    _at_address(approximator.address[0])(RESET, i)
+
+
+@move.register(Foreign)
+def _move(approximator: Foreign, i: int, k: int) -> int:
+    return k
+
+
+@step.register(Foreign)
+def _step(approximator: Foreign, i: int, by: Step) -> None:
+    approximator.arguments[NORMALISED] = 1.0 if by.normalised else 0.0
+    approximator.arguments[ALPHA] = by.alpha
+    approximator.arguments[ERROR] = by.error
+    approximator.arguments[RMS_DECAY] = by.rms_decay
+    _at_address(approximator.address[0])(STEP, i)
+
+
+@sweep.register(Foreign)
+def _sweep(approximator: Foreign, i: int, k: int, by: Step, decay: float) -> None:
+    approximator.arguments[K] = k
+    approximator.arguments[NORMALISED] = 1.0 if by.normalised else 0.0
+    approximator.arguments[ALPHA] = by.alpha
+    approximator.arguments[ERROR] = by.error
+    approximator.arguments[RMS_DECAY] = by.rms_decay
+    approximator.arguments[DECAY] = decay
+    _at_address(approximator.address[0])(SWEEP, i)
+
+
+@blame.register(Foreign)
+def _blame(approximator: Foreign, i: int, errors: Any) -> None:
+    for k in range(errors.shape[0]):
+        approximator.errors[k] = errors[k]
+    _at_address(approximator.address[0])(BLAME, i)
+
+
+@carry.register(Foreign)
+def _carry(approximator: Foreign, i: int) -> None:
+    _at_address(approximator.address[0])(CARRY, i)

@@ -1,0 +1,80 @@
+"""Supervised learning of sequences, one step at a time, with any approximator (see `approximator`), compiled.
+
+    w <- w + alpha sum_t sum_k (target_k - y_k) dy_k/dw        plain gradient descent on E = 1/2 sum (target - y)^2
+
+or RMS-normalised (`traces`). The weights change after each sequence, or after each step that has a target.
+
+Dimensions: S kinds of sequences, T steps, I inputs, K outputs, N sequences.
+"""
+
+from typing import Any
+
+from lstm_rl.compiled import compiled, kernel
+from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset, step
+
+
+@kernel
+def learn_sequence(
+    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any
+) -> tuple[float, float]:
+    """Learn one sequence from rest; return the largest absolute error of an output, and the sum of squared errors.
+
+    Args:
+        approximator: Its stream 0 is used; changed in place.
+        x: (T, I).
+        targets: (T, K).
+        has_target: (T,) bool.
+        by: A step of the weights, with error 1; alpha 0: nothing is learned.
+        each_step: Change the weights after each step that has a target instead of once, at the end.
+        errors: (K,) scratch.
+    """
+    largest, squares = 0.0, 0.0
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        if has_target[t]:
+            for k in range(errors.shape[0]):
+                errors[k] = targets[t, k] - approximator.outputs[0, k]
+                largest = max(largest, abs(errors[k]))
+                squares += errors[k] * errors[k]
+            if by.alpha > 0.0:
+                blame(approximator, 0, errors)
+                if each_step:
+                    step(approximator, 0, by)
+        elif by.alpha > 0.0:
+            carry(approximator, 0)
+    if by.alpha > 0.0 and not each_step:
+        step(approximator, 0, by)
+    return largest, squares
+
+
+@compiled
+def learn_sequences(
+    approximator: Any,
+    x: Any,
+    targets: Any,
+    has_target: Any,
+    order: Any,
+    by: Step,
+    each_step: bool,
+    errors: Any,
+    found: Any,
+) -> None:
+    """Learn N sequences, one after the other, out of S kinds.
+
+    Args:
+        approximator: As in `learn_sequence`.
+        x: (S, T, I).
+        targets: (S, T, K).
+        has_target: (T,) bool.
+        order: (N,) kind of each sequence.
+        by: As in `learn_sequence`.
+        each_step: As in `learn_sequence`.
+        errors: (K,) scratch.
+        found: (N, 2) becomes what `learn_sequence` returns for each.
+    """
+    for n in range(order.shape[0]):
+        kind = order[n]
+        largest, squares = learn_sequence(approximator, x[kind], targets[kind], has_target, by, each_step, errors)
+        found[n, 0] = largest
+        found[n, 1] = squares
