@@ -194,7 +194,7 @@ def networks() -> list[Row]:
             "<= 1.15",
             quote,
         ),
-        Row("the same, both with a read-out", best["standard"] / with_read_out, "x", "<= 1.15", quote_read_out),
+        Row("the same, both with a linear read-out", best["standard"] / with_read_out, "x", "", quote_read_out),
     ]
     for name in ("peephole", "1997"):
         compiled, loop = best[f"{name}, compiled"], best[f"{name}, loop"]

@@ -223,6 +223,18 @@ def test_carousel_keeps_its_error() -> None:
     assert torch.equal(gradient, cell_input.expand(1000, 1, 3))
 
 
+def test_changes_in_place_are_refused() -> None:
+    """What the backward pass needs must not have moved: Torch says so instead of a wrong gradient."""
+    for change in ("weights", "outputs"):
+        network = LstmNetwork(TOPOLOGIES["Elman, squashed outputs"], 3, execution="compiled", dtype=torch.float64)
+        y, _ = network(sequences()[0])
+        loss = y.sum()  # which needs no y itself
+        with torch.no_grad():
+            (network.output_weights if change == "weights" else y).mul_(2.0)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+
 def test_missing_weights_stay_missing() -> None:
     network = LstmNetwork(TOPOLOGIES["some weights cut"], 3, execution="compiled", dtype=torch.float64)
     everything(network)

@@ -61,16 +61,17 @@ def one_thread() -> Iterator[None]:
 
 def loop_lstm(
     x: Tensor, h: Tensor, c: Tensor, resets: Tensor | None, w_ih: Tensor, w_hh: Tensor, bias: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    ys = []
+) -> tuple[Tensor, ...]:
+    ys, before = [], h
     for t in range(len(x)):
         if resets is not None:
             h, c = (part * (~resets[t])[:, None] for part in (h, c))
+        before = h
         i, f, g, o = (x[t] @ w_ih.T + h @ w_hh.T + bias).chunk(4, dim=1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
         ys.append(h)
-    return torch.stack(ys), h, c
+    return torch.stack(ys), h, c, before
 
 
 def loop_gru(

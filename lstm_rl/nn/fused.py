@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lstm_rl.compiled import compiled
+
 OFF, ON = -1e4, 1e4  # logistic is 0 and 1 exactly in every floating-point type; float16 ends at 6.5e4
 
 
@@ -40,25 +42,43 @@ class Layout(NamedTuple):
         rows: Tensor = _Gather.apply(ys.flatten(0, 1), self)  # type: ignore[no-untyped-call]
         return rows.view(-1, *ys.shape[1:])
 
-    def last(self, ys: Tensor) -> Tensor:
-        """What of ``ys`` (S, B, N) stands in the places of last steps: (B, N)."""
-        return ys.flatten(0, 1).index_select(0, self.places[-ys.shape[1] :])
+    def last(self, ys: Tensor, back: int = 0) -> Tensor:
+        """What of ``ys`` (S, B, N) stands in the places of last steps, or of those ``back`` steps before: (B, N)."""
+        batch, end = ys.shape[1], len(self.places) - back * ys.shape[1]
+        return ys.flatten(0, 1).index_select(0, self.places[end - batch : end])
 
 
 def lay_out(resets: Tensor) -> Layout | None:
     """Give a dummy to each reset (T, B) after step 0; ``None`` if there is none."""
-    inside = resets.cpu().numpy().copy()
-    inside[0] = False
-    if not inside.any():
+    inside = resets[1:].cpu().numpy()
+    most = int(inside.sum(0, dtype=np.int64).max(initial=0))
+    if most == 0:
         return None
-    (length, batch), dummies = inside.shape, inside.cumsum(0)  # (T, B) up to and with step t
-    steps = np.arange(inside.size)
-    places = steps + batch * dummies.ravel()
-    hold = np.arange(length + dummies[-1].max())[:, None] >= length + dummies[-1]  # (S, B)
-    sources = (inside.size + hold).ravel()
-    sources[places] = steps
-    others = np.flatnonzero(sources >= inside.size)
+    (length, batch) = resets.shape
+    places, sources = np.empty(length * batch, np.int64), np.empty((length + most) * batch, np.int64)
+    others = np.empty(most * batch, np.int64)
+    _place(np.ascontiguousarray(inside), places, sources, others)
     return Layout(*(torch.from_numpy(index).to(resets.device) for index in (places, sources, others)))
+
+
+@compiled
+def _place(inside: Any, places: Any, sources: Any, others: Any) -> None:
+    """Fill a `Layout`, row after row; ``inside`` (T - 1, B) are the resets after step 0."""
+    batch, length, other = inside.shape[1], inside.shape[0] + 1, 0
+    for i in range(batch):
+        step = i  # of the kernel, where the next step of row i comes to stand
+        for t in range(length):
+            if t > 0 and inside[t - 1, i]:
+                sources[step] = length * batch
+                others[other] = step
+                step, other = step + batch, other + 1
+            sources[step] = t * batch + i
+            places[t * batch + i] = step
+            step += batch
+        while step < sources.shape[0]:
+            sources[step] = length * batch + 1
+            others[other] = step
+            step, other = step + batch, other + 1
 
 
 def fused_lstm(
@@ -70,7 +90,7 @@ def fused_lstm(
     w_hh: Tensor,
     bias: Tensor,
     read_out: Callable[[Tensor], Tensor] | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Unroll a layer of LSTM units with the equations, and weights in the order, of `torch.nn.LSTM`.
 
     i, f, o = logistic(w x + w_h h + b) each, g = tanh(w x + w_h h + b); c = f c + i g, h = o tanh(c).
@@ -88,12 +108,12 @@ def fused_lstm(
             Called from within, it makes resets cheaper: K numbers per step are put in order instead of H.
 
     Returns:
-        Outputs (T, B, H), or (T, B, K) after ``read_out``, and h and c after the last step; all differentiable by
-        everything but ``resets``.
+        Outputs (T, B, H), or (T, B, K) after ``read_out``; h and c after the last step; and h before it, as far as its
+        reset leaves it, which with x tells the gates of that step. All are differentiable by everything but ``resets``.
 
     Source: Gers, Schmidhuber and Cummins (2000), one cell per block, without peepholes.
     """
-    layout = None
+    layout, length = None, len(x)
     if resets is not None:
         h, c = (state.masked_fill(resets[0, :, None], 0.0) for state in (h, c))
         layout = lay_out(resets)
@@ -105,7 +125,12 @@ def fused_lstm(
         w_ih = torch.cat([w_ih, into_gates.repeat_interleave(c.shape[1], 0)], 1)  # (4 H, I + 2)
     weights = [w_ih, w_hh, bias, torch.zeros_like(bias)]
     ys, _, c_n = torch.lstm(x, (h[None], c[None]), weights, True, 1, 0.0, False, False, False)
-    return *_in_order(ys, layout, read_out), c_n[0]
+    if length > 1:
+        h = ys[-2] if layout is None else layout.last(ys, back=1)
+        if resets is not None:
+            h = h.masked_fill(resets[-1, :, None], 0.0)
+    outputs, h_n = _in_order(ys, layout, read_out)
+    return outputs, h_n, c_n[0], h
 
 
 def fused_gru(

@@ -84,7 +84,7 @@ class GruNetwork(nn.Module):
         self, x: Tensor, state: GruState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, GruState]:
         """Unroll over T steps; see `Network`."""
-        state = check_arguments(x, state, resets, self.inputs, self.initial_state(1))
+        state = check_arguments(self, x, state, resets)
         w_ih, w_hh, b_ih, b_hh = self.recurrent.parameters()
         outputs, y = fused_gru(x, state.y, resets, w_ih, w_hh, b_ih, b_hh, self.readout)
         return outputs, GruState(y)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from lstm_rl.topology import Squash, Topology
 
@@ -86,6 +87,8 @@ def step(
 
 def outputs(topology: Topology, w_out: Tensor, x: Tensor, hidden: Tensor, y_cells: Tensor) -> Tensor:
     """The output layer: x (..., I), hidden (..., H) and y_cells (..., C) to (..., K)."""
-    sources = {"input": x, "hidden": hidden, "cells": y_cells, "bias": x.new_ones(*x.shape[:-1], 1)}
-    seen = [sources[name] for name, row in topology.output_rows.items() if row.stop > row.start]
-    return squash(topology.output_activation, torch.cat(seen, dim=-1) @ w_out)
+    rows, sources = topology.output_rows, {"input": x, "hidden": hidden, "cells": y_cells}
+    seen = [source for name, source in sources.items() if rows[name].stop > rows[name].start]
+    u = x.new_empty(*x.shape[:-1], 0) if not seen else seen[0] if len(seen) == 1 else torch.cat(seen, dim=-1)
+    bias = w_out[rows["bias"]][0] if rows["bias"].stop > rows["bias"].start else None
+    return squash(topology.output_activation, linear(u, w_out[: rows["bias"].start].T, bias))

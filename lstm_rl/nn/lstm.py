@@ -104,7 +104,7 @@ class LstmNetwork(nn.Module):
         self, x: Tensor, state: LstmState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, LstmState]:
         """Unroll over T steps; see `lstm_rl.nn.network.Network`."""
-        state = check_arguments(x, state, resets, self.inputs, self.initial_state(1))
+        state = check_arguments(self, x, state, resets)
         w, w_out = self.hidden_weights * self.mask, self.output_weights
         execution = self.execution or self._fastest(x)
         if execution == "fused":
@@ -148,36 +148,29 @@ class LstmNetwork(nn.Module):
         return torch.stack(outputs), state
 
     def _fused(self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
-        """All steps but the last by the fused kernel, which keeps no gates; that one by itself, for the state."""
-        t, w_out = self.topology, self.output_weights
-        y_cells, s, before, ys = state.y_cells, state.s, x[:-1], []
-        if len(before):
-            linear = t.output_rows["input"].stop == 0  # and then it is cheaper to read out inside
-            read_out = (lambda ys: loop.outputs(t, w_out, ys[..., :0], ys[..., :0], ys)) if linear else None
-            w_ih, w_hh, bias = (part.T for part in torch_layout(t, w))
-            starts = None if resets is None else resets[:-1]
-            first, y_cells, s = fused_lstm(before, y_cells, s, starts, w_ih, w_hh, bias[:, 0], read_out)
-            ys = [first if linear else loop.outputs(t, w_out, before, before[..., :0], first)]
-        if resets is not None:
-            y_cells, s = (part.masked_fill(resets[-1, :, None], 0.0) for part in (y_cells, s))
-        state = standard_step(t, w, x[-1], y_cells, s)
-        ys.append(loop.outputs(t, w_out, x[-1:], x[-1:, :, :0], state.y_cells[None]))
-        return torch.cat(ys), state
+        t, w_out, cells_only = self.topology, self.output_weights, self.topology.output_rows["input"].stop == 0
 
+        def read_out(ys: Tensor) -> Tensor:
+            return loop.outputs(t, w_out, ys[..., :0], ys[..., :0], ys)
 
-def standard_step(topology: Topology, w: Tensor, x: Tensor, y_cells: Tensor, s: Tensor) -> LstmState:
-    """One step of the standard cell: w (M, 4C), x (B, I), cell outputs and states (B, C) to the next state."""
-    rows, columns = topology.rows, topology.columns
-    net = torch.addmm(torch.addmm(w[rows["bias"]], x, w[rows["input"]]), y_cells, w[rows["cells"]])  # (B, 4C)
-    gates, g = torch.sigmoid(net[:, : columns["cells"].start]), torch.tanh(net[:, columns["cells"]])
-    y_in, y_f, y_out = gates.chunk(3, dim=1)
-    s = torch.addcmul(y_f * s, y_in, g)
-    return LstmState(torch.cat([gates, g], dim=1), s, y_out * torch.tanh(s))
+        w_ih, w_hh, bias = torch_layout(t, w)
+        weights = w_ih.T, w_hh.T, bias[0]
+        inside = read_out if cells_only else None  # there it is cheaper
+        ys, y_cells, s, before = fused_lstm(x, state.y_cells, state.s, resets, *weights, inside)
+        outputs = ys if cells_only else loop.outputs(t, w_out, x, x[..., :0], ys)
+        net = torch.addmm(torch.addmm(bias, x[-1], w_ih), before, w_hh)  # (B, 4C) of the last step
+        i, f, g, o = net.chunk(4, dim=1)
+        y = torch.cat([torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)], dim=1)
+        return outputs, LstmState(y, s, y_cells)
 
 
 def torch_layout(topology: Topology, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The standard cell's weights (M, U) as (I, 4C), (C, 4C) and (1, 4C), gates in the order of `torch.nn.LSTM`."""
-    columns = topology.columns
-    order = [w[:, columns[name]] for name in ("input_gate", "forget_gate", "cells", "output_gate")]
-    ordered = torch.cat(order, dim=1)
-    return tuple(ordered[topology.rows[name]] for name in ("input", "cells", "bias"))  # type: ignore[return-value]
+    """The standard cell's weights (M, U) as (I, 4C), (C, 4C) and (1, 4C), units in the order of `torch.nn.LSTM`.
+
+    By splits, whose gradients are cheaper than those of slices: w's rows are inputs, cells and bias, its columns input,
+    forget and output gates and cells.
+    """
+    y_in, y_f, y_out, g = w.chunk(4, dim=1)
+    ordered = torch.cat([y_in, y_f, g, y_out], dim=1)
+    w_ih, w_hh, bias = ordered.split_with_sizes([topology.inputs, topology.cells, 1])
+    return w_ih, w_hh, bias

@@ -45,33 +45,32 @@ class Network(Protocol):
         """The activations in a state by name, each (B, n), for people: gates, cell states, outputs of units."""
 
 
-def check_arguments(x: Tensor, state: State | None, resets: Tensor | None, inputs: int, rest: State) -> State:
+def check_arguments(network: Any, x: Tensor, state: State | None, resets: Tensor | None) -> State:
     """Check the arguments of an unroll; return the state to begin with.
 
     Args:
-        x: As in `Network`.
-        state: As in `Network`.
-        resets: As in `Network`.
-        inputs: I of the network.
-        rest: Its state of one row at rest.
+        network: A `Network`.
+        x: As there.
+        state: As there.
+        resets: As there.
 
     Raises:
         ValueError: An argument does not fit, or is not finite.
     """
-    if x.dim() != 3 or x.shape[2] != inputs or 0 in x.shape:
-        raise ValueError(f"x must have shape (T, B, {inputs}) with T and B >= 1, got {tuple(x.shape)}")
+    if x.dim() != 3 or x.shape[2] != network.inputs or 0 in x.shape:
+        raise ValueError(f"x must have shape (T, B, {network.inputs}) with T and B >= 1, got {tuple(x.shape)}")
+    rest: State = network.initial_state(x.shape[1])
     if x.dtype != rest[0].dtype:
         raise ValueError(f"x must be of the network's type {rest[0].dtype}, got {x.dtype}")
     if not _finite(x):
         raise ValueError(f"x must be finite numbers, got NaN or infinity at (t, b, i) = {_first_odd(x)}")
-    batch = x.shape[1]
     if resets is not None and (resets.shape != x.shape[:2] or resets.dtype != torch.bool):
         raise ValueError(
             f"resets must be bool of shape {tuple(x.shape[:2])}, got {resets.dtype} of shape {tuple(resets.shape)}"
         )
     if state is None:
-        return _rows(rest, batch)
-    shapes = [(batch, part.shape[1]) for part in rest]
+        return rest
+    shapes = [tuple(part.shape) for part in rest]
     if type(state) is not type(rest) or [tuple(part.shape) for part in state] != shapes:
         got = [tuple(part.shape) for part in state] if isinstance(state, tuple) else ""
         raise ValueError(
@@ -82,11 +81,6 @@ def check_arguments(x: Tensor, state: State | None, resets: Tensor | None, input
         if not _finite(part):
             raise ValueError(f"state must be finite numbers, got NaN or infinity in its part {name}")
     return state
-
-
-def _rows(rest: State, batch: int) -> State:
-    parts = (part.new_zeros(batch, part.shape[1]) for part in rest)
-    return type(rest)(*parts)
 
 
 def _names(state: tuple[Tensor, ...]) -> tuple[str, ...]:

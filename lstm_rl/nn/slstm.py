@@ -98,7 +98,7 @@ class SlstmNetwork(nn.Module):
         self, x: Tensor, state: SlstmState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, SlstmState]:
         """Unroll over T steps; see `Network`."""
-        state = check_arguments(x, state, resets, self.inputs, self.initial_state(1))
+        state = check_arguments(self, x, state, resets)
         if self.execution == "sequence" and len(x) > 1:  # to act, a step alone is faster
             a = x @ self.input_weights + self.bias  # (T, B, 4 H)
             m = _with_infinity(state)

@@ -60,15 +60,17 @@ class Unroll(torch.autograd.Function):
         net = _net(t, str(dtype))
         sequence.run(net, weights, np.ascontiguousarray(x.numpy()), state, record, scratch)
         ctx.method, ctx.net, ctx.weights, ctx.record, ctx.scratch = method, net, weights, record, scratch
-        return tuple(map(torch.from_numpy, (record.outputs, *state)))  # type: ignore[return-value]
+        outputs, *parts = map(torch.from_numpy, (record.outputs, *state))
+        ctx.save_for_backward(w, w_out, outputs)  # so that Torch refuses if somebody has changed them in place
+        return outputs, *parts  # type: ignore[return-value]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor, d_y: Tensor, d_s: Tensor, d_cells: Tensor) -> tuple[Any, ...]:
         """Errors of outputs and of the last state, back to weights, inputs and the first state."""
         (t, gradient, depth), net, weights, record = ctx.method, ctx.net, ctx.weights, ctx.record
-        w, w_out, z, u = map(torch.from_numpy, (weights.hidden, weights.output, record.z, record.u))
-        dy = d_outputs * _slope(net, torch.from_numpy(record.outputs))  # (T, B, K) of net inputs
+        (w, w_out, outputs), z, u = ctx.saved_tensors, torch.from_numpy(record.z), torch.from_numpy(record.u)
+        dy = d_outputs * _slope(net, outputs)  # (T, B, K) of net inputs
         q = dy @ w_out.T  # (T, B, V)
         dw_out = u.flatten(0, 1).T @ dy.flatten(0, 1)
         if gradient in ("truncated_forward", "rtrl"):

@@ -139,12 +139,11 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
     )
 
 
-def make_streams(topology: Topology, n: int, dtype: Any = np.float32, derivatives: bool = True) -> Streams:
-    """N streams at rest: all states, partials and traces 0; without room for the latter two if no ``derivatives``."""
+def make_streams(topology: Topology, n: int, dtype: Any = np.float32) -> Streams:
+    """N streams at rest: all states, partials and traces 0."""
     t = topology
     m, u, c, v, k, slots = t.sources, t.units, t.cells, t.output_sources, t.outputs, max((1, *t.blocks))
-    shapes: list[tuple[int, ...]] = [(m,), (u,), (c,), (c,), (c,), (c,), (v,), (k,)]
-    shapes += [(slots, m, u), (m, u), (v, k)] if derivatives else [(0, 0, 0), (0, 0), (0, 0)]
+    shapes = [(m,), (u,), (c,), (c,), (c,), (c,), (v,), (k,), (slots, m, u), (m, u), (v, k)]
     return Streams(*(np.zeros((n, *shape), dtype) for shape in shapes))
 
 
@@ -184,10 +183,14 @@ def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
 
 @kernel
 def _squash_units(net: Net, y: Any, start: int, stop: int) -> None:
-    """Replace net inputs by activations, each unit with its own squashing function."""
-    for i in range(start, stop):
-        squashed = net.scale[i] * logistic(net.gain[i] * y[i]) + net.offset[i]
-        y[i] = y[i] if net.gain[i] == 0.0 else squashed
+    """Replace net inputs by activations, each unit with its own squashing function.
+
+    Of slices from 0 on: an index that might be negative, and so count from the end, would not vectorise.
+    """
+    y, gain, scale, offset = y[start:stop], net.gain[start:stop], net.scale[start:stop], net.offset[start:stop]
+    for i in range(y.shape[0]):
+        squashed = scale[i] * logistic(gain[i] * y[i]) + offset[i]
+        y[i] = y[i] if gain[i] == 0.0 else squashed
 
 
 @kernel
@@ -204,8 +207,9 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         z[net.row_hidden + m] = y[m]
     for m in range(net.row_gates):
         z[net.row_gate + m] = y[net.input_gate + m]
+    z_cells = z[net.row_cell :]
     for m in range(net.row_cells):
-        z[net.row_cell + m] = y_cells[m]
+        z_cells[m] = y_cells[m]
     for m in range(net.row_biases):
         z[net.row_bias + m] = 1.0
     for m in range(net.row_states_tm1):
@@ -231,6 +235,7 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
         y_f = y[net.forget_gate + block] if net.has_forget_gate else 1.0
         s_tm1[v] = s[v]
         s[v] = y_f * s[v] + y_in * y[net.cells + v]
+    for v in range(cells):  # a loop of its own vectorises
         h[v] = squash(net.h, s[v])
     if net.row_states_t > 0:
         for v in range(cells):
@@ -250,9 +255,9 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
     for k in range(net.out_hiddens):
         u[m] = y[k]
         m += 1
+    u_cells = u[m:]
     for k in range(net.out_cells):
-        u[m] = y_cells[k]
-        m += 1
+        u_cells[k] = y_cells[k]
     for m in range(u.shape[0] - net.out_biases, u.shape[0]):
         u[m] = 1.0
     outputs[:] = 0.0
