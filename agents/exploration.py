@@ -1,7 +1,7 @@
 """Exploration: from Advantage values to an action, compiled.
 
 Dimensions: K actions, I inputs, G hidden units of the explorer network; arrays with a leading n have a row per stream.
-Every stream has its own 64-bit random generator (splitmix64, Steele et al. 2014), so that saving an array saves it.
+Every stream has a random generator of its own (`lstm_rl.generator`).
 
 - epsilon: with probability epsilon a uniformly random action.
 - extended epsilon (Dabney, Ostrovski, Barreto 2020): that action then lasts for d steps, P(d >= k) = k^(1 - mu).
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
 from lstm_rl.compiled import kernel
+from lstm_rl.generator import uniform
 from lstm_rl.streaming.squashing import logistic
 
 KINDS = ("epsilon", "extended_epsilon", "boltzmann", "directed")
@@ -73,17 +74,6 @@ def make_explorer(
     generator = rng.integers(2**64, size=n, dtype=np.uint64)
     numbers = (np.zeros((n, inputs)), np.zeros((n, g)), np.zeros(n))
     return Explorer(hidden, output, *numbers, np.zeros((n, 2), np.int64), generator, np.zeros(g))
-
-
-@kernel
-def uniform(generator: Any, i: int) -> float:
-    """The next uniform number in [0, 1) of row ``i``'s generator."""
-    generator[i] += np.uint64(0x9E3779B97F4A7C15)
-    z = generator[i]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @kernel

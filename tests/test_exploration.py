@@ -19,9 +19,9 @@ from lstm_rl.agents.exploration import (
     make_exploration,
     make_explorer,
     temperature,
-    uniform,
 )
 from lstm_rl.compiled import compiled
+from lstm_rl.generator import uniform
 
 DRAWS = 100_000
 

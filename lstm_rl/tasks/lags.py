@@ -1,0 +1,150 @@
+"""Long time lags with many distractors (Hochreiter & Schmidhuber 1997, experiments 2a, 2b and 2c).
+
+2a  p + 1 symbols: y, a1 .. a_{p-1}, y or x, a1 .. a_{p-1}, x with probability .5 each; predict the next symbol at every
+    step. No local regularity is needed, only the first symbol tells the last one.
+2b  The same, but between them p - 1 symbols drawn at random from a1 .. a_{p-1}.
+2c  Symbols a1 .. ap, e (trigger), b (begin), x, y. b, then x or y, then q random a's, then again and again another a
+    with probability 9/10 or e with 1/10; after e the x or y is to be told again, and only there is a target.
+
+Symbols are one-hot: 2a and 2b a1 .. a_{p-1}, y, x; 2c a1 .. ap, e, b, x, y, with outputs x, y.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.checks import check_int
+from lstm_rl.generator import integer, uniform
+from lstm_rl.published import hs1997_lag_a, hs1997_lag_c
+from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.topology import Topology
+
+
+@sequence_rule
+def _lag(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    p, random = int(params[0]), params[1] == 1.0
+    signal = p - 1 if uniform(generator, 0) < 0.5 else p
+    set_symbol(x, 0, signal)
+    for t in range(1, p):
+        symbol = integer(generator, 0, p - 1) if random else t - 1
+        set_symbol(x, t, symbol)
+        set_symbol(targets, t - 1, symbol)
+    set_symbol(targets, p - 1, signal)
+    for t in range(p):
+        has_target[t] = True
+    return p
+
+
+@sequence_rule
+def _trigger(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    p, q, longest = int(params[0]), int(params[1]), x.shape[0]
+    signal = 0 if uniform(generator, 0) < 0.5 else 1
+    set_symbol(x, 0, p + 1)
+    set_symbol(x, 1, p + 2 + signal)
+    for t in range(2, q + 2):
+        set_symbol(x, t, integer(generator, 0, p))
+    t = q + 2
+    while t < longest - 1 and uniform(generator, 0) < 0.9:
+        set_symbol(x, t, integer(generator, 0, p))
+        t += 1
+    set_symbol(x, t, p)
+    targets[t, signal] = 1.0
+    has_target[t] = True
+    return t + 1
+
+
+@dataclass(frozen=True)
+class LagTask(Task):
+    """Experiment 2a, noise-free.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    p: int = 100
+    """Lag >= 2."""
+    name = "hs1997-lag-a"
+    rule = _lag
+
+    def __post_init__(self) -> None:
+        check_int("p", self.p, 2)
+
+    @property
+    def inputs(self) -> int:
+        """I = p + 1."""
+        return self.p + 1
+
+    @property
+    def outputs(self) -> int:
+        """K = p + 1."""
+        return self.p + 1
+
+    @property
+    def longest(self) -> int:
+        """L = p."""
+        return self.p
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """Lag, and whether what is between is random."""
+        return np.array([self.p, 0.0])
+
+    @property
+    def topology(self) -> Topology:
+        """10504 weights for p = 100."""
+        return hs1997_lag_a(self.p)
+
+
+@dataclass(frozen=True)
+class RandomLagTask(LagTask):
+    """Experiment 2b: what is between is random, and only the last prediction can be right."""
+
+    name = "hs1997-lag-b"
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """Lag, and whether what is between is random."""
+        return np.array([self.p, 1.0])
+
+
+@dataclass(frozen=True)
+class TriggerLagTask(Task):
+    """Experiment 2c: long lags of random length.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    p: int = 50
+    """Distractor symbols >= 1."""
+    q: int = 50
+    """Distractors at least between the signal and the trigger, >= 1."""
+    name = "hs1997-lag-c"
+    rule = _trigger
+    outputs = 2
+
+    def __post_init__(self) -> None:
+        check_int("p", self.p, 1)
+        check_int("q", self.q, 1)
+
+    @property
+    def inputs(self) -> int:
+        """I = p + 4."""
+        return self.p + 4
+
+    @property
+    def longest(self) -> int:
+        """L: sequences end there (ours); one in 10^13 would go on."""
+        return self.q + 300
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """Symbols, lag."""
+        return np.array([self.p, self.q], np.float64)
+
+    @property
+    def topology(self) -> Topology:
+        """364 to 6064 weights for p = 50 to 1000."""
+        return hs1997_lag_c(self.p)

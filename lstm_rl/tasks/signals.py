@@ -1,0 +1,147 @@
+"""Real numbers, noise and long lags (Hochreiter & Schmidhuber 1997, experiments 3, 4 and 5).
+
+3   Two sequences: the first N elements tell the class, +1 or -1 (3b, 3c: with noise), all later ones are noise of mean
+    0 and variance .2; length T .. 1.1 T; the target at the end is 1 or 0 (3c: .2 or .8 with noise of variance .1).
+4   Adding: pairs (value in [-1, 1], marker); two values are marked; the target at the end is .5 + (X1 + X2) / 4.
+5   Multiplication: the same with values in [0, 1] and the target X1 X2.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.checks import check_choice, check_int
+from lstm_rl.generator import integer, normal, uniform
+from lstm_rl.published import PUBLISHED
+from lstm_rl.tasks.task import Task, sequence_rule
+from lstm_rl.topology import Topology
+
+DEVIATION = math.sqrt(0.2)  # the paper gives the variance
+TARGET_DEVIATION = math.sqrt(0.1)
+
+
+@sequence_rule
+def _two_sequences(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    least, informative = int(params[0]), int(params[1])
+    noisy, noisy_targets = params[2] == 1.0, params[3] == 1.0
+    length = least + integer(generator, 0, x.shape[0] - least + 1)
+    first = uniform(generator, 0) < 0.5
+    for t in range(length):
+        if t < informative:
+            x[t, 0] = 1.0 if first else -1.0
+        if t >= informative or noisy:
+            x[t, 0] += DEVIATION * normal(generator, 0)
+    if noisy_targets:
+        targets[length - 1, 0] = (0.2 if first else 0.8) + TARGET_DEVIATION * normal(generator, 0)
+    else:
+        targets[length - 1, 0] = 1.0 if first else 0.0
+    has_target[length - 1] = True
+    return length
+
+
+@sequence_rule
+def _marked_pairs(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    least, product = int(params[0]), params[1] == 1.0
+    length = least + integer(generator, 0, x.shape[0] - least + 1)
+    for t in range(length):
+        x[t, 0] = uniform(generator, 0) if product else 2.0 * uniform(generator, 0) - 1.0
+    first = integer(generator, 0, 10)
+    second = integer(generator, 0, least // 2 - 2)  # out of the first T / 2 - 1 pairs but the marked one
+    second += 1 if second >= first else 0
+    x[first, 1] = 1.0
+    x[second, 1] = 1.0
+    neutral = 1.0 if product else 0.0
+    value_1 = neutral if first == 0 else x[first, 0]
+    value_2 = neutral if second == 0 else x[second, 0]
+    x[0, 1] = -1.0
+    x[length - 1, 1] = -1.0
+    targets[length - 1, 0] = value_1 * value_2 if product else 0.5 + (value_1 + value_2) / 4.0
+    has_target[length - 1] = True
+    return length
+
+
+@dataclass(frozen=True)
+class TwoSequenceProblem(Task):
+    """Experiments 3a, 3b and 3c.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    T: int = 100
+    """Shortest length, >= 10."""
+    N: int = 3
+    """Elements >= 1 that tell the class, fewer than T."""
+    variant: Literal["a", "b", "c"] = "a"
+    """a: N clean elements; b: noise on them, too; c: noisy targets besides."""
+    name = "hs1997-two-sequence"
+    rule = _two_sequences
+    inputs = 1
+    outputs = 1
+
+    def __post_init__(self) -> None:
+        check_int("T", self.T, 10)
+        check_choice("variant", self.variant, ("a", "b", "c"))
+        if check_int("N", self.N, 1) >= self.T:
+            raise ValueError(f"N must be below T = {self.T}, got {self.N}")
+
+    @property
+    def longest(self) -> int:
+        """L = 1.1 T."""
+        return self.T + self.T // 10
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """T, N, noise on the first elements, noise on targets."""
+        return np.array([self.T, self.N, self.variant != "a", self.variant == "c"], np.float64)
+
+    @property
+    def topology(self) -> Topology:
+        """102 weights."""
+        return PUBLISHED["hs1997-two-sequence"]
+
+
+@dataclass(frozen=True)
+class AddingProblem(Task):
+    """Experiment 4.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    T: int = 100
+    """Shortest length, >= 22, so that ten pairs and one more can be marked."""
+    name = "hs1997-adding"
+    rule = _marked_pairs
+    inputs = 2
+    outputs = 1
+    _product = False
+
+    def __post_init__(self) -> None:
+        check_int("T", self.T, 22)
+
+    @property
+    def longest(self) -> int:
+        """L = 1.1 T."""
+        return self.T + self.T // 10
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """T, and whether marked values are multiplied."""
+        return np.array([self.T, self._product], np.float64)
+
+    @property
+    def topology(self) -> Topology:
+        """93 weights."""
+        return PUBLISHED[self.name]
+
+
+@dataclass(frozen=True)
+class MultiplicationProblem(AddingProblem):
+    """Experiment 5."""
+
+    name = "hs1997-multiplication"
+    _product = True

@@ -1,0 +1,85 @@
+"""A task's sequences straight into a streaming learner, compiled: generated, learned and forgotten, one by one.
+
+Dimensions: N sequences, L steps of the longest, I inputs, K outputs.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import compiled
+from lstm_rl.streaming.approximator import Step
+from lstm_rl.streaming.supervised import learn_sequence
+from lstm_rl.tasks.task import Task, sequence_at
+
+
+class Source(NamedTuple):
+    """A task's rule, its random numbers, and room for one sequence; save ``generator`` and nothing is lost."""
+
+    address: int
+    params: NDArray[np.float64]  # (P,)
+    generator: NDArray[np.uint64]  # (1,)
+    x: NDArray[np.float64]  # (L, I)
+    targets: NDArray[np.float64]  # (L, K)
+    has_target: NDArray[np.bool_]  # (L,)
+    errors: NDArray[np.float64]  # (K,) scratch
+
+
+class Found(NamedTuple):
+    """What came of N sequences, before their own step of the weights."""
+
+    largest: NDArray[np.float64]  # (N,) absolute error of an output
+    squares: NDArray[np.float64]  # (N,) sum of squared errors
+    lengths: NDArray[np.int64]  # (N,)
+
+
+def make_source(task: Task, rng: np.random.Generator) -> Source:
+    """A task's sequences, beginning anywhere in its random numbers."""
+    length, outputs = task.longest, task.outputs
+    return Source(
+        task.rule.address,
+        task.params,
+        rng.integers(2**64, size=1, dtype=np.uint64),
+        np.zeros((length, task.inputs)),
+        np.zeros((length, outputs)),
+        np.zeros(length, np.bool_),
+        np.zeros(outputs),
+    )
+
+
+def make_found(sequences: int) -> Found:
+    """Room for what N sequences come to."""
+    return Found(np.zeros(sequences), np.zeros(sequences), np.zeros(sequences, np.int64))
+
+
+@compiled
+def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, found: Found) -> None:
+    """Learn as many new sequences as ``found`` has room for.
+
+    Args:
+        approximator: See `lstm_rl.streaming.approximator`; its stream 0 is used.
+        source: Where sequences come from.
+        by: A step of the weights, with error 1; alpha 0: nothing is learned.
+        each_step: Change the weights after each step that has a target instead of once, at a sequence's end.
+        found: Is filled.
+    """
+    for n in range(found.largest.shape[0]):
+        source.x[:] = 0.0
+        source.targets[:] = 0.0
+        source.has_target[:] = False
+        length = sequence_at(source.address)(
+            source.params, source.generator, source.x, source.targets, source.has_target
+        )
+        largest, squares = learn_sequence(
+            approximator,
+            source.x[:length],
+            source.targets[:length],
+            source.has_target[:length],
+            by,
+            each_step,
+            source.errors,
+        )
+        found.largest[n] = largest
+        found.squares[n] = squares
+        found.lengths[n] = length

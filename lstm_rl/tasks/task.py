@@ -1,0 +1,118 @@
+"""What a sequence task is: one compiled rule that fills a sequence, and what surrounds it.
+
+    rule(params, generator, x, targets, has_target) -> T
+
+    params      (P,)  float64   the task's constants
+    generator   (1,)  uint64    its random numbers, see `lstm_rl.generator`
+    x           (L, I) float64  becomes the inputs of a new sequence, rows T .. L - 1 are not touched
+    targets     (L, K) float64  becomes the targets where there are any
+    has_target  (L,)  bool      becomes true at steps with a target
+    T                 int64     the sequence's length, 1 .. L
+
+The arrays come in filled with 0 and false. The streaming trainer calls the rule from compiled code, `Task.batch` and
+`Task.sequences` call it for anybody's own model: one seed means the same sequences everywhere.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from lstm_rl.checks import check_int
+from lstm_rl.compiled import compiled, kernel, rule_type
+from lstm_rl.topology import Topology
+
+sequence_rule, sequence_at = rule_type(
+    types.int64(types.float64[::1], types.uint64[::1], types.float64[:, ::1], types.float64[:, ::1], types.boolean[::1])
+)
+
+
+class Sequence(NamedTuple):
+    """One sequence of T steps."""
+
+    x: NDArray[np.float64]  # (T, I)
+    targets: NDArray[np.float64]  # (T, K), 0 where there is no target
+    has_target: NDArray[np.bool_]  # (T,)
+
+
+class Batch(NamedTuple):
+    """B sequences side by side, time-major; after a sequence's end all is 0 and false."""
+
+    x: NDArray[np.float64]  # (T, B, I)
+    targets: NDArray[np.float64]  # (T, B, K)
+    has_target: NDArray[np.bool_]  # (T, B)
+    lengths: NDArray[np.int64]  # (B,)
+
+
+class Task(ABC):
+    """A task with its settings: subclasses are frozen dataclasses of settings that say how sequences are made."""
+
+    name: str
+    """As in the tables: hs1997-..."""
+    rule: Any
+    """Compiled with `sequence_rule`."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """I."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """K."""
+
+    @property
+    @abstractmethod
+    def longest(self) -> int:
+        """L, steps of the longest sequence."""
+
+    @property
+    @abstractmethod
+    def params(self) -> NDArray[np.float64]:
+        """Constants for the rule, (P,)."""
+
+    @property
+    @abstractmethod
+    def topology(self) -> Topology:
+        """The published network."""
+
+    def batch(self, size: int, rng: np.random.Generator) -> Batch:
+        """Draw sequences.
+
+        Args:
+            size: B >= 1.
+            rng: Where its randomness comes from.
+        """
+        check_int("size", size, 1)
+        shape, generator = (size, self.longest), rng.integers(2**64, size=1, dtype=np.uint64)
+        x: Any = np.zeros((*shape, self.inputs))
+        targets: Any = np.zeros((*shape, self.outputs))
+        has_target: Any = np.zeros(shape, np.bool_)
+        lengths = np.zeros(size, np.int64)
+        _fill(self.rule.address, self.params, generator, x, targets, has_target, lengths)
+        end = int(lengths.max())
+        x, targets, has_target = (array[:, :end].swapaxes(0, 1).copy() for array in (x, targets, has_target))
+        return Batch(x, targets, has_target, lengths)
+
+    def sequences(self, rng: np.random.Generator) -> Iterator[Sequence]:
+        """Draw sequences without end, one after the other."""
+        while True:
+            x, targets, has_target, lengths = self.batch(1, rng)
+            yield Sequence(x[:, 0], targets[:, 0], has_target[:, 0])
+
+
+@compiled
+def _fill(address: int, params: Any, generator: Any, x: Any, targets: Any, has_target: Any, lengths: Any) -> None:
+    """Fill x (B, L, I), targets (B, L, K), has_target (B, L) and lengths (B,)."""
+    for i in range(lengths.shape[0]):
+        lengths[i] = sequence_at(address)(params, generator, x[i], targets[i], has_target[i])
+
+
+@kernel
+def set_symbol(x: Any, t: int, symbol: int) -> None:
+    """One-hot: row ``t`` of x (L, I), whose other numbers are 0."""
+    x[t, symbol] = 1.0

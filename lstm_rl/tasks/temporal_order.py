@@ -1,0 +1,79 @@
+"""Temporal order of distant signals (Hochreiter & Schmidhuber 1997, experiments 6a and 6b).
+
+One-hot E, B, a, b, c, d, X, Y. A sequence begins with E, ends with the trigger B, and has a random length from 100 to
+110; all between is drawn from a .. d, but for two (6a) or three (6b) places with X or Y. Their order is the class, in
+binary order with X before Y, and the target at the end.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.checks import check_int
+from lstm_rl.generator import integer, uniform
+from lstm_rl.published import PUBLISHED
+from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.topology import Topology
+
+SYMBOLS = "EBabcdXY"
+PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # first and last steps
+
+
+@sequence_rule
+def _order(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    length, kind = 100 + integer(generator, 0, 11), 0
+    set_symbol(x, 0, 0)
+    for t in range(1, length - 1):
+        set_symbol(x, t, 2 + integer(generator, 0, 4))
+    for k in range(params.shape[0] // 2):
+        first, last = int(params[2 * k]), int(params[2 * k + 1])
+        t = first + integer(generator, 0, last - first + 1)
+        is_y = uniform(generator, 0) < 0.5
+        x[t] = 0.0
+        set_symbol(x, t, 7 if is_y else 6)
+        kind = 2 * kind + (1 if is_y else 0)
+    set_symbol(x, length - 1, 1)
+    targets[length - 1, kind] = 1.0
+    has_target[length - 1] = True
+    return length
+
+
+@dataclass(frozen=True)
+class TemporalOrder(Task):
+    """Experiments 6a and 6b.
+
+    Raises:
+        ValueError: Another number of signals.
+    """
+
+    signals: int = 2
+    """2 (6a, four classes) or 3 (6b, eight)."""
+    rule = _order
+    inputs = 8
+    longest = 110
+
+    def __post_init__(self) -> None:
+        if check_int("signals", self.signals, 2) > 3:
+            raise ValueError(f"signals must be 2 or 3, got {self.signals}")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As in the tables."""
+        return f"hs1997-temporal-order-{self.signals + 1}"
+
+    @property
+    def outputs(self) -> int:
+        """K = 4 or 8."""
+        return int(2**self.signals)
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """First and last places of each signal."""
+        return np.array(PLACES[self.signals], np.float64).ravel()
+
+    @property
+    def topology(self) -> Topology:
+        """156 or 308 weights."""
+        return PUBLISHED[self.name]

@@ -1,0 +1,190 @@
+"""The sequence tasks are those of the papers: symbols, lengths, targets and networks."""
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_rl.streaming.approximator import Step
+from lstm_rl.streaming.lstm import make_lstm
+from lstm_rl.streaming.network import Weights
+from lstm_rl.tasks import (
+    AddingProblem,
+    LagTask,
+    MultiplicationProblem,
+    RandomLagTask,
+    ReberTask,
+    Task,
+    TemporalOrder,
+    TriggerLagTask,
+    TwoSequenceProblem,
+)
+from lstm_rl.tasks.reber import BRANCHES, SYMBOLS, E
+from lstm_rl.tasks.streaming import learn_task, make_found, make_source
+
+TASKS: tuple[Task, ...] = (
+    ReberTask(),
+    LagTask(7),
+    RandomLagTask(7),
+    TriggerLagTask(4, 12),
+    TwoSequenceProblem(40, 3, "c"),
+    AddingProblem(40),
+    MultiplicationProblem(40),
+    TemporalOrder(2),
+    TemporalOrder(3),
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_task(task: Task) -> None:
+    """Shapes, room, padding, seeds; and the published network fits."""
+    x, targets, has_target, lengths = task.batch(200, rng())
+    steps = lengths.max()
+    assert x.shape == (steps, 200, task.inputs) and targets.shape == (steps, 200, task.outputs)
+    assert has_target.shape == (steps, 200) and steps <= task.longest and lengths.min() >= 1
+    for i in (0, 7, 199):
+        assert has_target[lengths[i] - 1, i] and not has_target[lengths[i] :, i].any()
+        assert not x[lengths[i] :, i].any() and not targets[~has_target[:, i], i].any()
+    assert (task.topology.inputs, task.topology.outputs) == (task.inputs, task.outputs)
+    again, other = task.batch(200, rng()), task.batch(200, rng(1))
+    assert np.array_equal(again.x, x) and np.array_equal(again.targets, targets)
+    assert not np.array_equal(other.targets, targets) or other.x.shape != x.shape
+
+
+def test_sequences_without_end() -> None:
+    lengths = [len(sequence.x) for sequence in islice(TwoSequenceProblem(50).sequences(rng()), 300)]
+    assert min(lengths) >= 50 and max(lengths) <= 55 and len(set(lengths)) == 6
+
+
+def accepts(string: list[int]) -> bool:
+    """Whether this is an embedded Reber string."""
+    states = {0}
+    for symbol in string[2:-2]:
+        states = {following for state in states if state < 7 for s, following in BRANCHES[state] if s == symbol}
+    return 7 in states and SYMBOLS[string[0]] == "B" and string[1] == string[-2] and string[-1] == E
+
+
+def test_reber_strings() -> None:
+    x, targets, _, lengths = ReberTask().batch(20_000, rng())
+    for i in range(500):
+        string = [*x[: lengths[i], i].argmax(1), E]
+        assert accepts(string) and not accepts([*string[:-2], 3 - string[-2], E])
+        assert targets[: lengths[i], i].argmax(1).tolist() == string[1:]
+    assert lengths.min() + 1 == 9
+    assert lengths.mean() + 1 == pytest.approx(12.0, abs=0.1)  # by calculation from the graph
+    assert x[1].mean(0)[[1, 2]] == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_lag_sequences() -> None:
+    p = 7
+    x, targets, has_target, _ = LagTask(p).batch(400, rng())
+    symbols, wanted = x.argmax(2), targets.argmax(2)
+    assert has_target.all() and set(symbols[0]) == {p - 1, p}
+    assert np.array_equal(wanted[-1], symbols[0]) and np.array_equal(wanted[:-1], symbols[1:])
+    assert (symbols[1:] == np.arange(p - 1)[:, None]).all()
+    x, targets, _, _ = RandomLagTask(p).batch(4000, rng())
+    symbols = x.argmax(2)
+    assert np.array_equal(targets.argmax(2)[-1], symbols[0])
+    assert np.bincount(symbols[1:].ravel(), minlength=p - 1) / symbols[1:].size == pytest.approx([1 / 6] * 6, abs=0.01)
+
+
+def test_triggers() -> None:
+    p, q = 4, 12
+    x, targets, has_target, lengths = TriggerLagTask(p, q).batch(4000, rng())
+    for i in range(300):
+        symbols = x[: lengths[i], i].argmax(1)
+        assert symbols[0] == p + 1 and symbols[1] in (p + 2, p + 3) and symbols[-1] == p
+        assert (symbols[2:-1] < p).all() and len(symbols) >= q + 3
+        assert has_target[:, i].sum() == 1 and targets[lengths[i] - 1, i].argmax() == symbols[1] - p - 2
+    assert lengths.mean() == pytest.approx(q + 12, abs=0.5)  # 9 more distractors on average
+
+
+def test_two_sequences() -> None:
+    for variant, noise in (("a", 0.0), ("b", 0.2), ("c", 0.2)):
+        x, targets, _, lengths = TwoSequenceProblem(60, 3, variant).batch(4000, rng())  # type: ignore[arg-type]
+        last = targets[lengths - 1, np.arange(4000), 0]
+        first = x[:3].mean(0)[:, 0] > 0.0 if variant == "a" else last < 0.6 if variant == "c" else last > 0.5
+        assert x[3:60].var() == pytest.approx(0.2, abs=0.01) and x[3:60].mean() == pytest.approx(0.0, abs=0.01)
+        if variant == "a":
+            assert np.array_equal(last, first.astype(float)) and set(np.abs(x[:3]).ravel()) == {1.0}
+        if variant == "b":
+            assert x[:3, first].mean() == pytest.approx(1.0, abs=0.02) and x[:3, first].var() == pytest.approx(
+                noise, abs=0.02
+            )
+        if variant == "c":
+            assert last.mean() == pytest.approx(0.5, abs=0.03) and last.var() == pytest.approx(0.09 + 0.1, abs=0.02)
+
+
+@pytest.mark.parametrize(("task", "neutral"), [(AddingProblem(40), 0.0), (MultiplicationProblem(40), 1.0)])
+def test_marked_pairs(task: Task, neutral: float) -> None:
+    x, targets, _, lengths = task.batch(6000, rng())
+    places = []
+    for i in range(6000):
+        values, markers = x[: lengths[i], i].T
+        marked = np.flatnonzero(markers == 1.0)
+        assert markers[0] == markers[-1] == -1.0 and len(marked) in (1, 2) and marked.max() < 20
+        assert len(marked) == 2 or 0 in (0, *marked)
+        chosen = [*values[marked], *[neutral] * (2 - len(marked))]
+        expected = chosen[0] * chosen[1] if neutral else 0.5 + sum(chosen) / 4.0
+        assert targets[lengths[i] - 1, i, 0] == pytest.approx(expected)
+        places += marked.tolist()
+    assert set(places) == set(range(1, 19))  # the first T / 2 - 1 pairs
+    low = 0.0 if neutral else -1.0
+    assert x[..., 0].min() == pytest.approx(low, abs=0.01) and x[..., 0].max() == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("signals", [2, 3])
+def test_temporal_order(signals: int) -> None:
+    x, targets, _, lengths = TemporalOrder(signals).batch(3000, rng())
+    places = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}[signals]
+    seen: list[set[int]] = [set() for _ in places]
+    kinds = np.zeros(2**signals)
+    for i in range(3000):
+        text = "".join("EBabcdXY"[symbol] for symbol in x[: lengths[i], i].argmax(1))
+        assert text[0] == "E" and text[-1] == "B" and not set(text[1:-1]) - set("abcdXY")
+        at = [t for t, letter in enumerate(text) if letter in "XY"]
+        kind = targets[lengths[i] - 1, i].argmax()
+        assert "".join(text[t] for t in at) == f"{kind:0{signals}b}".translate({48: "X", 49: "Y"})
+        kinds[kind] += 1
+        for t, place in zip(at, seen, strict=True):
+            place.add(t)
+    assert seen == [set(range(first, last + 1)) for first, last in places]
+    assert kinds / 3000 == pytest.approx(np.full(2**signals, 2.0**-signals), abs=0.03)
+    assert set(lengths) == set(range(100, 111))
+
+
+def test_learning_reads_the_same_sequences() -> None:
+    """The compiled loop draws what `Task.batch` draws, and learns: temporal order, at the published rate."""
+    task = TemporalOrder(2)
+    hidden, output = task.topology.initial_weights(rng(3))
+    approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
+    source, found = make_source(task, rng(7)), make_found(1000)
+    learn_task(approximator, source, Step(False, 0.0, 1.0, 1.0), False, found)
+    assert np.array_equal(found.lengths, task.batch(1000, rng(7)).lengths)
+    assert found.largest.min() > 0.3
+    for _ in range(50):
+        learn_task(approximator, source, Step(False, 0.5, 1.0, 1.0), False, found)
+    assert (found.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ReberTask("5x1"), "^network must be one of 4x1, 3x2, got '5x1'"),
+        (lambda: LagTask(1), "^p must be an integer >= 2, got 1"),
+        (lambda: TriggerLagTask(50, 0), "^q must be an integer >= 1, got 0"),
+        (lambda: TwoSequenceProblem(10, 10), "^N must be below T = 10, got 10"),
+        (lambda: TwoSequenceProblem(100, 1, "d"), "^variant must be one of a, b, c, got 'd'"),  # type: ignore[arg-type]
+        (lambda: AddingProblem(20), "^T must be an integer >= 22, got 20"),
+        (lambda: TemporalOrder(4), "^signals must be 2 or 3, got 4"),
+        (lambda: LagTask(5).batch(0, rng()), "^size must be an integer >= 1, got 0"),
+    ],
+)
+def test_bad_settings(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
