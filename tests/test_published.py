@@ -50,6 +50,7 @@ UNBIASED: dict[str, tuple[str, ...]] = {
 }
 # Squashing functions of cell inputs, cell outputs and outputs, where they are not those of 1997
 SQUASHING = {
+    "hs1997-adding": ("symmetric2", "symmetric1", "identity"),  # (ours)
     "hs1997-lag-a": ("logistic", "identity", "logistic"),
     "gers2001-anbn": ("identity", "identity", "symmetric2"),
     "gers2001-anbmbmam": ("identity", "identity", "symmetric2"),
