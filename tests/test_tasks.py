@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import DataLoader
 
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.lstm import make_lstm
@@ -20,6 +22,7 @@ from lstm_rl.tasks import (
     TriggerLagTask,
     TwoSequenceProblem,
 )
+from lstm_rl.tasks.dataset import SequenceDataset
 from lstm_rl.tasks.reber import BRANCHES, SYMBOLS, E
 from lstm_rl.tasks.streaming import learn_task, make_found, make_source
 
@@ -170,6 +173,17 @@ def test_learning_reads_the_same_sequences() -> None:
     for _ in range(50):
         learn_task(approximator, source, Step(False, 0.5, 1.0, 1.0), False, found)
     assert (found.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
+
+
+def test_data_set() -> None:
+    """A loader's workers draw sequences of their own; an iteration begins with the same ones again."""
+    data = SequenceDataset(TemporalOrder(2), 8, seed=3)
+    first, second = islice(DataLoader(data, batch_size=None, num_workers=2), 2)
+    alone = next(iter(DataLoader(data, batch_size=None)))
+    assert torch.equal(alone[0], first[0]) and not torch.equal(first[1], second[1])
+    assert alone[0].dtype == torch.float32 and alone[2].dtype == torch.bool
+    again = next(iter(data))
+    assert all(map(torch.equal, again, alone))
 
 
 @pytest.mark.parametrize(

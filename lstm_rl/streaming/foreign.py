@@ -115,14 +115,24 @@ def executed(approximator: Any) -> Iterator[None]:
         yield
         return
     callee: Any = approximator.address.base
+    with _uninterrupted():
+        yield
+    exception, callee.exception = callee.exception, None
+    if exception is not None:
+        raise exception
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the end, where the system can; else it ends the step that it falls into."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        exception, callee.exception = callee.exception, None
-        if exception is not None:
-            raise exception
 
 
 @forward.register(Foreign)
