@@ -20,6 +20,7 @@ from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.exploration import Explorer, argmax, choose, look, make_exploration, make_explorer
 from lstm_rl.agents.learner import Normaliser
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
+from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
 from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
@@ -304,14 +305,14 @@ class GruPolicy(MemoryPolicy):
     """``Config.cells`` gated recurrent units (Cho et al. 2014), in Torch: see `lstm_rl.nn.streams`."""
 
     def _model(self, actions: int, topology: Topology | None) -> Module:
-        return self._module(partial(GruNetwork, units=self.config.cells), actions)
+        return self._module(partial(GruNetwork, units=check_int("cells", self.config.cells, 1)), actions)
 
 
 class SlstmPolicy(MemoryPolicy):
     """``Config.cells`` sLSTM cells (xLSTM, Beck et al. 2024), in Torch."""
 
     def _model(self, actions: int, topology: Topology | None) -> Module:
-        return self._module(partial(SlstmNetwork, units=self.config.cells), actions)
+        return self._module(partial(SlstmNetwork, units=check_int("cells", self.config.cells, 1)), actions)
 
 
 class TorchPolicy(MemoryPolicy):

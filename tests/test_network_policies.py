@@ -194,6 +194,8 @@ def test_bad_networks() -> None:
         AdvantageLearning("TorchPolicy", maze(), policy_kwargs={"network": lambda *sizes, **_: nn.Linear(*sizes)})
     with pytest.raises(ValueError, match="^topology must have 3 inputs and 4 outputs for these spaces, got 7 and 7"):
         AdvantageLearning("LstmPolicy", maze(), policy_kwargs={"topology": PUBLISHED["hs1997-reber-4x1"]})
+    with pytest.raises(ValueError, match="^cells must be an integer >= 1, got 0"):
+        AdvantageLearning("SlstmPolicy", maze(), cells=0)
     with pytest.raises(ValueError, match="^gradient must be one of truncated, bptt, rtrl, got 'ekf'"):
         AdvantageLearning("LstmPolicy", maze(), gradient="ekf")
     with pytest.raises(ValueError, match="^preset must be default for GruPolicy, got bakker2001"):
