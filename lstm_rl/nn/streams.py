@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from lstm_rl.streaming.approximator import Step
-
-EPSILON = 1e-8
+from lstm_rl.streaming.traces import EPSILON
 
 
 class FlatWeights(NamedTuple):

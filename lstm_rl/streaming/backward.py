@@ -11,8 +11,8 @@ and one step further back, to t-1,
 
     d_r(t-1) = sum_j w_rj delta_j                              ds_v(t-1) = ds_v y_f + p_in,v delta_in + p_f,v delta_f
 
-The truncated gradient of 1997 leaves out d_r(t-1) and everything that enters a state through a peephole. Whoever adds
-up delta_j(t) z_m(t) over t has the gradient by w_mj.
+Whoever adds up delta_j(t) z_m(t) over t has the gradient by w_mj. The truncated gradient of 1997 leaves out d_r(t-1)
+and everything that enters a state through a peephole; `sequence` carries back both, here nothing is left out.
 
 Dimensions: M sources, U units, C cells, R recurrent sources (hidden units, gates, cell outputs, as far as seen).
 Errors d (U,) stand in the columns of `Topology`; those of cells mean cell outputs there.
@@ -34,9 +34,7 @@ def transpose(net: Net, w: Any, to: Any) -> None:
 
 
 @kernel
-def through_step(
-    net: Net, w: Any, y: Any, s_tm1: Any, h: Any, d: Any, states: Any, truncated: bool, delta: Any
-) -> None:
+def through_step(net: Net, w: Any, y: Any, s_tm1: Any, h: Any, d: Any, states: Any, delta: Any) -> None:
     """From errors of outputs d (U,) and of states (C,), which this completes, to errors of net inputs, delta (U,)."""
     for j in range(net.input_gate):
         delta[j] = d[j] * slope(net.f, y[j])
@@ -55,7 +53,7 @@ def through_step(
             delta[j] *= y[j] * (1.0 - y[j])
     for v in range(h.shape[0]):
         block = net.block_of_cell[v]
-        if net.row_states_t > 0 and not truncated:
+        if net.row_states_t > 0:
             states[v] += w[net.row_state_t + v, net.output_gate + block] * delta[net.output_gate + block]
         g_v, state = y[net.cells + v], states[v]
         delta[net.cells + v] = state * slope(net.g, g_v)
@@ -69,15 +67,13 @@ def through_step(
 
 
 @kernel
-def one_back(
-    net: Net, w: Any, transposed: Any, y: Any, delta: Any, truncated: bool, sources: Any, d: Any, states: Any
-) -> None:
+def one_back(net: Net, w: Any, transposed: Any, y: Any, delta: Any, sources: Any, d: Any, states: Any) -> None:
     """From delta (U,) at t to the errors at t-1: d (U,), and states (C,) in place; ``sources`` (R,) is scratch."""
     for v in range(states.shape[0]):
         block = net.block_of_cell[v]
         if net.has_forget_gate:
             states[v] *= y[net.forget_gate + block]
-        if net.row_states_tm1 > 0 and not truncated:
+        if net.row_states_tm1 > 0:
             if net.has_input_gate:
                 gate = net.input_gate + block
                 states[v] += w[net.row_state_tm1 + v, gate] * delta[gate]
@@ -85,15 +81,14 @@ def one_back(
                 gate = net.forget_gate + block
                 states[v] += w[net.row_state_tm1 + v, gate] * delta[gate]
     d[:] = 0.0
-    if not truncated:
-        sources[:] = 0.0
-        add_rows(transposed, delta, 0, delta.shape[0], sources)
-        for m in range(net.row_hiddens):
-            d[m] = sources[m]
-        for m in range(net.row_gates):
-            d[net.input_gate + m] = sources[net.row_gate - net.row_hidden + m]
-        for m in range(net.row_cells):
-            d[net.cells + m] = sources[net.row_cell - net.row_hidden + m]
+    sources[:] = 0.0
+    add_rows(transposed, delta, 0, delta.shape[0], sources)
+    for m in range(net.row_hiddens):
+        d[m] = sources[m]
+    for m in range(net.row_gates):
+        d[net.input_gate + m] = sources[net.row_gate - net.row_hidden + m]
+    for m in range(net.row_cells):
+        d[net.cells + m] = sources[net.row_cell - net.row_hidden + m]
 
 
 @kernel

@@ -150,7 +150,6 @@ def _carry_back(approximator: Bptt, i: int) -> None:
                 errors.transposed,
                 y,
                 deltas[b],
-                False,
                 errors.sources,
                 errors.d,
                 errors.states,
@@ -179,7 +178,7 @@ def _through(approximator: Bptt, i: int, at: int, delta: Any) -> None:
     """`through_step` at a place of the history."""
     history, errors = approximator.history, approximator.errors
     y, s_tm1, h = history.y[i, at], history.s_tm1[i, at], history.h[i, at]
-    through_step(approximator.net, approximator.weights.hidden, y, s_tm1, h, errors.d, errors.states, False, delta)
+    through_step(approximator.net, approximator.weights.hidden, y, s_tm1, h, errors.d, errors.states, delta)
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from lstm_rl.compiled import rule_type
+from lstm_rl.compiled import kernel, rule_type
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
 
 FORWARD, RESET, STEP, SWEEP, BLAME, CARRY = range(6)
@@ -152,22 +152,24 @@ def _move(approximator: Foreign, i: int, k: int) -> int:
     return k
 
 
-@step.register(Foreign)
-def _step(approximator: Foreign, i: int, by: Step) -> None:
+@kernel
+def _hand_over(approximator: Foreign, by: Step) -> None:
     approximator.arguments[NORMALISED] = 1.0 if by.normalised else 0.0
     approximator.arguments[ALPHA] = by.alpha
     approximator.arguments[ERROR] = by.error
     approximator.arguments[RMS_DECAY] = by.rms_decay
+
+
+@step.register(Foreign)
+def _step(approximator: Foreign, i: int, by: Step) -> None:
+    _hand_over(approximator, by)
     _at_address(approximator.address[0])(STEP, i)
 
 
 @sweep.register(Foreign)
 def _sweep(approximator: Foreign, i: int, k: int, by: Step, decay: float) -> None:
     approximator.arguments[K] = k
-    approximator.arguments[NORMALISED] = 1.0 if by.normalised else 0.0
-    approximator.arguments[ALPHA] = by.alpha
-    approximator.arguments[ERROR] = by.error
-    approximator.arguments[RMS_DECAY] = by.rms_decay
+    _hand_over(approximator, by)
     approximator.arguments[DECAY] = decay
     _at_address(approximator.address[0])(SWEEP, i)
 

@@ -23,7 +23,7 @@ from lstm_rl.streaming import network
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
 from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, make_net, make_streams
 from lstm_rl.streaming.squashing import slope
-from lstm_rl.streaming.traces import blame_output, blame_outputs, step_all, step_weights
+from lstm_rl.streaming.traces import blame_output, blame_outputs, mask_row, step_all, step_weights
 from lstm_rl.topology import Topology
 
 
@@ -196,7 +196,5 @@ def add_sensitivities(net: Net, sensitivities: Sensitivities, i: int, q: Any, tr
         _add(traces, q[net.out_inputs + j], sensitivities.units[i, j])
     for v in range(net.out_cells):
         _add(traces, q[net.out_inputs + net.out_hiddens + v], sensitivities.units[i, net.cells + v])
-    if net.masked:
-        for m in range(traces.shape[0]):
-            for j in range(traces.shape[1]):
-                traces[m, j] *= net.mask[m, j]
+    for m in range(traces.shape[0]):
+        mask_row(net, traces, m)

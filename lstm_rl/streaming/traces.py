@@ -34,7 +34,7 @@ def _row_gradient(to: Coefficients, partials: Any, z_m: Any, m: int) -> None:
 
 
 @kernel
-def _mask_row(net: Net, e: Any, m: int) -> None:
+def mask_row(net: Net, e: Any, m: int) -> None:
     """Clear the traces of row ``m``'s weights that do not exist: so they never move."""
     if net.masked:
         for j in range(e.shape[1]):
@@ -60,7 +60,7 @@ def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients
             for j in range(units):
                 w.hidden[m, j] += step * e[m, j]
                 e[m, j] = decay * e[m, j] + gradient[j]
-        _mask_row(net, e, m)
+        mask_row(net, e, m)
 
 
 @kernel
@@ -104,7 +104,7 @@ def step_hidden_rms(
                 w.hidden_square[m, j] = square
                 w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
                 e[m, j] = decay * e[m, j] + gradient[j]
-        _mask_row(net, e, m)
+        mask_row(net, e, m)
 
 
 @kernel
@@ -181,7 +181,5 @@ def add_gradient(net: Net, partials: Any, to: Coefficients, traces: Any) -> None
         for m in range(traces.shape[0]):
             for j in range(c.shape[0]):
                 traces[m, j] += c[j] * partials[v, m, j]
-    if net.masked:
-        for m in range(traces.shape[0]):
-            for j in range(traces.shape[1]):
-                traces[m, j] *= net.mask[m, j]
+    for m in range(traces.shape[0]):
+        mask_row(net, traces, m)
