@@ -16,6 +16,11 @@ WORLDS = {
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 
+SEQUENCES = "lstm_rl/Sequence-v0"
+"""The sequence tasks as environments; not a `World`, and without a vector face of its own."""
+
+if SEQUENCES not in gym.registry:
+    gym.register(SEQUENCES, entry_point="lstm_rl.tasks.env:SequenceEnv")
 for _id, (_world, _) in WORLDS.items():
     if _id not in gym.registry:
         gym.register(

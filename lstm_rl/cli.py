@@ -24,6 +24,7 @@ from lstm_rl.studies.compare import Compare
 from lstm_rl.studies.long_tmaze import LongTMaze
 from lstm_rl.studies.minimal_time_lag import MinimalTimeLag
 from lstm_rl.studies.pole import MultimodePole
+from lstm_rl.suites import commands as suites
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,13 @@ class Diagnose:
     ]
 
 
+@dataclass(frozen=True)
+class Suite:
+    """The classical sequence tasks at their published sizes, published beside measured figures."""
+
+    what: tyro.conf.OmitArgPrefixes[suites.Command]
+
+
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
     | Annotated[Train, tyro.conf.subcommand("train")]
@@ -170,6 +178,7 @@ Command = (
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
+    | Annotated[Suite, tyro.conf.subcommand("suite")]
 )
 
 
@@ -360,10 +369,11 @@ def diagnose(command: Diagnose) -> int:
 
 def envs(_: Envs) -> int:
     """`lstm-rl envs`."""
-    from lstm_rl.envs import WORLDS
+    from lstm_rl.envs import SEQUENCES, WORLDS
 
     for env_id, (_world, line) in WORLDS.items():
         print(f"{env_id:26} {line}")
+    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=NAME of `lstm-rl suite list`")
     return 0
 
 
@@ -377,6 +387,7 @@ def main(arguments: list[str] | None = None) -> int:
         Reproduce: reproduce,
         Compare: reproduce,
         Diagnose: diagnose,
+        Suite: lambda command: suites.suite(command.what),
     }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)

@@ -112,7 +112,8 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from lstm_rl.cli import main\n"
-        "for arguments in (['--help'], ['train', '--help'], ['reproduce', 'ablation', '--help']):\n"
+        "for arguments in (['--help'], ['train', '--help'], ['reproduce', 'ablation', '--help'], "
+        "['suite', 'run', '--help']):\n"
         "    try:\n"
         "        main(arguments)\n"
         "    except SystemExit as end:\n"
@@ -122,13 +123,14 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,evaluate,watch,reproduce,compare,diagnose}" in done.stdout and "--learning-rate" in done.stdout
+    assert "{envs,train,evaluate,watch,reproduce,compare,diagnose,suite}" in done.stdout
+    assert "--learning-rate" in done.stdout and "--gradient" in done.stdout
 
 
 def test_the_module_and_the_script_are_the_same_command() -> None:
     script = Path(sys.executable).with_name("lstm-rl")
     lines = [subprocess.check_output([*start, "envs"]) for start in ([sys.executable, "-m", "lstm_rl"], [str(script)])]
-    assert lines[0] == lines[1] and len(lines[0].splitlines()) == 3
+    assert lines[0] == lines[1] and len(lines[0].splitlines()) == 4
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -155,7 +157,12 @@ def test_normal_use_prints_no_warning(tmp_path: Path) -> None:
 
 def test_envs_lists_every_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["envs"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["lstm_rl/TMaze-v0", MAZE, POLE]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "lstm_rl/TMaze-v0",
+        MAZE,
+        POLE,
+        "lstm_rl/Sequence-v0",
+    ]
 
 
 def test_values_of_env_kwargs_are_literals_or_strings() -> None:

@@ -189,7 +189,7 @@ def test_data_set() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ReberTask("5x1"), "^network must be one of 4x1, 3x2, got '5x1'"),
+        (lambda: ReberTask("5x1"), "^blocks must be one of 4x1, 3x2, got '5x1'"),
         (lambda: LagTask(1), "^p must be an integer >= 2, got 1"),
         (lambda: TriggerLagTask(50, 0), "^q must be an integer >= 1, got 0"),
         (lambda: TwoSequenceProblem(10, 10), "^N must be below T = 10, got 10"),

@@ -90,7 +90,7 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
 def dekf_move(dekf: Dekf, i: int) -> None:
     """D <- a D + b z, the step that `forward` made last in stream ``i``: all that a step without a target needs."""
     coefficients(dekf.net, dekf.streams, i, dekf.q, dekf.scratch)  # a and b; they do not depend on q
-    carry_partials(dekf.net, dekf.streams, i, dekf.scratch)
+    carry_partials(dekf.net, dekf.streams, i, dekf.scratch, True)
 
 
 @kernel

@@ -91,11 +91,12 @@ def _blame(approximator: Lstm, i: int, errors: Any) -> None:
     net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
     blame_outputs(net, approximator.weights, streams, i, errors, approximator.q)
     coefficients(net, streams, i, approximator.q, scratch)
-    carry_partials(net, streams, i, scratch)
+    carry_partials(net, streams, i, scratch, True)
     add_gradient(net, streams.partials[i], scratch, streams.traces[i])
 
 
 @carry.register(Lstm)
 def _carry(approximator: Lstm, i: int) -> None:
-    coefficients(approximator.net, approximator.streams, i, approximator.q, approximator.scratch)  # a and b count
-    carry_partials(approximator.net, approximator.streams, i, approximator.scratch)
+    net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
+    coefficients(net, streams, i, approximator.q, scratch)  # a and b count
+    carry_partials(net, streams, i, scratch, net.has_forget_gate)

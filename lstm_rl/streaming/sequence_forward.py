@@ -47,7 +47,7 @@ def truncated_forward(net: Net, record: Record, q: Any, streams: Streams, scratc
                 streams.partials[0] = 0.0
             _replay(net, record, t, i, streams)
             coefficients(net, streams, 0, q[t, i], scratch)
-            carry_partials(net, streams, 0, scratch)
+            carry_partials(net, streams, 0, scratch, True)
             if some(q[t, i]):
                 add_gradient(net, streams.partials[0], scratch, gradient)
 

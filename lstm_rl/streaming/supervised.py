@@ -9,6 +9,8 @@ Dimensions: S kinds of sequences, T steps, I inputs, K outputs, N sequences.
 
 from typing import Any
 
+import numpy as np
+
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset, step
 
@@ -16,8 +18,10 @@ from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset, s
 @kernel
 def learn_sequence(
     approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any
-) -> tuple[float, float]:
-    """Learn one sequence from rest; return the largest absolute error of an output, and the sum of squared errors.
+) -> tuple[float, float, float]:
+    """Learn one sequence from rest; return the largest absolute error of an output, that of the last, and the squares.
+
+    The largest is over all steps, the last over the last step with a target, the squares are summed over all.
 
     Args:
         approximator: Its stream 0 is used; changed in place.
@@ -28,15 +32,19 @@ def learn_sequence(
         each_step: Change the weights after each step that has a target instead of once, at the end.
         errors: (K,) scratch.
     """
-    largest, squares = 0.0, 0.0
+    largest, last, squares = 0.0, 0.0, 0.0
     reset(approximator, 0)
     for t in range(x.shape[0]):
         forward(approximator, 0, x[t])
         if has_target[t]:
+            last = 0.0
             for k in range(errors.shape[0]):
                 errors[k] = targets[t, k] - approximator.outputs[0, k]
-                largest = max(largest, abs(errors[k]))
+                error = abs(errors[k])
+                if not error <= last:
+                    last = error if error >= 0.0 else np.inf  # what is not a number is wrong
                 squares += errors[k] * errors[k]
+            largest = max(largest, last)
             if by.alpha > 0.0:
                 blame(approximator, 0, errors)
                 if each_step:
@@ -45,7 +53,7 @@ def learn_sequence(
             carry(approximator, 0)
     if by.alpha > 0.0 and not each_step:
         step(approximator, 0, by)
-    return largest, squares
+    return largest, last, squares
 
 
 @compiled
@@ -71,10 +79,10 @@ def learn_sequences(
         by: As in `learn_sequence`.
         each_step: As in `learn_sequence`.
         errors: (K,) scratch.
-        found: (N, 2) becomes what `learn_sequence` returns for each.
+        found: (N, 2) becomes the largest error and the sum of squares of each.
     """
     for n in range(order.shape[0]):
         kind = order[n]
-        largest, squares = learn_sequence(approximator, x[kind], targets[kind], has_target, by, each_step, errors)
+        largest, _, squares = learn_sequence(approximator, x[kind], targets[kind], has_target, by, each_step, errors)
         found[n, 0] = largest
         found[n, 1] = squares

@@ -162,13 +162,19 @@ def blame_outputs(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q
 
 
 @kernel
-def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients) -> None:
-    """D <- a D + b z and nothing else."""
+def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_rows: bool) -> None:
+    """D <- a D + b z and nothing else.
+
+    Without ``idle_rows`` sources at 0 are left out, which is exact where a is 1, and where it is 0 once they are not
+    left out before D counts: of a thousand symbols one is not 0.
+    """
     z, partials = streams.z[i], streams.partials[i]
     for v in range(partials.shape[0]):
         a, b = to.a[v], to.b[v]
         for m in range(z.shape[0]):
             z_m = z[m]
+            if z_m == 0.0 and not idle_rows:
+                continue
             for j in range(a.shape[0]):
                 partials[v, m, j] = a[j] * partials[v, m, j] + b[j] * z_m
 

@@ -71,6 +71,8 @@ class Study:
     """PNG name (without ending) to picture."""
     notes: str = ""
     """Markdown below the table."""
+    whole: bool = False
+    """Table and figures show all runs in the folder instead of those of this study alone."""
     map: Callable[..., Iterator[Any]] | None = field(default=None, compare=False)
     """``map(function, list)`` in any order; default: processes of this machine."""
 
@@ -113,7 +115,7 @@ def conduct(study: Study, options: Options, command: str) -> Path:
             write_rows(path, rows)
             bar.update()
     wanted = {_key(asdict(settings), columns) for settings in study.settings}
-    rows = [row for row in rows if _key(row, columns) in wanted]
+    rows = [row for row in rows if study.whole or _key(row, columns) in wanted]
     text = f"# {study.name}\n\n{study.protocol}\n\n{study.table(rows)}\n\n{study.notes}".rstrip()
     with whole(out / "table.md") as part:
         part.write_text(f"{text}\n\n`{command}` with {environment()}.\n")

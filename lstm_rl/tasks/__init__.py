@@ -1,6 +1,8 @@
 """The classical sequence tasks: seeded generators for anybody's model, with the networks published for them."""
 
+from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
+from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
@@ -8,8 +10,10 @@ from lstm_rl.tasks.temporal_order import TemporalOrder
 
 __all__ = [
     "AddingProblem",
+    "HistoryTask",
     "LagTask",
     "MultiplicationProblem",
+    "Parity",
     "RandomLagTask",
     "ReberTask",
     "Task",

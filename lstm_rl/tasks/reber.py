@@ -4,15 +4,16 @@ B, then T or P with probability .5, a complete Reber string, the same T or P, E.
 every step. At least 9 symbols, 12 on average. One-hot B, T, P, S, X, V, E.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_int
-from lstm_rl.generator import uniform
+from lstm_rl.generator import integer, uniform
 from lstm_rl.published import PUBLISHED
+from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
 from lstm_rl.topology import Topology
 
@@ -28,6 +29,7 @@ BRANCHES = (
     ((P, 4), (V, 6)),
     ((E, 7), (E, 7)),
 )
+STRINGS = 256  # in each of two sets
 _GRAPH = np.array(BRANCHES)  # (7, 2, 2)
 
 
@@ -57,6 +59,19 @@ def _reber(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -
     return t + 1
 
 
+@sequence_rule
+def _stored(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    strings, size = int(params[0]), x.shape[0] + 1
+    start = 1 + size * integer(generator, 0, strings)
+    t = 0
+    while t + 1 < size and params[start + t + 1] >= 0:
+        set_symbol(x, t, int(params[start + t]))
+        set_symbol(targets, t, int(params[start + t + 1]))
+        has_target[t] = True
+        t += 1
+    return t
+
+
 @dataclass(frozen=True)
 class ReberTask(Task):
     """Embedded Reber strings.
@@ -65,7 +80,7 @@ class ReberTask(Task):
         ValueError: A setting is out of its range.
     """
 
-    network: str = "4x1"
+    blocks: str = "4x1"
     """Blocks x cells of the published network: 4x1 or 3x2."""
     max_symbols: int = 100
     """Longest string, >= 20; longer ones, one in a million at 100, are drawn anew (ours)."""
@@ -75,7 +90,7 @@ class ReberTask(Task):
     outputs = 7
 
     def __post_init__(self) -> None:
-        check_choice("network", self.network, ("4x1", "3x2"))
+        check_choice("blocks", self.blocks, ("4x1", "3x2"))
         check_int("max_symbols", self.max_symbols, 20)
 
     @property
@@ -91,4 +106,70 @@ class ReberTask(Task):
     @property
     def topology(self) -> Topology:
         """264 or 276 weights."""
-        return PUBLISHED[f"hs1997-reber-{self.network}"]
+        return PUBLISHED[f"hs1997-reber-{self.blocks}"]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The legal next symbols are the most active outputs at every step of all 2 x 256 strings; budget (ours)."""
+        return Protocol(0.1, (Criterion(2 * STRINGS),), 0.49, "legal", max_sequences=200_000)
+
+    def sets(self, rng: np.random.Generator) -> tuple["StoredStrings", NDArray[np.int64]]:
+        """256 random strings to train on, and these with 256 others of which none is among them.
+
+        Args:
+            rng: Where its randomness comes from.
+
+        Returns:
+            A task that draws from the first set, and both sets as rows of symbols (512, L + 1), then -1.
+        """
+        training = self._strings(STRINGS, rng)
+        known = {row.tobytes() for row in training}
+        others: list[NDArray[np.int64]] = []
+        while len(others) < STRINGS:
+            others += [row for row in self._strings(STRINGS, rng) if row.tobytes() not in known]
+        params = np.concatenate([[STRINGS], training.ravel()]).astype(np.float64)
+        return StoredStrings(self.blocks, self.max_symbols, params), np.concatenate([training, others[:STRINGS]])
+
+    def _strings(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Random strings (size, L + 1), after their ends -1."""
+        batch = self.batch(size, rng)
+        strings = np.full((size, self.max_symbols), -1)
+        for n, length in enumerate(batch.lengths):
+            strings[n, :length] = batch.x[:length, n].argmax(1)
+            strings[n, length] = E
+        return strings
+
+    def legal(self, strings: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+        """Strings for a network, and what may follow at each step.
+
+        Args:
+            strings: As `sets` gives them, (S, L + 1).
+
+        Returns:
+            x (S, L, 7), whether a symbol may come next (S, L, 7), steps (S,).
+        """
+        lengths = (strings >= 0).sum(1) - 1
+        x = np.eye(7)[strings[:, :-1]] * (np.arange(self.longest) < lengths[:, None])[..., None]
+        legal = np.zeros((len(strings), self.longest, 7), np.bool_)
+        for n, string in enumerate(strings):
+            legal[n, 0, [T, P]] = legal[n, 1, B] = True
+            state, end = 1, int(lengths[n])
+            for t in range(2, end - 2):  # symbol t is inside, and tells which may be next
+                state = state if t == 2 else dict(BRANCHES[state])[int(string[t])]
+                legal[n, t, [symbol for symbol, _ in BRANCHES[state]]] = True
+            legal[n, end - 2, string[1]] = legal[n, end - 1, E] = True
+        return x, legal, lengths
+
+
+@dataclass(frozen=True, eq=False)
+class StoredStrings(ReberTask):
+    """Random draws from a fixed set of strings: a count and rows of symbols, see `ReberTask.sets`."""
+
+    stored: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    """(1 + strings (L + 1),)."""
+    rule = _stored
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """The set."""
+        return self.stored

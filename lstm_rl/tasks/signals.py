@@ -7,7 +7,7 @@
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.generator import integer, normal, uniform
 from lstm_rl.published import PUBLISHED
+from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
@@ -26,7 +27,7 @@ TARGET_DEVIATION = math.sqrt(0.1)
 @sequence_rule
 def _two_sequences(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     least, informative = int(params[0]), int(params[1])
-    noisy, noisy_targets = params[2] == 1.0, params[3] == 1.0
+    noisy, deviation = params[2] == 1.0, params[5]
     length = least + integer(generator, 0, x.shape[0] - least + 1)
     first = uniform(generator, 0) < 0.5
     for t in range(length):
@@ -34,10 +35,9 @@ def _two_sequences(params: Any, generator: Any, x: Any, targets: Any, has_target
             x[t, 0] = 1.0 if first else -1.0
         if t >= informative or noisy:
             x[t, 0] += DEVIATION * normal(generator, 0)
-    if noisy_targets:
-        targets[length - 1, 0] = (0.2 if first else 0.8) + TARGET_DEVIATION * normal(generator, 0)
-    else:
-        targets[length - 1, 0] = 1.0 if first else 0.0
+    targets[length - 1, 0] = params[3] if first else params[4]
+    if deviation > 0.0:
+        targets[length - 1, 0] += deviation * normal(generator, 0)
     has_target[length - 1] = True
     return length
 
@@ -77,7 +77,8 @@ class TwoSequenceProblem(Task):
     """Elements >= 1 that tell the class, fewer than T."""
     variant: Literal["a", "b", "c"] = "a"
     """a: N clean elements; b: noise on them, too; c: noisy targets besides."""
-    name = "hs1997-two-sequence"
+    exact_targets: bool = False
+    """c without noise on targets, as it is tested."""
     rule = _two_sequences
     inputs = 1
     outputs = 1
@@ -89,19 +90,39 @@ class TwoSequenceProblem(Task):
             raise ValueError(f"N must be below T = {self.T}, got {self.N}")
 
     @property
+    def name(self) -> str:  # type: ignore[override]
+        """As in the tables."""
+        return f"hs1997-two-sequence-{self.variant}"
+
+    @property
     def longest(self) -> int:
         """L = 1.1 T."""
         return self.T + self.T // 10
 
     @property
     def params(self) -> NDArray[np.float64]:
-        """T, N, noise on the first elements, noise on targets."""
-        return np.array([self.T, self.N, self.variant != "a", self.variant == "c"], np.float64)
+        """T, N, noise on the first elements, targets of the classes, deviation of their noise."""
+        noisy = self.variant == "c"
+        deviation = TARGET_DEVIATION if noisy and not self.exact_targets else 0.0
+        return np.array([self.T, self.N, self.variant != "a", *((0.2, 0.8) if noisy else (1.0, 0.0)), deviation])
 
     @property
     def topology(self) -> Topology:
         """102 weights."""
         return PUBLISHED["hs1997-two-sequence"]
+
+    @property
+    def protocol(self) -> Protocol:
+        """256 test sequences: a none wrong, b fewer than 6, then mean error below .01, .04; c both at once, .015."""
+        if self.variant == "c":
+            return Protocol(0.1, (Criterion(256, 0, 0.015),), 0.1, "test", every=1000)
+        wrong, mean_error = (0, 0.01) if self.variant == "a" else (5, 0.04)
+        return Protocol(1.0, (Criterion(256, wrong), Criterion(256, wrong, mean_error)), 0.2, "test", every=1000)
+
+    @property
+    def tested(self) -> Task:
+        """Without noise on targets."""
+        return replace(self, exact_targets=True)
 
 
 @dataclass(frozen=True)
@@ -138,10 +159,26 @@ class AddingProblem(Task):
         """93 weights."""
         return PUBLISHED[self.name]
 
+    @property
+    def protocol(self) -> Protocol:
+        """The 2,000 most recent sequences right, mean error below .01; budget (ours)."""
+        return Protocol(0.5, (Criterion(2000, mean_error=0.01),), 0.04, max_sequences=2_000_000)
+
 
 @dataclass(frozen=True)
 class MultiplicationProblem(AddingProblem):
     """Experiment 5."""
 
+    n_seq: int = 140
+    """Training stops once fewer of the 2,000 most recent sequences are wrong: 140 or 13 in the paper."""
     name = "hs1997-multiplication"
     _product = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("n_seq", self.n_seq, 1)
+
+    @property
+    def protocol(self) -> Protocol:
+        """Fewer than n_seq of the 2,000 most recent sequences wrong."""
+        return Protocol(0.1, (Criterion(2000, self.n_seq - 1),), 0.04)

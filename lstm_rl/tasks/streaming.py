@@ -30,6 +30,7 @@ class Found(NamedTuple):
     """What came of N sequences, before their own step of the weights."""
 
     largest: NDArray[np.float64]  # (N,) absolute error of an output
+    last: NDArray[np.float64]  # (N,) the same, at the last step with a target
     squares: NDArray[np.float64]  # (N,) sum of squared errors
     lengths: NDArray[np.int64]  # (N,)
 
@@ -50,7 +51,8 @@ def make_source(task: Task, rng: np.random.Generator) -> Source:
 
 def make_found(sequences: int) -> Found:
     """Room for what N sequences come to."""
-    return Found(np.zeros(sequences), np.zeros(sequences), np.zeros(sequences, np.int64))
+    largest, last, squares = np.zeros((3, sequences))
+    return Found(largest, last, squares, np.zeros(sequences, np.int64))
 
 
 @compiled
@@ -64,14 +66,15 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
         each_step: Change the weights after each step that has a target instead of once, at a sequence's end.
         found: Is filled.
     """
+    length = source.x.shape[0]
     for n in range(found.largest.shape[0]):
-        source.x[:] = 0.0
-        source.targets[:] = 0.0
-        source.has_target[:] = False
+        source.x[:length] = 0.0  # what the sequence before has left
+        source.targets[:length] = 0.0
+        source.has_target[:length] = False
         length = sequence_at(source.address)(
             source.params, source.generator, source.x, source.targets, source.has_target
         )
-        largest, squares = learn_sequence(
+        largest, last, squares = learn_sequence(
             approximator,
             source.x[:length],
             source.targets[:length],
@@ -81,5 +84,6 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
             source.errors,
         )
         found.largest[n] = largest
+        found.last[n] = last
         found.squares[n] = squares
         found.lengths[n] = length

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled, kernel, rule_type
+from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.topology import Topology
 
 sequence_rule, sequence_at = rule_type(
@@ -79,6 +80,16 @@ class Task(ABC):
     @abstractmethod
     def topology(self) -> Topology:
         """The published network."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """The published one; ours, this one, where nothing is published."""
+        return Protocol(alpha=0.1, tolerance=0.3, criteria=(Criterion(2000),))
+
+    @property
+    def tested(self) -> "Task":
+        """What it is tested on: itself, or without the noise that only training has."""
+        return self
 
     def batch(self, size: int, rng: np.random.Generator) -> Batch:
         """Draw sequences.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstm_rl.checks import check_int
 from lstm_rl.generator import integer, uniform
 from lstm_rl.published import PUBLISHED
+from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
 from lstm_rl.topology import Topology
 
@@ -77,3 +78,9 @@ class TemporalOrder(Task):
     def topology(self) -> Topology:
         """156 or 308 weights."""
         return PUBLISHED[self.name]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The 2,000 most recent sequences right, mean error below .1; budget (ours)."""
+        alpha, budget = (0.5, 5_000_000) if self.signals == 2 else (0.1, 2_000_000)
+        return Protocol(alpha, (Criterion(2000, mean_error=0.1),), 0.3, max_sequences=budget)

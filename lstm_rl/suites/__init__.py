@@ -1,0 +1,1 @@
+"""Suites: the classical sequence tasks at their published sizes, published beside measured figures."""

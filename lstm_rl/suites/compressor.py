@@ -1,0 +1,256 @@
+"""The neural history compressor: an automatiser A, and a chunker C that sees only what A did not expect.
+
+Schmidhuber, "Neural sequence chunkers" (1991) and "Learning complex, extended sequences using the principle of history
+compression" (Neural Computation 4, 1992): two recurrent networks that collapse a hierarchy of predictors into one. At
+each step t, with x(t) the input, d(t) the targets (the next symbol, and perhaps more) and o joining vectors,
+
+    d_A o q_A = A's outputs after its step with x(t)
+    if max_k |d_k(t) - d_A,k| >= threshold:
+        C learns from d(t) - d_C, where d_C is what it put out after the last surprise
+        C makes a step with the input d(t), which leaves its hidden units at h_C and its outputs at d_C
+    A learns from d(t) - d_A and from (h_C o d_C) - q_A
+
+So C lives in a shorter time, in which what is far apart for A may be neighbours; and A is told at every step what C
+keeps in mind. C never feeds A: A is the whole system once it has learned. The first symbol after a reset is a surprise,
+too. How much of h_C o d_C A is to imitate follows from its number of outputs: all in 1992, h_C in 1997.
+
+Both networks learn on line, by a step of the weights after each `blame`, with whatever gradient their approximators
+carry: published is backpropagation three steps back, in C's time for C.
+
+(ours) The threshold on the largest error of an output; A's input does not hold the targets of the step before; one
+learning rate for both networks.
+
+Dimensions: N sequences, L steps of the longest, I inputs of A, K targets, inputs of C and outputs of C, H hidden units
+of C, K_A outputs of A: K + H + K, K + H, or K if it learns alone.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rl.compiled import compiled, kernel
+from lstm_rl.streaming.approximator import Step, blame, forward, reset, step
+from lstm_rl.streaming.network import Weights
+from lstm_rl.tasks.streaming import Source
+from lstm_rl.tasks.task import sequence_at
+from lstm_rl.topology import Topology
+
+LOOK = 100  # sequences between two looks at what came of them
+TESTED = 1_000  # fresh sequences for the automatiser alone
+
+
+class Rules(NamedTuple):
+    """What is a surprise, and what the task is like."""
+
+    threshold: float  # (0, 1): the largest error of an output that is still expected
+    resets: bool  # both networks are put to rest before each sequence; else sequences are one endless stream
+    final: int  # the last outputs, so many, have a target at a sequence's last step only
+
+
+class Goal(NamedTuple):
+    """When a task counts as learned: so many successive sequences without a larger error of A while it learns."""
+
+    sequences: int
+    limit: float
+    at_end: bool  # only the errors at a sequence's end count, of its final outputs
+
+
+class Scratch(NamedTuple):
+    """Room for one step, and whether the stream has begun."""
+
+    errors: NDArray[np.float64]  # (K_A,) of A
+    chunker_errors: NDArray[np.float64]  # (K,) of C
+    event: NDArray[np.float64]  # (K,) input of C
+    begun: NDArray[np.bool_]  # (1,)
+
+
+class Outcome(NamedTuple):
+    """What came of N sequences: largest absolute errors, each before its own step of the weights."""
+
+    everywhere: NDArray[np.float64]  # (N,) of A's K outputs at all steps
+    at_end: NDArray[np.float64]  # (N,) of A's final outputs, or all K if there are none, at the last step
+    chunker_at_end: NDArray[np.float64]  # (N,) the same of what C predicted at the last surprise
+    surprises: NDArray[np.int64]  # (N,) steps of C, without the one at the beginning
+
+
+def make_scratch(outputs: int, targets: int) -> Scratch:
+    """For an automatiser with so many outputs (K_A) and so many targets (K)."""
+    return Scratch(np.zeros(outputs), np.zeros(targets), np.zeros(targets), np.zeros(1, np.bool_))
+
+
+def make_outcome(sequences: int) -> Outcome:
+    """Room for what N sequences come to."""
+    everywhere, at_end, chunker_at_end = np.zeros((3, sequences))
+    return Outcome(everywhere, at_end, chunker_at_end, np.zeros(sequences, np.int64))
+
+
+def make_weights(topology: Topology, rng: np.random.Generator) -> Weights:
+    """Draw a network's weights, for plain steps."""
+    hidden, output = topology.initial_weights(rng)
+    return Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+
+
+class Result(NamedTuple):
+    """What came of a run."""
+
+    success: bool
+    sequences: int  # before the window of success; all of them without success
+    chunker_sequences: int | None  # before C's first such window, at sequences' ends; None: there is none
+    largest_error: float  # of A alone, with frozen weights, on `TESTED` fresh sequences, where the goal looks
+    steps: int  # of training, in A's time
+
+
+def train(
+    automatiser: Any, chunker: Any, source: Source, alpha: float, rules: Rules, goal: Goal, max_sequences: int
+) -> Result:
+    """Train until the goal is reached or the budget is used up, then cut C off and test A.
+
+    Args:
+        automatiser: As in `learn_stream`.
+        chunker: As in `learn_stream`.
+        source: Where sequences come from.
+        alpha: Learning rate of both, > 0.
+        rules: See `Rules`.
+        goal: See `Goal`.
+        max_sequences: Budget.
+    """
+    by, still = Step(False, alpha, 1.0, 1.0), Step(False, 0.0, 1.0, 1.0)
+    scratch = make_scratch(automatiser.outputs.shape[1], source.targets.shape[1])
+    outcome, tested = make_outcome(LOOK), make_outcome(TESTED)
+    window, chunker_window = Window(goal), Window(goal)
+    done = 0
+    while window.reached is None and done + LOOK <= max_sequences:
+        learn_stream(automatiser, chunker, source, by, rules, scratch, outcome)
+        window.see(outcome.at_end if goal.at_end else outcome.everywhere)
+        if chunker is not None:
+            chunker_window.see(outcome.chunker_at_end)
+        done += LOOK
+    learn_stream(automatiser, None, source, still, rules, scratch, tested)
+    largest = float((tested.at_end if goal.at_end else tested.everywhere).max())
+    sequences = done if window.reached is None else window.reached
+    return Result(window.reached is not None, sequences, chunker_window.reached, largest, done * source.x.shape[0])
+
+
+class Window:
+    """Finds the first so many successive sequences whose errors are all below the goal's limit."""
+
+    def __init__(self, goal: Goal) -> None:
+        self.goal, self.seen, self.good = goal, 0, 0
+        self.reached: int | None = None
+        """Sequences before the window."""
+
+    def see(self, errors: NDArray[np.float64]) -> None:
+        """Look at the next sequences' errors (N,)."""
+        for error in errors:
+            self.seen += 1
+            self.good = self.good + 1 if error < self.goal.limit else 0
+            if self.reached is None and self.good == self.goal.sequences:
+                self.reached = self.seen - self.good
+
+
+@compiled
+def learn_stream(
+    automatiser: Any,
+    chunker: Any,
+    source: Source,
+    by: Step,
+    rules: Rules,
+    scratch: Scratch,
+    outcome: Outcome,
+) -> None:
+    """Learn as many new sequences as ``outcome`` has room for; every step of them must have a target.
+
+    Args:
+        automatiser: A, an approximator (see `lstm_rl.streaming.approximator`); its stream 0 is used.
+        chunker: C, one of a network that has only ordinary hidden units; None: A learns alone, which is plain on-line
+            learning of the targets.
+        source: Where sequences come from.
+        by: Both networks' step of the weights, with error 1; alpha 0: nothing is learned.
+        rules: See `Rules`.
+        scratch: Fresh for each stream.
+        outcome: Is filled.
+    """
+    errors, targets, x = scratch.errors, source.targets, source.x
+    all_targets = targets.shape[1]
+    first_final = all_targets - rules.final if rules.final > 0 else 0
+    learns = by.alpha > 0.0
+    for n in range(outcome.at_end.shape[0]):
+        x[:] = 0.0
+        targets[:] = 0.0
+        source.has_target[:] = False
+        length = sequence_at(source.address)(source.params, source.generator, x, targets, source.has_target)
+        if rules.resets or not scratch.begun[0]:
+            scratch.begun[0] = True
+            reset(automatiser, 0)
+            if chunker is not None:
+                reset(chunker, 0)
+                _perceive(chunker, x[0], scratch.event)
+        outcome.everywhere[n] = 0.0
+        outcome.surprises[n] = 0
+        for t in range(length):
+            last = t == length - 1
+            given = all_targets if last else all_targets - rules.final
+            _move(automatiser, x[t])
+            _differences(targets[t], automatiser.outputs[0], given, errors)
+            error = _largest(errors, 0, given)
+            outcome.everywhere[n] = max(outcome.everywhere[n], error)
+            if last:
+                outcome.at_end[n] = _largest(errors, first_final, all_targets)
+            if chunker is not None:
+                _differences(targets[t], chunker.outputs[0], given, scratch.chunker_errors)
+                if last:
+                    outcome.chunker_at_end[n] = _largest(scratch.chunker_errors, first_final, all_targets)
+                if error >= rules.threshold:
+                    outcome.surprises[n] += 1
+                    if learns:
+                        _learn(chunker, scratch.chunker_errors, by)
+                    _perceive(chunker, targets[t], scratch.event)
+                _imitate(automatiser.outputs[0], chunker.streams.y[0], chunker.outputs[0], all_targets, errors)
+            if learns:
+                _learn(automatiser, errors, by)
+
+
+@kernel
+def _perceive(chunker: Any, what: Any, event: Any) -> None:
+    """C's step with the input ``what``, which may be shorter than its input: the first symbol has no final targets."""
+    for k in range(event.shape[0]):
+        event[k] = what[k] if k < what.shape[0] else 0.0
+    _move(chunker, event)
+
+
+@compiled  # not a kernel, nor is the next: inlined at every call they would take half a minute to compile
+def _move(approximator: Any, x: Any) -> None:
+    """A step with the input x (I,)."""
+    forward(approximator, 0, x)
+
+
+@compiled
+def _learn(approximator: Any, errors: Any, by: Step) -> None:
+    """A step of the weights by the errors of all outputs, which are used up."""
+    blame(approximator, 0, errors)
+    step(approximator, 0, by)
+
+
+@kernel
+def _differences(targets: Any, outputs: Any, given: int, errors: Any) -> None:
+    """Errors (K or more) of the first ``given`` outputs; those that have no target get 0."""
+    for k in range(errors.shape[0]):
+        errors[k] = targets[k] - outputs[k] if k < given else 0.0
+
+
+@kernel
+def _largest(errors: Any, start: int, stop: int) -> float:
+    """The largest absolute value."""
+    largest = 0.0
+    for k in range(start, stop):
+        largest = max(largest, abs(errors[k]))
+    return largest
+
+
+@kernel
+def _imitate(outputs: Any, hidden: Any, predicted: Any, start: int, errors: Any) -> None:
+    """Errors of A's outputs from ``start`` on, which predict C's hidden units (H,), then C's outputs (K,)."""
+    for k in range(start, errors.shape[0]):
+        j = k - start
+        errors[k] = (hidden[j] if j < hidden.shape[0] else predicted[j - hidden.shape[0]]) - outputs[k]

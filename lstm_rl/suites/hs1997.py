@@ -1,0 +1,290 @@
+"""The experiments of Hochreiter & Schmidhuber (1997), Long short-term memory, Neural Computation 9: 1 to 6.
+
+Each row of the paper's tables is a task, a network with its learning rule, and the published figures beside which ours
+are put. Rows without published figures have competitors' names only there: the paper says that they cannot learn these.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import current_process
+from typing import Any
+
+from tqdm import tqdm
+
+from lstm_rl.checks import check_float, check_int
+from lstm_rl.studies.engine import Options, Row, Study
+from lstm_rl.suites.table import figures, markdown
+
+LINES = {
+    "hs1997-reber": "1: embedded Reber grammar, all legal next symbols",
+    "hs1997-lag-a": "2a: the first symbol of a fixed sequence again, p steps later",
+    "hs1997-lag-b": "2b: the same among random symbols",
+    "hs1997-lag-c": "2c: the same at a trigger that comes at random, lags to 1000, p distractors",
+    "hs1997-two-sequence-a": "3a: two classes told by the first N of T numbers, all later ones noise",
+    "hs1997-two-sequence-b": "3b: noise on the first N, too",
+    "hs1997-two-sequence-c": "3c: noise on targets, too",
+    "hs1997-adding": "4: the sum of two marked numbers of T",
+    "hs1997-multiplication": "5: their product",
+    "hs1997-temporal-order-3": "6a: the order of two symbols among 100",
+    "hs1997-temporal-order-4": "6b: the order of three",
+}
+PROTOCOL = """\
+Experiments of Hochreiter & Schmidhuber (1997) with the published networks, rates, sequences, stop rules and test sets;
+seeds from {seed}. Weights change by plain gradient descent after each sequence (2a and 2b: after each step). Training
+sequences to the criterion: mean of the successful runs (smallest - largest). Wrong: fraction of test sequences, 2,560
+fresh ones; mean of the successful runs. Steps: of all runs together. In brackets after successes: 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a table: what is run, and what is published about it."""
+
+    suite: str
+    settings: str
+    """The task's, as `--set` takes them."""
+    label: str
+    """The method's name in the table."""
+    sequences: float | None = None
+    """Published mean number of training sequences."""
+    success: str = "100 %"
+    """Published share of successful trials."""
+    wrong: float | None = None
+    """Published fraction of wrong test sequences."""
+    first: float | None = None
+    """Published mean number of sequences to the first of two criteria."""
+    network: str = "published"
+    units: int | None = None
+    gradient: str = "truncated"
+    alpha: float | None = None
+    """None: the protocol's."""
+    max_sequences: int | None = None
+    """None: the protocol's."""
+    runs: int = 1
+    """Times the runs asked for: experiment 1 has three pairs of sets."""
+
+    @property
+    def task_settings(self) -> dict[str, Any]:
+        """Settings as keywords."""
+        return parse(self.settings)
+
+
+def _elman(suite: str, settings: str, units: int, gradient: str, alpha: float, max_sequences: int, **more: Any) -> Case:
+    name = {"truncated": "Elman", "bptt": "BPTT", "rtrl": "RTRL"}[gradient]
+    published: dict[str, Any] = {"success": ""} | more
+    return Case(
+        suite,
+        settings,
+        f"{name}, {units} units",
+        network="elman",
+        units=units,
+        gradient=gradient,
+        alpha=alpha,
+        max_sequences=max_sequences,
+        **published,
+    )
+
+
+def _one_unit(suite: str, p: int, gradient: str, alpha: float, max_sequences: int, **more: Any) -> Case:
+    published: dict[str, Any] = {"success": "0 %"} | more
+    label = f"{gradient.upper()}, one unit"
+    return Case(
+        suite,
+        f"p={p}",
+        label,
+        network="one-unit",
+        gradient=gradient,
+        alpha=alpha,
+        max_sequences=max_sequences,
+        **published,
+    )
+
+
+_REBER, _A, _B, _C = "hs1997-reber", "hs1997-lag-a", "hs1997-lag-b", "hs1997-lag-c"
+_TWO = "hs1997-two-sequence-"
+CASES: tuple[Case, ...] = (
+    Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 39_740, alpha=0.1, runs=3),
+    Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 21_730, alpha=0.1, runs=3),
+    Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 14_060, "97 %", alpha=0.2, runs=3),
+    Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 9_500, "97 %", alpha=0.5, runs=3),
+    Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 8_440, alpha=0.5, runs=3),
+    _elman(_REBER, "blocks=4x1", 3, "rtrl", 0.05, 200_000, sequences=173_000, success="some"),
+    _elman(_REBER, "blocks=4x1", 12, "rtrl", 0.1, 200_000, sequences=25_000, success="some"),
+    _elman(_REBER, "blocks=4x1", 15, "truncated", 0.1, 200_000, success="0 %"),
+    _one_unit(_A, 4, "rtrl", 1.0, 5_000_000, sequences=1_043_000, success="78 %"),
+    _one_unit(_A, 4, "rtrl", 4.0, 5_000_000, sequences=892_000, success="56 %"),
+    _one_unit(_A, 4, "rtrl", 10.0, 5_000_000, sequences=254_000, success="22 %"),
+    _one_unit(_A, 10, "rtrl", 1.0, 1_000_000),
+    _one_unit(_A, 100, "rtrl", 1.0, 50_000),
+    _one_unit(_A, 100, "bptt", 1.0, 50_000),
+    Case(_A, "p=100", "LSTM", 5_040),
+    _one_unit(_B, 100, "rtrl", 1.0, 50_000),
+    _one_unit(_B, 100, "bptt", 1.0, 50_000),
+    Case(_B, "p=100", "LSTM", 5_680),
+    *(
+        Case(_C, f"p={p} q={q}", "LSTM", thousands * 1000)
+        for p, q, thousands in (
+            (50, 50, 30),
+            (100, 100, 31),
+            (200, 200, 33),
+            (500, 500, 38),
+            (1000, 1000, 49),
+            (500, 1000, 49),
+            (200, 1000, 75),
+            (100, 1000, 135),
+            (50, 1000, 203),
+        )
+    ),
+    _elman(_C, "p=50 q=50", 4, "bptt", 0.1, 100_000),
+    Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380),
+    Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370),
+    Case(f"{_TWO}a", "T=1000 N=3", "LSTM", 452_460, wrong=0.000078, first=446_850),
+    _elman(f"{_TWO}a", "T=100 N=3", 4, "bptt", 0.1, 100_000),
+    Case(f"{_TWO}b", "T=100 N=3", "LSTM", 43_250, wrong=0.00828, first=41_740),
+    Case(f"{_TWO}b", "T=100 N=1", "LSTM", 78_430, wrong=0.01500, first=74_950),
+    Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
+    Case(f"{_TWO}c", "T=100 N=3", "LSTM", 269_650, wrong=0.00558),
+    Case(f"{_TWO}c", "T=100 N=1", "LSTM", 565_640, wrong=0.00441),
+    Case("hs1997-adding", "T=100", "LSTM", 74_000, wrong=1 / 2560),
+    Case("hs1997-adding", "T=500", "LSTM", 209_000, wrong=0.0),
+    Case("hs1997-adding", "T=1000", "LSTM", 853_000, wrong=1 / 2560),
+    _elman("hs1997-adding", "T=100", 10, "bptt", 0.1, 100_000),
+    Case("hs1997-multiplication", "n_seq=140", "LSTM", 482_000, wrong=139 / 2560),
+    Case("hs1997-multiplication", "n_seq=13", "LSTM", 1_273_000, wrong=14 / 2560),
+    _elman("hs1997-multiplication", "n_seq=140", 10, "bptt", 0.1, 100_000),
+    Case("hs1997-temporal-order-3", "", "LSTM", 31_390, wrong=1 / 2560),
+    _elman("hs1997-temporal-order-3", "", 10, "bptt", 0.1, 100_000),
+    Case("hs1997-temporal-order-4", "", "LSTM", 571_100, wrong=2 / 2560),
+    _elman("hs1997-temporal-order-4", "", 10, "bptt", 0.1, 100_000),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run."""
+
+    suite: str
+    settings: str
+    network: str
+    units: int | None
+    gradient: str
+    alpha: float
+    max_sequences: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What somebody wants run instead of the published rows; None: as published."""
+
+    settings: tuple[str, ...] = ()
+    network: str | None = None
+    units: int | None = None
+    gradient: str | None = None
+    alpha: float | None = None
+    max_sequences: int | None = None
+
+
+def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
+    """The rows of a suite, or the one that was chosen.
+
+    Raises:
+        ValueError: A choice that cannot be.
+    """
+    from lstm_rl.suites.networks import network
+    from lstm_rl.tasks.names import make_task
+
+    if choice == Choice():
+        return tuple(case for case in CASES if case.suite == suite)
+    settings = " ".join(choice.settings)
+    task = make_task(suite, **parse(settings))
+    if choice.alpha is not None:
+        check_float("alpha", choice.alpha, 0.0, open_low=True)
+    if choice.max_sequences is not None:
+        check_int("max-sequences", choice.max_sequences, task.protocol.every)
+    name = choice.network or "published"
+    network(task, name, choice.units)  # complains, if it has to, before anything is run
+    return (
+        Case(
+            suite,
+            settings,
+            "",
+            network=name,
+            units=choice.units,
+            gradient=choice.gradient or "truncated",
+            alpha=choice.alpha,
+            max_sequences=choice.max_sequences,
+        ),
+    )
+
+
+def runs(cases: tuple[Case, ...], options: Options) -> list[Run]:
+    """The runs of these rows, seed by seed, so that all rows are there early."""
+    from lstm_rl.tasks.names import make_task
+
+    planned = []
+    for case in cases:
+        protocol = make_task(case.suite, **parse(case.settings)).protocol
+        alpha = protocol.alpha if case.alpha is None else case.alpha
+        budget = protocol.max_sequences if case.max_sequences is None else case.max_sequences
+        planned += [
+            (
+                n,
+                Run(
+                    case.suite, case.settings, case.network, case.units, case.gradient, alpha, budget, options.seed + n
+                ),
+            )
+            for n in range(options.runs * case.runs)
+        ]
+    return [run for _, run in sorted(planned, key=lambda pair: pair[0])]
+
+
+def parse(settings: str) -> dict[str, Any]:
+    """Settings as keywords: "T=100 N=3" is {"T": 100, "N": 3}; what is no number is a string.
+
+    Raises:
+        ValueError: A part without "=".
+    """
+    values: dict[str, Any] = {}
+    for part in settings.split():
+        name, equals, text = part.partition("=")
+        if not equals:
+            raise ValueError(f"set must be name=value, got {part!r}")
+        values[name] = int(text) if text.lstrip("-").isdigit() else text
+    return values
+
+
+def run(settings: Run, progress: bool = False) -> Row:
+    """Train until the task's criteria are met or the budget is used up, then test."""
+    from lstm_rl.suites.networks import network
+    from lstm_rl.suites.training import Learner, train
+    from lstm_rl.tasks.names import make_task
+
+    task = make_task(settings.suite, **parse(settings.settings))
+    learner = Learner(network(task, settings.network, settings.units), settings.gradient, settings.alpha)
+    worker = current_process().name.rpartition("-")[2]  # each process has a line of its own
+    bar = tqdm(
+        desc=f"  {settings.settings} {settings.network} seed {settings.seed}".replace("  ", " "),
+        unit=" sequences",
+        leave=False,
+        position=int(worker) if worker.isdigit() else 1,
+        disable=not progress,
+        delay=2.0,
+    )
+    with bar:
+        return train(task, learner, settings.seed, settings.max_sequences, lambda done: bar.update(done - bar.n))
+
+
+def study(suite: str, choice: Choice, options: Options) -> Study:
+    """A suite's published rows, or one row of somebody's choice.
+
+    Args:
+        suite: One of `LINES`.
+        choice: See there.
+        options: Where and how.
+
+    Raises:
+        ValueError: A choice that cannot be.
+    """
+    planned = runs(cases_of(suite, choice), options)
+    protocol = PROTOCOL.format(seed=options.seed)
+    return Study(suite, protocol, planned, partial(run, progress=options.progress), markdown, figures, whole=True)

@@ -1,0 +1,47 @@
+"""The sequence tasks by the names under which they were published."""
+
+from dataclasses import fields
+from typing import Any
+
+from lstm_rl.checks import check_choice
+from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
+from lstm_rl.tasks.parity import Parity
+from lstm_rl.tasks.reber import ReberTask
+from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
+from lstm_rl.tasks.task import Task
+from lstm_rl.tasks.temporal_order import TemporalOrder
+
+TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "hs1997-reber": (ReberTask, {}),
+    "hs1997-lag-a": (LagTask, {}),
+    "hs1997-lag-b": (RandomLagTask, {}),
+    "hs1997-lag-c": (TriggerLagTask, {}),
+    "hs1997-two-sequence-a": (TwoSequenceProblem, {"variant": "a"}),
+    "hs1997-two-sequence-b": (TwoSequenceProblem, {"variant": "b"}),
+    "hs1997-two-sequence-c": (TwoSequenceProblem, {"variant": "c"}),
+    "hs1997-adding": (AddingProblem, {}),
+    "hs1997-multiplication": (MultiplicationProblem, {}),
+    "hs1997-temporal-order-3": (TemporalOrder, {"signals": 2}),
+    "hs1997-temporal-order-4": (TemporalOrder, {"signals": 3}),
+    "parity": (Parity, {}),
+}
+"""Name -> (a `Task`'s class, the settings that the name fixes)."""
+
+
+def make_task(name: str, **settings: Any) -> Task:
+    """Make a task.
+
+    Args:
+        name: One of `TASKS`.
+        settings: Fields of its class which the name leaves open, e.g. ``p=50``; the others keep their defaults.
+
+    Raises:
+        ValueError: There is no such task or setting, or a setting is out of its range.
+    """
+    kind, fixed = TASKS[check_choice("task", name, tuple(TASKS))]
+    free = [field.name for field in fields(kind) if field.name not in fixed]
+    for setting in settings:
+        if setting not in free:
+            raise ValueError(f"settings of {name} must be {' or '.join(free) or 'none'}, got {setting!r}")
+    task: Task = kind(**fixed, **settings)
+    return task

@@ -1,0 +1,46 @@
+"""How a task is trained and when it counts as learned."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+
+class Criterion(NamedTuple):
+    """So many sequences, of which so few are wrong, with so small a mean error."""
+
+    sequences: int
+    wrong: int = 0
+    """At most."""
+    mean_error: float = math.inf
+    """Below this: mean over sequences of the largest absolute error of an output."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Learning rate, stop rule and budget.
+
+    A sequence is wrong if some output is off by ``tolerance`` or more. Training stops once all criteria have been met,
+    one after the other.
+    """
+
+    alpha: float
+    """Learning rate of plain gradient descent."""
+    criteria: tuple[Criterion, ...]
+    """What has to be reached."""
+    tolerance: float
+    """Largest allowed error."""
+    judged_on: Literal["training", "test", "legal"] = "training"
+    """training: criteria hold for the most recent training sequences; test: for fresh ones, with frozen weights;
+    legal: the k legal next symbols are the k most active outputs, on two fixed sets of strings."""
+    each_step: bool = False
+    """Change the weights after each step with a target instead of after each sequence."""
+    at_end: bool = False
+    """Only the last step with a target counts as right or wrong."""
+    grows: bool = False
+    """Begin with the links from inputs to outputs alone; cells join when the error stops falling."""
+    window_counts: bool = True
+    """Whether the sequences of the first criterion count as training; experiment 2 reports fewer than its window."""
+    every: int = 100
+    """Sequences between two looks at the criteria (ours; published means are multiples of what 100 gives)."""
+    max_sequences: int = 5_000_000
+    """Budget."""

@@ -1,0 +1,274 @@
+"""Suites: runs stop by their protocols, studies go on where they were stopped, tables put published beside ours."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_rl.cli import main
+from lstm_rl.compiled import compiled
+from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
+from lstm_rl.studies.engine import read_rows
+from lstm_rl.suites import hs1997, training
+from lstm_rl.suites.networks import network
+from lstm_rl.suites.table import HEAD, comma_separated, lines, markdown
+from lstm_rl.suites.training import Learner, train
+from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder, TriggerLagTask, TwoSequenceProblem
+from lstm_rl.tasks.names import TASKS, make_task
+from lstm_rl.tasks.protocol import Criterion
+from lstm_rl.tasks.reber import E
+from lstm_rl.tasks.streaming import learn_task, make_found, make_source
+
+
+def silent(_: int) -> None:
+    """No report."""
+
+
+def published(task: Task, seed: int, max_sequences: int) -> dict[str, Any]:
+    return train(task, Learner(task.topology, "truncated", task.protocol.alpha), seed, max_sequences, silent)
+
+
+def test_an_experiment_at_its_published_size() -> None:
+    """6a: 156 weights, 100 steps and more, 31,390 sequences in the paper."""
+    row = published(TemporalOrder(2), 100, 100_000)
+    assert row["success"] and 2_000 < row["sequences"] < 62_780
+    assert row["wrong"] <= 3 and row["tested"] == 2560 and row["mean_error"] < 0.1 and row["mse"] < 0.01
+    assert 100 * row["sequences"] <= row["steps"] <= 110 * row["sequences"]
+    assert row == published(TemporalOrder(2), 100, 100_000) | {"seconds": row["seconds"]}  # one seed, one result
+
+
+def test_test_sets_stop_a_run_at_both_criteria() -> None:
+    row = published(TwoSequenceProblem(20, 3, "a"), 100, 100_000)
+    assert row["success"] and row["first"] <= row["sequences"] and row["sequences"] % 1000 == 0
+    assert row["wrong"] < 26 and row["mean_error"] < 0.02
+
+
+def test_a_budget_ends_a_run() -> None:
+    row = published(TriggerLagTask(50, 50), 100, 250)
+    assert not row["success"] and row["sequences"] == 200 and row["first"] is None and row["wrong"] > 1000
+
+
+@pytest.mark.parametrize(("gradient", "name"), [("rtrl", "one-unit"), ("bptt", "elman"), ("truncated", "peepholes")])
+def test_any_network_and_gradient(gradient: str, name: str) -> None:
+    """The flag task with a lag of 2 is learned by all of them; its window of 10,000 sequences does not count."""
+    task = LagTask(2)
+    row = train(task, Learner(network(task, name, None), gradient, 1.0), 100, 30_000, silent)
+    assert row["success"] and row["wrong"] == 0 and row["sequences"] < 10_000
+
+
+def test_weights_that_run_away_end_a_run() -> None:
+    task = make_task("hs1997-adding", T=22)
+    row = train(task, Learner(task.topology, "truncated", 1e200), 0, 100_000, silent)
+    assert not row["success"] and row["sequences"] < 100_000 and row["wrong"] == 2560 and row["mse"] is None
+
+
+# --- judges -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_most_recent_sequences_count() -> None:
+    judge: Any = training._Recent(TemporalOrder(2), np.random.default_rng(0))
+    found = make_found(1000)
+    found.largest[:] = 0.05
+    found.largest[10] = 0.3  # just wrong
+    judge.see(found)
+    assert not judge.satisfied(None, Criterion(2000))  # too few
+    found.largest[10] = 0.299
+    judge.see(found)
+    assert not judge.satisfied(None, Criterion(2000)) and judge.satisfied(None, Criterion(2000, 1))
+    assert not judge.satisfied(None, Criterion(2000, 1, 0.05)) and judge.satisfied(None, Criterion(2000, 1, 0.051))
+    judge.see(found)
+    assert judge.satisfied(None, Criterion(2000))
+
+
+def test_only_the_end_counts_where_the_middle_is_random() -> None:
+    found = make_found(3)
+    found.largest[:], found.last[:] = 1.0, 0.1
+    assert training._errors(RandomLagTask(5).protocol, found).max() == 0.1
+    assert training._errors(LagTask(5).protocol, found).min() == 1.0
+
+
+def test_reber_sets() -> None:
+    """Disjoint sets; what comes next is legal, one or two symbols are; training draws from the first set alone."""
+    task = ReberTask()
+    stored, strings = task.sets(np.random.default_rng(1))
+    assert strings.shape == (512, 100)
+    first, second = ({row.tobytes() for row in half} for half in (strings[:256], strings[256:]))
+    assert not first & second
+    x, legal, lengths = task.legal(strings)
+    for n in (0, 1, 300, 511):
+        length = lengths[n]
+        assert strings[n, length] == E and (x[n, :length].argmax(1) == strings[n, :length]).all()
+        assert not x[n, length:].any() and not legal[n, length:].any()
+        assert legal[n, np.arange(length), strings[n, 1 : length + 1]].all()
+        assert set(legal[n, :length].sum(1)) == {1, 2}
+        assert legal[n, length - 2].sum() == 1 and strings[n, length - 1] == strings[n, 1]  # the outer symbol again
+    batch = stored.batch(300, np.random.default_rng(2))
+    for n in range(300):
+        string = np.full(100, -1)
+        string[: batch.lengths[n]] = batch.x[: batch.lengths[n], n].argmax(1)
+        string[batch.lengths[n]] = E
+        assert string.tobytes() in first
+    assert (batch.targets[batch.lengths - 1, np.arange(300)].argmax(1) == E).all()
+
+
+def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
+    """Compiled, against a plain loop."""
+    task = ReberTask("3x2")
+    _, strings = task.sets(np.random.default_rng(1))
+    x, legal, lengths = task.legal(strings)
+    legal[::2] = True  # every other string cannot be wrong
+    learner = Learner(task.topology, "truncated", 0.1)
+    approximator = training._approximator(learner, np.random.default_rng(3), task.longest)
+    wrong = 0
+    for n, length in enumerate(lengths):
+        outputs = np.zeros((length, 7))
+        for t in range(length):
+            _move(approximator, x[n, t], t == 0)
+            outputs[t] = approximator.outputs[0]
+        least = np.where(legal[n, :length], outputs, np.inf).min(1)
+        wrong += bool((least <= np.where(legal[n, :length], -np.inf, outputs).max(1)).any())
+    assert 0 < wrong <= 256
+    assert training._wrong_strings(approximator, x, legal, lengths, 512) == wrong
+    assert training._wrong_strings(approximator, x, legal, lengths, 5) == 6  # counting ends
+
+
+@compiled
+def _move(approximator: Any, x: Any, first: bool) -> None:
+    if first:
+        reset(approximator, 0)
+    forward(approximator, 0, x)
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_joins_the_links_that_have_been_learned() -> None:
+    task = LagTask(6)
+    learner = Learner(task.topology, "truncated", 1.0)
+    rng = np.random.default_rng(0)
+    alone = training._approximator(learner._replace(topology=training._links_alone(task.topology)), rng, 6)
+    by, found = Step(False, 1.0, 1.0, 1.0), make_found(300)
+    learn_task(alone, make_source(task, rng), by, True, found)
+    assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
+    whole = training._grown(alone, learner, rng, 6)
+    assert np.array_equal(whole.weights.output[:7], alone.weights.output[:7])
+    assert whole.weights.output.shape == (8, 7) and whole.weights.output[7].any()
+
+
+@pytest.mark.parametrize("task", [TriggerLagTask(30, 12), TemporalOrder(3)], ids=lambda task: task.name)
+def test_sources_at_rest_are_left_out_exactly(task: Task) -> None:
+    """`carry` skips inputs that are 0; the gradient is that of `blame` without errors, which skips nothing."""
+    traces = []
+    x = task.batch(1, np.random.default_rng(5)).x[:, 0]
+    for skips in (True, False):
+        approximator = training._approximator(Learner(task.topology, "truncated", 1.0), np.random.default_rng(0), 1)
+        _last_blamed(approximator, x, np.ones(task.outputs), np.zeros(task.outputs), skips)
+        traces.append(approximator.streams.traces.copy())
+    assert np.array_equal(*traces) and (traces[0] != 0).sum() > task.topology.units
+
+
+@compiled
+def _last_blamed(approximator: Any, x: Any, errors: Any, none: Any, skips: bool) -> None:
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        if t == x.shape[0] - 1:
+            blame(approximator, 0, errors)
+        elif skips:
+            carry(approximator, 0)
+        else:
+            none[:] = 0.0
+            blame(approximator, 0, none)
+
+
+# --- cases, tables, command line --------------------------------------------------------------------------------------
+
+
+def test_every_case_can_be_run() -> None:
+    for case in hs1997.CASES:
+        task = make_task(case.suite, **case.task_settings)
+        topology = network(task, case.network, case.units)
+        assert (topology.inputs, topology.outputs) == (task.inputs, task.outputs)
+    assert {case.suite for case in hs1997.CASES} == set(hs1997.LINES) == {name for name in TASKS if "hs1997" in name}
+
+
+def row(**values: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {"suite": "hs1997-adding", "settings": "T=100", "network": "published", "units": None}
+    known |= {"gradient": "truncated", "alpha": 0.5, "max_sequences": 10**6, "seed": 1000, "success": True}
+    known |= {"sequences": 74_000, "first": 74_000, "wrong": 0, "tested": 2560, "mean_error": 0.01, "mse": 0.0}
+    return known | {"steps": 10**7, "seconds": 1.0} | values
+
+
+def test_the_table_puts_published_beside_ours() -> None:
+    rows = [row(), row(seed=1001, sequences=222_000, wrong=2), row(seed=1002, success=False, sequences=10**6)]
+    rows.append(row(network="elman", units=10, gradient="bptt", alpha=0.2, success=False))
+    first, other = (dict(zip(HEAD, line, strict=True)) for line in lines(rows))
+    assert first["published sequences"] == "74,000" and first["sequences"] == "148,000 (74,000 - 222,000)"
+    assert first["success"].startswith("2/3") and first["ratio of sequences"] == "2" and first["wrong"] == "0.00039"
+    assert first["runs (seeds)"] == "3 (1000 - 1002)" and first["steps"] == "30 M"
+    assert other["method"] == "elman 10 bptt" and other["sequences"] == "-" and other["published sequences"] == ""
+    assert len(lines(rows, whole=True)) == len(hs1997.CASES) + 1
+    assert markdown(rows).count("\n") == 3 and comma_separated(rows).splitlines()[0] == ",".join(HEAD)
+
+
+def test_run_table_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, name = tmp_path / "results", "hs1997-two-sequence-a"
+    arguments = ["suite", "run", name, "--set", "T=20", "N=3", "--max-sequences", "3000", "--out", str(out)]
+    arguments += ["--seed", "5", "--no-progress"]
+    assert main([*arguments, "--runs", "1"]) == 0
+    (stored,) = read_rows(out / name / "results.csv")
+    assert stored["settings"] == "T=20 N=3" and stored["seed"] == 5 and stored["suite"] == name
+    assert main([*arguments, "--runs", "2"]) == 0
+    assert main([*arguments, "--runs", "1", "--network", "elman", "--units", "3", "--gradient", "bptt"]) == 0
+    rows = read_rows(out / name / "results.csv")
+    assert rows[0] == stored and [row["seed"] for row in rows] == [5, 6, 5] and rows[2]["network"] == "elman"
+    assert "elman 3 bptt" in (out / name / "table.md").read_text()  # all that the folder holds
+    assert (out / name / "sequences.png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert main(["suite", "table", name, "--results", str(out)]) == 0
+    assert capsys.readouterr().out.startswith("| task | settings |")
+    assert main(["suite", "table", "hs1997", "--results", str(out), "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(hs1997.CASES) + 3
+    (out / "hs1997-adding").mkdir()
+    (out / name / "results.csv").rename(out / "hs1997-adding" / "results.csv")
+    assert main(["suite", "run", "hs1997-adding", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "out must be a new folder or one of hs1997-adding" in error and f"holds {name}" in error
+    assert len(read_rows(out / "hs1997-adding" / "results.csv")) == 3  # nothing is lost
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suite", "list"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [*hs1997.LINES, "parity", "chunker", "hmm"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "hs1997-adding", "--set", "T=5"], "T must be an integer >= 22, got 5"),
+        (["run", "hs1997-adding", "--set", "T"], "set must be name=value, got 'T'"),
+        (["run", "hs1997-adding", "--set", "Q=5"], "settings of hs1997-adding must be T, got 'Q'"),
+        (["run", "hs1997-subtracting"], "name must be one of hs1997-reber,"),
+        (["run", "hs1997-adding", "--network", "transformer"], "--network"),
+        (["run", "hs1997-adding", "--units", "5"], "units must be left out unless the network is elman, got 5"),
+        (["run", "hs1997-adding", "--network", "elman", "--units", "0"], "units must be an integer >= 1, got 0"),
+        (["run", "hs1997-adding", "--network", "one-unit"], "network must be"),
+        (["run", "hs1997-adding", "--alpha", "-1"], "alpha must be a number in (0, inf), got -1.0"),
+        (["run", "hs1997-adding", "--runs", "0"], "runs must be an integer >= 1, got 0"),
+        (["run", "hs1997-adding", "--max-sequences", "50"], "max-sequences must be an integer >= 100, got 50"),
+        (["run", "parity", "--alpha", "1"], "must be left out of suites other than hs1997-"),
+        (["table", "hs1997", "--results", "nowhere"], "results must be a folder with results of hs1997, got nowhere"),
+        (["table", "gers2000"], "name must be one of hs1997, hs1997-reber,"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """One sentence, exit code 2, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["suite", *arguments]) == 2
+    output = capsys.readouterr()
+    assert message in output.err and output.err.count("\n") == 1 and not output.out
+    assert not list(tmp_path.iterdir())
