@@ -12,9 +12,13 @@ from pathlib import Path
 import tyro
 
 from lstm_rl.cli import main as lstm_rl
-from lstm_rl.suites.commands import LINES, STORED, Table, table
+from lstm_rl.diagnostics.figures import save
+from lstm_rl.studies.engine import read_rows
+from lstm_rl.suites.commands import STORED, Table, table
+from lstm_rl.suites.hs1997 import LINES as HS1997
+from lstm_rl.suites.table import figures
 
-ORDER = ("parity", "hmm", "chunker", *(name for name in LINES if name.startswith("hs1997")))
+ORDER = ("parity", "hmm", "chunker", *HS1997)
 
 
 @dataclass
@@ -30,14 +34,22 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> int:
-    """Run them, then write the table of 1997 beside them."""
+    """Run them, then put the experiments of 1997 together."""
     for name in arguments.only:
         code = lstm_rl(["suite", "run", name, "--workers", str(arguments.workers), "--out", str(arguments.out)])
         if code:
             return code
-    (arguments.out / "hs1997.md").write_text(table(Table("hs1997", arguments.out)) + "\n")
-    (arguments.out / "hs1997.csv").write_text(table(Table("hs1997", arguments.out, csv=True)) + "\n")
+    summarise(arguments.out)
     return 0
+
+
+def summarise(out: Path) -> None:
+    """The experiments of 1997 as one table, and a picture of the LSTM rows."""
+    (out / "hs1997.md").write_text(table(Table("hs1997", out)) + "\n")
+    (out / "hs1997.csv").write_text(table(Table("hs1997", out, csv=True)) + "\n")
+    rows = [row for name in HS1997 for row in read_rows(out / name / "results.csv")]
+    lstm = [row for row in rows if (row["network"], row["gradient"]) == ("published", "truncated")]
+    save(figures(lstm)["sequences"], out / "hs1997.png")
 
 
 if __name__ == "__main__":

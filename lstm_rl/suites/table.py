@@ -11,6 +11,8 @@ from lstm_rl.studies.statistics import steps_text, success_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lstm_rl.suites.hs1997 import Case
+
 KEY = ("suite", "settings", "network", "units", "gradient", "alpha")
 HEAD = (
     "task",
@@ -29,32 +31,44 @@ HEAD = (
 )
 
 
-def lines(rows: Sequence[Row], whole: bool = False) -> list[tuple[str, ...]]:
-    """A line of `HEAD` for each row of the published tables that was run, then for all others.
+def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float, list[Row]]]:
+    """Runs by the row of the published tables that they belong to, in its order, then all others by what was chosen.
 
     Args:
         rows: Runs of any suites of 1997.
-        whole: Show published rows that nobody has run, too.
+        whole: Include published rows that nobody has run.
+
+    Returns:
+        Published row (or one without published figures), learning rate, runs.
     """
-    from lstm_rl.suites.hs1997 import CASES
+    from lstm_rl.suites.hs1997 import CASES, Case
     from lstm_rl.tasks.names import make_task
 
-    cells: dict[tuple[Any, ...], list[Row]] = {}
+    runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        cells.setdefault(tuple(row[name] for name in KEY), []).append(row)
+        runs.setdefault(tuple(row[name] for name in KEY), []).append(row)
     found = []
     for case in CASES:
         alpha = make_task(case.suite, **case.task_settings).protocol.alpha if case.alpha is None else case.alpha
-        runs = cells.pop((case.suite, case.settings or None, case.network, case.units, case.gradient, alpha), [])
-        if runs or whole:
-            published = (case.success, _count(case.sequences), _fraction(case.wrong))
-            found.append(
-                (case.suite, case.settings, case.label, f"{alpha:g}", *published, *_ours(runs, case.sequences))
-            )
-    for (suite, settings, network, units, gradient, alpha), runs in cells.items():
-        method = " ".join(str(part) for part in (network, units, gradient) if part is not None)
-        found.append((suite, settings or "", method, f"{alpha:g}", "", "", "", *_ours(runs, None)))
+        own = runs.pop((case.suite, case.settings or None, case.network, case.units, case.gradient, alpha), [])
+        if own or whole:
+            found.append((case, alpha, own))
+    for (suite, settings, network, units, gradient, alpha), own in runs.items():
+        label = " ".join(str(part) for part in (network, units, gradient) if part is not None)
+        found.append((Case(suite, settings or "", label, success=""), alpha, own))
     return found
+
+
+def lines(rows: Sequence[Row], whole: bool = False) -> list[tuple[str, ...]]:
+    """A line of `HEAD` for each of the `cells`."""
+    return [
+        (
+            *(case.suite, case.settings, case.label, f"{alpha:g}"),
+            *(case.success, _count(case.sequences), _fraction(case.wrong)),
+            *_ours(runs, case.sequences),
+        )
+        for case, alpha, runs in cells(rows, whole)
+    ]
 
 
 def markdown(rows: Sequence[Row], whole: bool = False) -> str:
@@ -97,40 +111,32 @@ def _fraction(value: float | None) -> str:
 
 
 def figures(rows: Sequence[Row]) -> dict[str, "Figure"]:
-    """Sequences to the criterion: each run a dot, failures at the right, published means as bars."""
+    """Sequences to the criterion: a dot per run, a cross at the budget of one that failed, a bar for published means."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
-    from lstm_rl.suites.hs1997 import CASES
-
-    cells: dict[str, list[Row]] = {}
-    published: dict[str, float | None] = {}
-    known = {
-        (case.suite, case.settings or None, case.network, case.units, case.gradient, case.alpha): case for case in CASES
-    }
-    for row in sorted(rows, key=lambda row: [str(row[name]) for name in KEY]):
-        key = tuple(row[name] for name in KEY)
-        case = known.get(key) or known.get((*key[:-1], None))
-        method = case.label if case else " ".join(str(row[name]) for name in KEY[2:5] if row[name] is not None)
-        name = f"{row['suite'].removeprefix('hs1997-')} {row['settings'] or ''}\n{method}, rate {row['alpha']:g}"
-        cells.setdefault(name, []).append(row)
-        published[name] = case.sequences if case else None
-    figure = Figure(figsize=(9, 1.2 + 0.5 * len(cells)), dpi=100, layout="constrained")
+    shown = cells(rows)
+    figure = Figure(figsize=(9, 1.4 + 0.5 * len(shown)), dpi=100, layout="constrained")
     panel = figure.subplots()
-    for line, (name, runs) in enumerate(cells.items()):
-        for good, color, marker, label in (
-            (True, "C0", "o", "a run"),
-            (False, "C3", "x", "budget of a run that failed"),
-        ):
-            at = [row["sequences"] for row in runs if row["success"] is good]
-            shown = label if line == 0 else None
-            panel.scatter(at, [line] * len(at), alpha=0.6, color=color, marker=marker, label=shown)
-        mean = published[name]
-        if mean is not None:
-            panel.plot([mean] * 2, [line - 0.35, line + 0.35], color="black", linewidth=2)
+    for success, color, marker, label in (
+        (True, "C0", "o", "a run"),
+        (False, "C3", "x", "budget of a run that failed"),
+    ):
+        points = [
+            (row["sequences"], line + 0.5 * ((n + 0.5) / len(runs) - 0.5))  # runs below each other
+            for line, (_, _, runs) in enumerate(shown)
+            for n, row in enumerate(runs)
+            if row["success"] is success
+        ]
+        panel.scatter([x for x, _ in points], [y for _, y in points], s=20, color=color, marker=marker, label=label)
+    for line, (case, _, _) in enumerate(shown):
+        if case.sequences is not None:
+            panel.plot([case.sequences] * 2, [line - 0.4, line + 0.4], color="black", linewidth=2)
     panel.plot([], [], color="black", linewidth=2, label="published mean")
-    panel.set_yticks(range(len(cells)), list(cells))
-    panel.invert_yaxis()
+    names = [f"{case.suite.removeprefix('hs1997-')} {case.settings}" for case, _, _ in shown]
+    labels = [f"{name}\n{case.label}, rate {alpha:g}" for name, (case, alpha, _) in zip(names, shown, strict=True)]
+    panel.set_yticks(range(len(shown)), labels)
+    panel.set_ylim(len(shown) - 0.5, -0.5)
     panel.set(xscale="log", xlabel="training sequences")
     panel.xaxis.set_major_formatter(EngFormatter())
     panel.grid(alpha=0.3, axis="x")
