@@ -18,7 +18,7 @@ import gymnasium as gym
 
 from lstm_rl.atomic import whole
 from lstm_rl.checks import check_int
-from lstm_rl.envs import WORLDS
+from lstm_rl.envs import SEQUENCES, WORLDS
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
@@ -112,8 +112,9 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     Raises:
         ValueError: Unknown environment or argument, or a bad value.
     """
-    if env_id.split(":")[-1].startswith("lstm_rl/") and not is_ours(env_id):
-        raise ValueError(f"env must be one of {', '.join(WORLDS)}, or another Gymnasium id, got {env_id}")
+    ours = (*WORLDS, SEQUENCES)
+    if env_id.split(":")[-1].startswith("lstm_rl/") and env_id.split(":")[-1] not in ours:
+        raise ValueError(f"env must be one of {', '.join(ours)}, or another Gymnasium id, got {env_id}")
     for name in ("render_mode", "world"):
         if name in env_kwargs and is_ours(env_id):
             raise ValueError(f"env-kwargs must be arguments of {env_id}, got {name}={env_kwargs[name]!r}")

@@ -111,7 +111,7 @@ def _fraction(value: float | None) -> str:
 
 
 def figures(rows: Sequence[Row]) -> dict[str, "Figure"]:
-    """Sequences to the criterion: a dot per run, a cross at the budget of one that failed, a bar for published means."""
+    """Sequences to the criterion: a dot per run, a cross at the budget of one that failed, a bar where published."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
