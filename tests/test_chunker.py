@@ -36,7 +36,8 @@ def rng(*seed: int) -> np.random.Generator:
 @pytest.mark.parametrize("lag", [1, 5, 20])
 def test_blocks_make_a_stream(lag: int) -> None:
     task = HistoryTask(lag)
-    x, targets, has_target, lengths = task.batch(400, rng(3))
+    batch = task.batch(400, rng(3))
+    (x, targets, has_target), lengths = batch, batch.lengths
     assert (lengths == lag + 1).all() and has_target.all() and x.shape == (lag + 1, 400, lag + 2)
     symbols = x.argmax(2).T  # (blocks, steps)
     assert (x.sum(2) == 1).all() and (symbols[:, 1:] == np.arange(2, lag + 2)).all()

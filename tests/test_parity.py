@@ -28,7 +28,8 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def test_targets_are_parities() -> None:
     task = Parity(20, 30)
-    x, targets, has_target, lengths = task.batch(3000, rng())
+    batch = task.batch(3000, rng())
+    (x, targets, has_target), lengths = batch, batch.lengths
     ends = lengths - 1, np.arange(3000)
     assert x.shape == (30, 3000, 1) and set(lengths) == set(range(20, 31))
     assert set(np.unique(x)) == {-1.0, 0.0, 1.0} and (np.abs(x).sum((0, 2)) == lengths).all()
@@ -39,7 +40,7 @@ def test_targets_are_parities() -> None:
 
 
 def test_noise_on_inputs() -> None:
-    x, targets, _, lengths = Parity(20, 20, noise=0.2).batch(2000, rng())
+    x, targets, _ = Parity(20, 20, noise=0.2).batch(2000, rng())
     assert np.array_equal(targets[-1, :, 0], (x > 0.0).sum((0, 2)) % 2)
     noise = x - np.sign(x)
     assert (

@@ -100,7 +100,7 @@ def test_inputs_and_targets_are_the_tasks(name: str) -> None:
     env, rng = make(name), np.random.default_rng(3)
     task = env.task
     for reset, *steps in play(env, blind, 5, seed=3):
-        x, targets, has_target, _ = task.batch(1, rng)
+        x, targets, has_target = task.batch(1, rng)
         np.testing.assert_array_equal([reset[0], *(step[0] for step in steps[:-1])], x[:, 0].astype(np.float32))
         assert ["target" in step[4] for step in steps] == has_target[:, 0].tolist()
         for t in np.flatnonzero(has_target[:, 0]):

@@ -46,7 +46,8 @@ def rng(seed: int = 0) -> np.random.Generator:
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_task(task: Task) -> None:
     """Shapes, room, padding, seeds; and the published network fits."""
-    x, targets, has_target, lengths = task.batch(200, rng())
+    batch = task.batch(200, rng())
+    (x, targets, has_target), lengths = batch, batch.lengths
     steps = lengths.max()
     assert x.shape == (steps, 200, task.inputs) and targets.shape == (steps, 200, task.outputs)
     assert has_target.shape == (steps, 200) and steps <= task.longest and lengths.min() >= 1
@@ -73,7 +74,8 @@ def accepts(string: list[int]) -> bool:
 
 
 def test_reber_strings() -> None:
-    x, targets, _, lengths = ReberTask().batch(20_000, rng())
+    batch = ReberTask().batch(20_000, rng())
+    (x, targets, _), lengths = batch, batch.lengths
     for i in range(500):
         string = [*x[: lengths[i], i].argmax(1), E]
         assert accepts(string) and not accepts([*string[:-2], 3 - string[-2], E])
@@ -85,12 +87,12 @@ def test_reber_strings() -> None:
 
 def test_lag_sequences() -> None:
     p = 7
-    x, targets, has_target, _ = LagTask(p).batch(400, rng())
+    x, targets, has_target = LagTask(p).batch(400, rng())
     symbols, wanted = x.argmax(2), targets.argmax(2)
     assert has_target.all() and set(symbols[0]) == {p - 1, p}
     assert np.array_equal(wanted[-1], symbols[0]) and np.array_equal(wanted[:-1], symbols[1:])
     assert (symbols[1:] == np.arange(p - 1)[:, None]).all()
-    x, targets, _, _ = RandomLagTask(p).batch(4000, rng())
+    x, targets, _ = RandomLagTask(p).batch(4000, rng())
     symbols = x.argmax(2)
     assert np.array_equal(targets.argmax(2)[-1], symbols[0])
     assert np.bincount(symbols[1:].ravel(), minlength=p - 1) / symbols[1:].size == pytest.approx([1 / 6] * 6, abs=0.01)
@@ -98,7 +100,8 @@ def test_lag_sequences() -> None:
 
 def test_triggers() -> None:
     p, q = 4, 12
-    x, targets, has_target, lengths = TriggerLagTask(p, q).batch(4000, rng())
+    batch = TriggerLagTask(p, q).batch(4000, rng())
+    (x, targets, has_target), lengths = batch, batch.lengths
     for i in range(300):
         symbols = x[: lengths[i], i].argmax(1)
         assert symbols[0] == p + 1 and symbols[1] in (p + 2, p + 3) and symbols[-1] == p
@@ -109,7 +112,8 @@ def test_triggers() -> None:
 
 def test_two_sequences() -> None:
     for variant, noise in (("a", 0.0), ("b", 0.2), ("c", 0.2)):
-        x, targets, _, lengths = TwoSequenceProblem(60, 3, variant).batch(4000, rng())  # type: ignore[arg-type]
+        batch = TwoSequenceProblem(60, 3, variant).batch(4000, rng())  # type: ignore[arg-type]
+        (x, targets, _), lengths = batch, batch.lengths
         last = targets[lengths - 1, np.arange(4000), 0]
         first = x[:3].mean(0)[:, 0] > 0.0 if variant == "a" else last < 0.6 if variant == "c" else last > 0.5
         assert x[3:60].var() == pytest.approx(0.2, abs=0.01) and x[3:60].mean() == pytest.approx(0.0, abs=0.01)
@@ -125,7 +129,8 @@ def test_two_sequences() -> None:
 
 @pytest.mark.parametrize(("task", "neutral"), [(AddingProblem(40), 0.0), (MultiplicationProblem(40), 1.0)])
 def test_marked_pairs(task: Task, neutral: float) -> None:
-    x, targets, _, lengths = task.batch(6000, rng())
+    batch = task.batch(6000, rng())
+    (x, targets, _), lengths = batch, batch.lengths
     places = []
     for i in range(6000):
         values, markers = x[: lengths[i], i].T
@@ -143,7 +148,8 @@ def test_marked_pairs(task: Task, neutral: float) -> None:
 
 @pytest.mark.parametrize("signals", [2, 3])
 def test_temporal_order(signals: int) -> None:
-    x, targets, _, lengths = TemporalOrder(signals).batch(3000, rng())
+    batch = TemporalOrder(signals).batch(3000, rng())
+    (x, targets, _), lengths = batch, batch.lengths
     places = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}[signals]
     seen: list[set[int]] = [set() for _ in places]
     kinds = np.zeros(2**signals)

@@ -31,5 +31,5 @@ class SequenceDataset(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         worker = get_worker_info()
         rng = np.random.default_rng([self.seed, 0 if worker is None else worker.id])
         while True:
-            x, targets, has_target, _ = self.task.batch(self.batch, rng)
+            x, targets, has_target = self.task.batch(self.batch, rng)
             yield torch.tensor(x, dtype=self.dtype), torch.tensor(targets, dtype=self.dtype), torch.tensor(has_target)

@@ -84,7 +84,7 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Draw a sequence; see `gymnasium.Env.reset`. ``options`` are ignored."""
         super().reset(seed=seed)
-        x, targets, self._has_target, _ = self.task.batch(1, self.np_random)  # (T, 1, I), (T, 1, K), (T, 1)
+        x, targets, self._has_target = self.task.batch(1, self.np_random)  # (T, 1, I), (T, 1, K), (T, 1)
         self._x, self._targets = x[:, 0].astype(np.float32), targets[:, 0]
         self._t, self._length, self._success, self._line = 0, len(x), True, ""
         return self._x[0].copy(), {}

@@ -7,7 +7,7 @@
     x           (L, I) float64  becomes the inputs of a new sequence, rows T .. L - 1 are not touched
     targets     (L, K) float64  becomes the targets where there are any
     has_target  (L,)  bool      becomes true at steps with a target
-    T                 int64     the sequence's length, 1 .. L
+    T                 int64     the sequence's length, 1 .. L; step T has a target
 
 The arrays come in filled with 0 and false. The streaming trainer calls the rule from compiled code, `Task.batch` and
 `Task.sequences` call it for anybody's own model: one seed means the same sequences everywhere.
@@ -40,12 +40,16 @@ class Sequence(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """B sequences side by side, time-major; after a sequence's end all is 0 and false."""
+    """B sequences side by side, time-major; each ends with its last target, after which all is 0 and false."""
 
     x: NDArray[np.float64]  # (T, B, I)
     targets: NDArray[np.float64]  # (T, B, K)
     has_target: NDArray[np.bool_]  # (T, B)
-    lengths: NDArray[np.int64]  # (B,)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each sequence (B,)."""
+        return np.asarray(len(self.has_target) - self.has_target[::-1].argmax(0))
 
 
 class Task(ABC):
@@ -107,12 +111,12 @@ class Task(ABC):
         _fill(self.rule.address, self.params, generator, x, targets, has_target, lengths)
         end = int(lengths.max())
         x, targets, has_target = (array[:, :end].swapaxes(0, 1).copy() for array in (x, targets, has_target))
-        return Batch(x, targets, has_target, lengths)
+        return Batch(x, targets, has_target)
 
     def sequences(self, rng: np.random.Generator) -> Iterator[Sequence]:
         """Draw sequences without end, one after the other."""
         while True:
-            x, targets, has_target, lengths = self.batch(1, rng)
+            x, targets, has_target = self.batch(1, rng)
             yield Sequence(x[:, 0], targets[:, 0], has_target[:, 0])
 
 
