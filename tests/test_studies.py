@@ -35,7 +35,7 @@ def test_median_intervals_hold_the_median_and_shrink() -> None:
     spread = [float(np.subtract(*median_interval(list(range(n)))[::-1])) / n for n in (10, 100)]
     assert spread[1] < spread[0] / 2
     assert median_text([]) == "-" and median_text([4000.0]) == "4 k (4 k - 4 k)"
-    assert [steps_text(steps) for steps in (640, 42_000, 1_300_000)] == ["640", "42 k", "1.3 M"]
+    assert [steps_text(steps) for steps in (640, 42_000, 1_300_000, 2.1e9)] == ["640", "42 k", "1.3 M", "2.1 G"]
 
 
 # --- the engine ------------------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def _last_blamed(approximator: Any, x: Any, errors: Any, none: Any, skips: bool)
 
 def test_every_case_can_be_run() -> None:
     for case in hs1997.CASES:
-        task = make_task(case.suite, **case.task_settings)
+        task = case.task
         topology = network(task, case.network, case.units)
         assert (topology.inputs, topology.outputs) == (task.inputs, task.outputs)
     assert {case.suite for case in hs1997.CASES} == set(hs1997.LINES) == {name for name in TASKS if "hs1997" in name}

@@ -30,8 +30,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def steps_text(steps: float) -> str:
-    """A number of steps for a table: 640, 42 k, 1.3 M."""
-    for unit, name in ((1e6, " M"), (1e3, " k")):
+    """A number of steps for a table: 640, 42 k, 1.3 M, 2.1 G."""
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if steps >= unit:
             return f"{steps / unit:.3g}{name}"
     return f"{steps:.3g}"

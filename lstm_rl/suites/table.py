@@ -28,6 +28,7 @@ HEAD = (
     "ratio of sequences",
     "runs (seeds)",
     "steps",
+    "first: published; ours",
 )
 
 
@@ -42,14 +43,13 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float,
         Published row (or one without published figures), learning rate, runs.
     """
     from lstm_rl.suites.hs1997 import CASES, Case
-    from lstm_rl.tasks.names import make_task
 
     runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         runs.setdefault(tuple(row[name] for name in KEY), []).append(row)
     found = []
     for case in CASES:
-        alpha = make_task(case.suite, **case.task_settings).protocol.alpha if case.alpha is None else case.alpha
+        alpha = case.rate
         own = runs.pop((case.suite, case.settings or None, case.network, case.units, case.gradient, alpha), [])
         if own or whole:
             found.append((case, alpha, own))
@@ -66,6 +66,7 @@ def lines(rows: Sequence[Row], whole: bool = False) -> list[tuple[str, ...]]:
             *(case.suite, case.settings, case.label, f"{alpha:g}"),
             *(case.success, _count(case.sequences), _fraction(case.wrong)),
             *_ours(runs, case.sequences),
+            _first(runs, case),
         )
         for case, alpha, runs in cells(rows, whole)
     ]
@@ -100,6 +101,14 @@ def _ours(runs: Sequence[Row], published: float | None) -> tuple[str, ...]:
         f"{len(runs)} ({seeds[0]} - {seeds[-1]})",
         steps_text(steps),
     )
+
+
+def _first(runs: Sequence[Row], case: "Case") -> str:
+    """Sequences to the first of two criteria."""
+    if len(case.task.protocol.criteria) < 2:
+        return ""
+    first = [row["first"] for row in runs if row["first"] is not None]
+    return f"{_count(case.first) or '-'}; {_count(sum(first) / len(first)) if first else '-'}"
 
 
 def _count(value: float | None) -> str:
