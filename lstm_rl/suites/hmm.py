@@ -60,7 +60,7 @@ brackets: 95 % intervals; then the mean share of right strings."""
 NOTES = """\
 Shares up to 50 %, or 25 % in hs1997-temporal-order-3, are guesses: many states on few strings guess with confidence.
 50 % in hs1997-reber: the inner grammar was learned, the outer symbol is guessed. LSTM on the same tasks:
-`lstm-rl suite run hs1997`."""
+`lstm-rl suite table hs1997`."""
 
 
 @dataclass(frozen=True, kw_only=True)
