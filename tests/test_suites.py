@@ -49,7 +49,10 @@ def test_a_budget_ends_a_run() -> None:
     assert not row["success"] and row["sequences"] == 200 and row["first"] is None and row["wrong"] > 1000
 
 
-@pytest.mark.parametrize(("gradient", "name"), [("rtrl", "one-unit"), ("bptt", "elman"), ("truncated", "peepholes")])
+@pytest.mark.parametrize(
+    ("gradient", "name"),
+    [("rtrl", "one-unit"), ("bptt", "elman"), ("truncated", "peepholes"), ("truncated", "inputs-only")],
+)
 def test_any_network_and_gradient(gradient: str, name: str) -> None:
     """The flag task with a lag of 2 is learned by all of them; its window of 10,000 sequences does not count."""
     task = LagTask(2)

@@ -31,9 +31,9 @@ class Run:
     """Suite, as in `lstm-rl suite list`."""
     set: tuple[str, ...] = ()
     """Settings of the task, as T=100 N=3; default with one of the options below: the task's own."""
-    network: Literal["published", "forget-gates", "peepholes", "elman", "one-unit"] | None = None
-    """Instead of all published rows: the published network, one with forget gates or peepholes besides, an Elman net,
-    or one self-recurrent unit beside direct links."""
+    network: Literal["published", "forget-gates", "peepholes", "inputs-only", "elman", "one-unit"] | None = None
+    """Instead of all published rows: the published network, one with forget gates or peepholes besides, one whose cells
+    and gates see the inputs alone, an Elman net, or one self-recurrent unit beside direct links."""
     units: int | None = None
     """Of an Elman net; default 10."""
     gradient: Literal["truncated", "bptt", "rtrl"] | None = None

@@ -137,7 +137,8 @@ CASES: tuple[Case, ...] = (
     _one_unit(_B, 100, "bptt", 1.0, 50_000),
     Case(_B, "p=100", "LSTM", 5_680),
     *(
-        Case(_C, f"p={p} q={q}", "LSTM", thousands * 1000)
+        Case(_C, f"p={p} q={q}", label, thousands * 1000, network=network)
+        for network, label in (("published", "LSTM"), ("inputs-only", "LSTM without recurrent links (ours)"))
         for p, q, thousands in (
             (50, 50, 30),
             (100, 100, 31),

@@ -16,6 +16,7 @@ def network(task: Task, name: str, units: int | None) -> Topology:
     Args:
         task: Says how many inputs and outputs, and which network is published.
         name: "published"; "forget-gates" and "peepholes": the published one with these, forget biases 6 (ours);
+            "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
             "elman": logistic hidden units that see the input and one another, and outputs that see them; "one-unit":
             one such unit beside links from inputs to outputs, the competitor of experiment 2.
         units: Of an Elman net; None: 10.
@@ -49,4 +50,6 @@ def network(task: Task, name: str, units: int | None) -> Topology:
     if name in ("forget-gates", "peepholes"):
         biased = tuple(dict.fromkeys((*published.biased, "forget_gate")))
         return replace(published, forget_gate=True, forget_gate_bias=6.0, biased=biased, peepholes=name == "peepholes")
+    if name == "inputs-only":
+        return replace(published, cells_see=("input",), gates_see=("input",))
     return published
