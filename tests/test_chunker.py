@@ -12,11 +12,11 @@ from PIL import Image
 from lstm_rl.published import hs1997_lag_a_rtrl
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.bptt import make_bptt
-from lstm_rl.streaming.network import Weights
+from lstm_rl.streaming.network import Weights, make_weights
 from lstm_rl.studies.engine import Options, conduct, read_rows
 from lstm_rl.suites import chunker
 from lstm_rl.suites.chunker import CASES, LEARNERS, Run, run, study
-from lstm_rl.suites.compressor import Goal, Rules, Window, learn_stream, make_outcome, make_scratch, make_weights
+from lstm_rl.suites.compressor import Goal, Rules, Window, learn_stream, make_outcome, make_scratch
 from lstm_rl.tasks import LagTask, RandomLagTask
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.streaming import make_source

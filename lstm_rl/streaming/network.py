@@ -104,6 +104,12 @@ class Coefficients(NamedTuple):
     gradient: Numbers  # (U,)
 
 
+def make_weights(topology: Topology, rng: np.random.Generator) -> Weights:
+    """Draw a network's weights; the mean squares, which plain steps do not use, are 1."""
+    hidden, output = topology.initial_weights(rng)
+    return Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+
+
 def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
     """Lay a topology out for compiled code."""
     t, columns, rows = topology, topology.columns, topology.rows

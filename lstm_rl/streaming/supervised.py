@@ -16,6 +16,17 @@ from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset, s
 
 
 @kernel
+def largest_error(errors: Any, start: int, stop: int) -> float:
+    """The largest absolute value of errors[start:stop]; what is not a number counts as infinite."""
+    largest = 0.0
+    for k in range(start, stop):
+        error = abs(errors[k])
+        if not error <= largest:
+            largest = error if error >= 0.0 else np.inf
+    return largest
+
+
+@kernel
 def learn_sequence(
     approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any
 ) -> tuple[float, float, float]:
@@ -37,13 +48,10 @@ def learn_sequence(
     for t in range(x.shape[0]):
         forward(approximator, 0, x[t])
         if has_target[t]:
-            last = 0.0
             for k in range(errors.shape[0]):
                 errors[k] = targets[t, k] - approximator.outputs[0, k]
-                error = abs(errors[k])
-                if not error <= last:
-                    last = error if error >= 0.0 else np.inf  # what is not a number is wrong
                 squares += errors[k] * errors[k]
+            last = largest_error(errors, 0, errors.shape[0])
             largest = max(largest, last)
             if by.alpha > 0.0:
                 blame(approximator, 0, errors)

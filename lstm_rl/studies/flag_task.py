@@ -21,7 +21,7 @@ from lstm_rl.nn.slstm import SlstmNetwork
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.bptt import make_bptt
 from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights
+from lstm_rl.streaming.network import make_weights
 from lstm_rl.streaming.rtrl import make_rtrl
 from lstm_rl.streaming.supervised import learn_sequences
 from lstm_rl.topology import Topology
@@ -120,8 +120,7 @@ def train(name: str, lag: int, seed: int, max_sequences: int, every: int) -> tup
 def _streaming(learner: Learner, lag: int, seed: int, max_sequences: int, every: int) -> tuple[int, float]:
     x, targets = sequences_of(lag)
     topology, rng = learner.build(lag + 1), np.random.default_rng([seed, 1])
-    hidden, output = topology.initial_weights(np.random.default_rng(seed))
-    weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+    weights = make_weights(topology, np.random.default_rng(seed))
     assert learner.make is not None
     approximator = learner.make(topology, weights, 1, np.float64, *((lag,) if learner.make is make_bptt else ()))
     has_target, errors = np.ones(lag, np.bool_), np.zeros(lag + 1)

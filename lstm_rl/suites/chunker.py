@@ -113,8 +113,9 @@ def run(settings: Run) -> Row:
     from lstm_rl.agents.execution import flushed
     from lstm_rl.published import hs1997_lag_a_rtrl
     from lstm_rl.streaming.bptt import make_bptt
+    from lstm_rl.streaming.network import make_weights
     from lstm_rl.streaming.rtrl import make_rtrl
-    from lstm_rl.suites.compressor import Goal, Rules, make_weights, train
+    from lstm_rl.suites.compressor import Goal, Rules, train
     from lstm_rl.tasks import LagTask, RandomLagTask
     from lstm_rl.tasks.history import HistoryTask
     from lstm_rl.tasks.streaming import make_source

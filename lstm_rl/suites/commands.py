@@ -10,6 +10,7 @@ import tyro
 from lstm_rl.checks import check_choice
 from lstm_rl.studies.engine import Options, Study, conduct, read_rows
 from lstm_rl.suites import chunker, hmm, hs1997, parity
+from lstm_rl.suites.table import comma_separated, markdown
 
 OTHERS: dict[str, Any] = {"parity": parity, "chunker": chunker, "hmm": hmm}
 """Suites that are no experiments of 1997, each a module with ``LINE``, ``RUNS``, ``study`` and ``table``."""
@@ -123,6 +124,4 @@ def table(command: Table) -> str:
         if command.csv:
             return (command.results / command.name / "results.csv").read_text().rstrip()
         return str(OTHERS[command.name].table(rows))
-    from lstm_rl.suites.table import comma_separated, markdown
-
     return (comma_separated if command.csv else markdown)(rows, whole=command.name == "hs1997")

@@ -31,10 +31,8 @@ from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.streaming.approximator import Step, blame, forward, reset, step
-from lstm_rl.streaming.network import Weights
-from lstm_rl.tasks.streaming import Source
-from lstm_rl.tasks.task import sequence_at
-from lstm_rl.topology import Topology
+from lstm_rl.streaming.supervised import largest_error
+from lstm_rl.tasks.streaming import Source, next_sequence
 
 LOOK = 100  # sequences between two looks at what came of them
 TESTED = 1_000  # fresh sequences for the automatiser alone
@@ -83,12 +81,6 @@ def make_outcome(sequences: int) -> Outcome:
     """Room for what N sequences come to."""
     everywhere, at_end, chunker_at_end = np.zeros((3, sequences))
     return Outcome(everywhere, at_end, chunker_at_end, np.zeros(sequences, np.int64))
-
-
-def make_weights(topology: Topology, rng: np.random.Generator) -> Weights:
-    """Draw a network's weights, for plain steps."""
-    hidden, output = topology.initial_weights(rng)
-    return Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
 
 
 class Result(NamedTuple):
@@ -176,10 +168,7 @@ def learn_stream(
     first_final = all_targets - rules.final if rules.final > 0 else 0
     learns = by.alpha > 0.0
     for n in range(outcome.at_end.shape[0]):
-        x[:] = 0.0
-        targets[:] = 0.0
-        source.has_target[:] = False
-        length = sequence_at(source.address)(source.params, source.generator, x, targets, source.has_target)
+        length = next_sequence(source, x.shape[0])
         if rules.resets or not scratch.begun[0]:
             scratch.begun[0] = True
             reset(automatiser, 0)
@@ -193,14 +182,14 @@ def learn_stream(
             given = all_targets if last else all_targets - rules.final
             _move(automatiser, x[t])
             _differences(targets[t], automatiser.outputs[0], given, errors)
-            error = _largest(errors, 0, given)
+            error = largest_error(errors, 0, given)
             outcome.everywhere[n] = max(outcome.everywhere[n], error)
             if last:
-                outcome.at_end[n] = _largest(errors, first_final, all_targets)
+                outcome.at_end[n] = largest_error(errors, first_final, all_targets)
             if chunker is not None:
                 _differences(targets[t], chunker.outputs[0], given, scratch.chunker_errors)
                 if last:
-                    outcome.chunker_at_end[n] = _largest(scratch.chunker_errors, first_final, all_targets)
+                    outcome.chunker_at_end[n] = largest_error(scratch.chunker_errors, first_final, all_targets)
                 if error >= rules.threshold:
                     outcome.surprises[n] += 1
                     if learns:
@@ -237,15 +226,6 @@ def _differences(targets: Any, outputs: Any, given: int, errors: Any) -> None:
     """Errors (K or more) of the first ``given`` outputs; those that have no target get 0."""
     for k in range(errors.shape[0]):
         errors[k] = targets[k] - outputs[k] if k < given else 0.0
-
-
-@kernel
-def _largest(errors: Any, start: int, stop: int) -> float:
-    """The largest absolute value."""
-    largest = 0.0
-    for k in range(start, stop):
-        largest = max(largest, abs(errors[k]))
-    return largest
 
 
 @kernel

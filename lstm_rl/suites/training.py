@@ -16,7 +16,7 @@ from lstm_rl.compiled import compiled
 from lstm_rl.streaming.approximator import Step, forward, reset
 from lstm_rl.streaming.bptt import make_bptt
 from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights
+from lstm_rl.streaming.network import make_weights
 from lstm_rl.streaming.rtrl import make_rtrl
 from lstm_rl.studies.engine import Row
 from lstm_rl.tasks.protocol import Criterion, Protocol
@@ -89,8 +89,7 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
 
 
 def _approximator(learner: Learner, rng: np.random.Generator, longest: int) -> Any:
-    hidden, output = learner.topology.initial_weights(rng)
-    weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+    weights = make_weights(learner.topology, rng)
     make, more = {"truncated": (make_lstm, ()), "bptt": (make_bptt, (longest,)), "rtrl": (make_rtrl, ())}[
         learner.gradient
     ]
@@ -164,7 +163,7 @@ class _Tested(_Recent):
         return super().satisfied(approximator, criterion)
 
 
-class _Legal(_Recent):
+class _Legal:
     """Two fixed sets of strings without a string in common; what is legal next has to be most active everywhere."""
 
     def __init__(self, task: Task, rng: np.random.Generator) -> None:

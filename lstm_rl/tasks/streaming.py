@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.compiled import compiled
+from lstm_rl.compiled import compiled, kernel
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.supervised import learn_sequence
 from lstm_rl.tasks.task import Task, sequence_at
@@ -55,6 +55,18 @@ def make_found(sequences: int) -> Found:
     return Found(largest, last, squares, np.zeros(sequences, np.int64))
 
 
+@kernel
+def next_sequence(source: Source, stale: int) -> int:
+    """Draw a sequence into the source's room, whose first ``stale`` rows hold another one; return its length."""
+    source.x[:stale] = 0.0
+    source.targets[:stale] = 0.0
+    source.has_target[:stale] = False
+    length: int = sequence_at(source.address)(
+        source.params, source.generator, source.x, source.targets, source.has_target
+    )
+    return length
+
+
 @compiled
 def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, found: Found) -> None:
     """Learn as many new sequences as ``found`` has room for.
@@ -68,12 +80,7 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
     """
     length = source.x.shape[0]
     for n in range(found.largest.shape[0]):
-        source.x[:length] = 0.0  # what the sequence before has left
-        source.targets[:length] = 0.0
-        source.has_target[:length] = False
-        length = sequence_at(source.address)(
-            source.params, source.generator, source.x, source.targets, source.has_target
-        )
+        length = next_sequence(source, length)
         largest, last, squares = learn_sequence(
             approximator,
             source.x[:length],
