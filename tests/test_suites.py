@@ -9,6 +9,7 @@ import pytest
 from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
+from lstm_rl.streaming.supervised import learn_sequence
 from lstm_rl.studies.engine import read_rows
 from lstm_rl.suites import hs1997, training
 from lstm_rl.suites.networks import network
@@ -51,13 +52,62 @@ def test_a_budget_ends_a_run() -> None:
 
 @pytest.mark.parametrize(
     ("gradient", "name"),
-    [("rtrl", "one-unit"), ("bptt", "elman"), ("truncated", "peepholes"), ("truncated", "inputs-only")],
+    [
+        ("rtrl", "one-unit"),
+        ("bptt", "elman"),
+        ("truncated", "peepholes"),
+        ("truncated", "inputs-only"),
+        ("truncated", "shortcuts"),
+    ],
 )
 def test_any_network_and_gradient(gradient: str, name: str) -> None:
     """The flag task with a lag of 2 is learned by all of them; its window of 10,000 sequences does not count."""
     task = LagTask(2)
     row = train(task, Learner(network(task, name, None), gradient, 1.0), 100, 30_000, silent)
     assert row["success"] and row["wrong"] == 0 and row["sequences"] < 10_000
+
+
+@pytest.mark.parametrize(
+    ("descent", "loss", "alpha"),
+    [("rms", "squared", 0.002), ("rms", "cross-entropy", 0.002), ("plain", "cross-entropy", 0.5)],
+)
+def test_any_descent_and_loss(descent: str, loss: str, alpha: float) -> None:
+    row = train(
+        TemporalOrder(2), Learner(TemporalOrder(2).topology, "truncated", alpha, descent, loss), 100, 80_000, silent
+    )
+    assert row["success"] and row["wrong"] <= 10
+
+
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+def test_cross_entropy(gradient: str) -> None:
+    """A step along the gradient of sum t ln y + (1 - t) ln(1 - y), against differences of it, in float64."""
+    task = TriggerLagTask(4, 3)
+    learner = Learner(network(task, "inputs-only", None), gradient, 1e-6, loss="cross-entropy")
+    batch = task.batch(1, np.random.default_rng(1))
+    (x, targets, has_target), last = batch, batch.lengths[0] - 1
+
+    def gain(place: tuple[int, int] | None = None, by: float = 0.0) -> tuple[float, Any]:
+        approximator = training._approximator(learner, np.random.default_rng(2), task.longest)
+        if place is not None:
+            approximator.weights.hidden[place] += by
+        for t in range(last + 1):
+            _move(approximator, x[t, 0], t == 0)
+        y, target = approximator.outputs[0], targets[last, 0]
+        return float((target * np.log(y) + (1.0 - target) * np.log(1.0 - y)).sum()), approximator
+
+    _, approximator = gain()
+    before = approximator.weights.hidden.copy()
+    by = Step(False, learner.alpha, 1.0, 1.0)
+    _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, np.zeros(2))
+    moved = (approximator.weights.hidden - before) / learner.alpha
+    for place in [(5, 0), (3, 2), (int(x[0, 0].argmax()), 4), (int(x[2, 0].argmax()), 5)]:
+        assert moved[place] == pytest.approx((gain(place, 1e-5)[0] - gain(place, -1e-5)[0]) / 2e-5, rel=1e-4, abs=1e-9)
+    assert (moved != 0.0).sum() > 10
+
+
+@compiled
+def _learn(approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, errors: Any) -> None:
+    learn_sequence(approximator, x, targets, has_target, by, False, errors)
 
 
 def test_weights_that_run_away_end_a_run() -> None:
@@ -198,7 +248,8 @@ def test_every_case_can_be_run() -> None:
 
 def row(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {"suite": "hs1997-adding", "settings": "T=100", "network": "published", "units": None}
-    known |= {"gradient": "truncated", "alpha": 0.5, "max_sequences": 10**6, "seed": 1000, "success": True}
+    known |= {"gradient": "truncated", "alpha": 0.5, "descent": "plain", "loss": "squared", "max_sequences": 10**6}
+    known |= {"seed": 1000, "success": True}
     known |= {"sequences": 74_000, "first": 74_000, "wrong": 0, "tested": 2560, "mean_error": 0.01, "mse": 0.0}
     return known | {"steps": 10**7, "seconds": 1.0} | values
 
@@ -259,6 +310,9 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hs1997-adding", "--network", "elman", "--units", "0"], "units must be an integer >= 1, got 0"),
         (["run", "hs1997-adding", "--network", "one-unit"], "network must be"),
         (["run", "hs1997-adding", "--alpha", "-1"], "alpha must be a number in (0, inf), got -1.0"),
+        (["run", "hs1997-adding", "--loss", "cross-entropy"], "loss must be squared for outputs that are not logistic"),
+        (["run", "hs1997-adding", "--descent", "adam"], "--descent"),
+        (["run", "hs1997-lag-b", "--set", "targets=none"], "targets must be one of all, end, got 'none'"),
         (["run", "hs1997-adding", "--runs", "0"], "runs must be an integer >= 1, got 0"),
         (["run", "hs1997-adding", "--max-sequences", "50"], "max-sequences must be an integer >= 100, got 50"),
         (["run", "parity", "--alpha", "1"], "must be left out of suites other than hs1997-"),

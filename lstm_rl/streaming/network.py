@@ -68,6 +68,7 @@ class Net(NamedTuple):
     g: Squashing
     h: Squashing
     f_k: Squashing
+    slope_k: Squashing  # whose slope errors of outputs are multiplied by: f_k, or the identity with cross-entropy
 
 
 class Weights(NamedTuple):
@@ -142,6 +143,7 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         g=SQUASHINGS[t.cell_input],
         h=SQUASHINGS[t.cell_output],
         f_k=SQUASHINGS[t.output_activation],
+        slope_k=SQUASHINGS[t.output_activation],
     )
 
 

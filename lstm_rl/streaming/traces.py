@@ -150,7 +150,7 @@ def blame_outputs(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q
     """The same for sum_k errors[k] outputs[k]; ``errors`` (K,) are left as those of the outputs' net inputs."""
     u, traces = streams.u[i], streams.output_traces[i]
     for k in range(errors.shape[0]):
-        errors[k] *= slope(net.f_k, streams.outputs[i, k])
+        errors[k] *= slope(net.slope_k, streams.outputs[i, k])
     for m in range(u.shape[0]):
         if u[m] != 0.0:  # most inputs of a symbol are 0
             for k in range(errors.shape[0]):

@@ -32,15 +32,22 @@ class Run:
     """Suite, as in `lstm-rl suite list`."""
     set: tuple[str, ...] = ()
     """Settings of the task, as T=100 N=3; default with one of the options below: the task's own."""
-    network: Literal["published", "forget-gates", "peepholes", "inputs-only", "elman", "one-unit"] | None = None
+    network: (
+        Literal["published", "forget-gates", "peepholes", "inputs-only", "shortcuts", "elman", "one-unit"] | None
+    ) = None
     """Instead of all published rows: the published network, one with forget gates or peepholes besides, one whose cells
-    and gates see the inputs alone, an Elman net, or one self-recurrent unit beside direct links."""
+    and gates see the inputs alone, one whose outputs see the inputs, an Elman net, or one self-recurrent unit beside
+    direct links."""
     units: int | None = None
     """Of an Elman net; default 10."""
     gradient: Literal["truncated", "bptt", "rtrl"] | None = None
     """As in 1997, or complete; default: truncated."""
     alpha: float | None = None
     """Learning rate; default: the published one."""
+    descent: Literal["plain", "rms"] | None = None
+    """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
+    loss: Literal["squared", "cross-entropy"] | None = None
+    """As in 1997, or that of a logistic output; default: squared."""
     max_sequences: int | None = None
     """Budget of a run; default: the published one, or ours."""
     runs: int | None = None
@@ -91,12 +98,13 @@ def _run(command: Run) -> None:
     runs = command.runs if command.runs is not None else module.RUNS if module else 10
     options = Options(runs, command.seed, command.workers, command.out / command.name, command.progress)
     choice = hs1997.Choice(
-        command.set, command.network, command.units, command.gradient, command.alpha, command.max_sequences
+        *(command.set, command.network, command.units, command.gradient),
+        *(command.alpha, command.descent, command.loss, command.max_sequences),
     )
     if module and choice != hs1997.Choice():
         raise ValueError(
-            "set, network, units, gradient, alpha and max-sequences must be left out of suites other than hs1997-..., "
-            f"got one of them for {command.name}"
+            "set, network, units, gradient, alpha, descent, loss and max-sequences must be left out of suites other "
+            f"than hs1997-..., got one of them for {command.name}"
         )
     if command.out.exists() and not command.out.is_dir():
         raise ValueError(f"out must be a folder, got {command.out}, which is a file")

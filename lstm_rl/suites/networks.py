@@ -5,7 +5,7 @@ from dataclasses import replace
 from lstm_rl.checks import check_int
 from lstm_rl.published import hs1997_lag_a_rtrl
 from lstm_rl.tasks.task import Task
-from lstm_rl.topology import Topology
+from lstm_rl.topology import Layer, Topology
 
 UNITS = 10
 
@@ -17,8 +17,9 @@ def network(task: Task, name: str, units: int | None) -> Topology:
         task: Says how many inputs and outputs, and which network is published.
         name: "published"; "forget-gates" and "peepholes": the published one with these, forget biases 6 (ours);
             "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
-            "elman": logistic hidden units that see the input and one another, and outputs that see them; "one-unit":
-            one such unit beside links from inputs to outputs, the competitor of experiment 2.
+            "shortcuts": with the links of 2000, where outputs have biases and see the inputs besides, and nobody sees
+            the gates (ours); "elman": logistic hidden units that see the input and one another, and outputs that see
+            them; "one-unit": one such unit beside links from inputs to outputs, the competitor of experiment 2.
         units: Of an Elman net; None: 10.
 
     Raises:
@@ -52,4 +53,8 @@ def network(task: Task, name: str, units: int | None) -> Topology:
         return replace(published, forget_gate=True, forget_gate_bias=6.0, biased=biased, peepholes=name == "peepholes")
     if name == "inputs-only":
         return replace(published, cells_see=("input",), gates_see=("input",))
+    if name == "shortcuts":
+        seen: tuple[Layer, ...] = ("input", "cells")
+        biased = tuple(dict.fromkeys((*published.biased, "output")))
+        return replace(published, cells_see=seen, gates_see=seen, outputs_see=seen, biased=biased)
     return published

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lstm_rl.suites.hs1997 import Case
 
-KEY = ("suite", "settings", "network", "units", "gradient", "alpha")
+KEY = ("suite", "settings", "network", "units", "gradient", "alpha", "descent", "loss")
 HEAD = (
     "task",
     "settings",
@@ -50,11 +50,22 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float,
     found = []
     for case in CASES:
         alpha = case.rate
-        own = runs.pop((case.suite, case.settings or None, case.network, case.units, case.gradient, alpha), [])
+        key = (
+            case.suite,
+            case.settings or None,
+            case.network,
+            case.units,
+            case.gradient,
+            alpha,
+            case.descent,
+            case.loss,
+        )
+        own = runs.pop(key, [])
         if own or whole:
             found.append((case, alpha, own))
-    for (suite, settings, network, units, gradient, alpha), own in runs.items():
-        label = " ".join(str(part) for part in (network, units, gradient) if part is not None)
+    for (suite, settings, network, units, gradient, alpha, descent, loss), own in runs.items():
+        parts = (network, units, gradient, descent, loss)
+        label = " ".join(str(part) for part in parts if part not in (None, "plain", "squared"))
         found.append((Case(suite, settings or "", label, success=""), alpha, own))
     return found
 

@@ -18,6 +18,7 @@ from lstm_rl.streaming.bptt import make_bptt
 from lstm_rl.streaming.lstm import make_lstm
 from lstm_rl.streaming.network import make_weights
 from lstm_rl.streaming.rtrl import make_rtrl
+from lstm_rl.streaming.squashing import SQUASHINGS
 from lstm_rl.studies.engine import Row
 from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.reber import ReberTask
@@ -27,6 +28,7 @@ from lstm_rl.topology import Topology
 
 TESTED = 2560  # sequences at the end
 STILL = Step(False, 0.0, 1.0, 1.0)
+RMS_DECAY = 0.999
 
 
 class Learner(NamedTuple):
@@ -36,6 +38,11 @@ class Learner(NamedTuple):
     gradient: str
     """truncated, bptt or rtrl."""
     alpha: float
+    """Learning rate."""
+    descent: str = "plain"
+    """plain, or rms: divided by the root of the running mean square of a weight's steps, as the agents' are (ours)."""
+    loss: str = "squared"
+    """squared error, or cross-entropy (ours), with which the slope of a logistic output cancels."""
 
 
 def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: Callable[[int], None]) -> Row:
@@ -60,7 +67,7 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
     growing = protocol.grows and learner.topology.cells > 0
     if growing:
         approximator = _approximator(learner._replace(topology=_links_alone(learner.topology)), rngs[0], task.longest)
-    by, found = Step(False, learner.alpha, 1.0, 1.0), make_found(protocol.every)
+    by, found = Step(learner.descent == "rms", learner.alpha, 1.0, RMS_DECAY), make_found(protocol.every)
     sequences, steps, before = 0, 0, np.inf
     met: list[int] = []  # sequences at which each criterion was met
     began = time.perf_counter()
@@ -93,7 +100,10 @@ def _approximator(learner: Learner, rng: np.random.Generator, longest: int) -> A
     make, more = {"truncated": (make_lstm, ()), "bptt": (make_bptt, (longest,)), "rtrl": (make_rtrl, ())}[
         learner.gradient
     ]
-    return make(learner.topology, weights, 1, np.float64, *more)  # type: ignore[operator]
+    approximator: Any = make(learner.topology, weights, 1, np.float64, *more)  # type: ignore[operator]
+    if learner.loss == "cross-entropy":
+        approximator = approximator._replace(net=approximator.net._replace(slope_k=SQUASHINGS["identity"]))
+    return approximator
 
 
 def _links_alone(topology: Topology) -> Topology:

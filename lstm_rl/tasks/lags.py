@@ -2,7 +2,7 @@
 
 2a  p + 1 symbols: y, a1 .. a_{p-1}, y or x, a1 .. a_{p-1}, x with probability .5 each; predict the next symbol at every
     step. No local regularity is needed, only the first symbol tells the last one.
-2b  The same, but between them p - 1 symbols drawn at random from a1 .. a_{p-1}.
+2b  The same, but between them p - 1 symbols drawn at random from a1 .. a_{p-1}; targets at all steps, or at the end.
 2c  Symbols a1 .. ap, e (trigger), b (begin), x, y. b, then x or y, then q random a's, then again and again another a
     with probability 9/10 or e with 1/10; after e the x or y is to be told again, and only there is a target.
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_choice, check_int
 from lstm_rl.generator import integer, uniform
 from lstm_rl.published import hs1997_lag_a, hs1997_lag_c
 from lstm_rl.tasks.protocol import Criterion, Protocol
@@ -33,7 +33,7 @@ def _lag(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> 
         set_symbol(x, t, symbol)
         set_symbol(targets, t - 1, symbol)
     set_symbol(targets, p - 1, signal)
-    for t in range(p):
+    for t in range(p - 1 if params[2] == 1.0 else 0, p):
         has_target[t] = True
     return p
 
@@ -89,8 +89,8 @@ class LagTask(Task):
 
     @property
     def params(self) -> NDArray[np.float64]:
-        """Lag, and whether what is between is random."""
-        return np.array([self.p, 0.0])
+        """Lag, whether what is between is random, and whether the last step alone has a target."""
+        return np.array([self.p, 0.0, 0.0])
 
     @property
     def topology(self) -> Topology:
@@ -107,14 +107,24 @@ class LagTask(Task):
 
 @dataclass(frozen=True)
 class RandomLagTask(LagTask):
-    """Experiment 2b: what is between is random, and only the last prediction can be right."""
+    """Experiment 2b: what is between is random, and only the last prediction can be right.
 
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    targets: str = "all"
+    """all: the next symbol at every step, as in the paper; end: at the last one alone (ours)."""
     name = "hs1997-lag-b"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("targets", self.targets, ("all", "end"))
 
     @property
     def params(self) -> NDArray[np.float64]:
-        """Lag, and whether what is between is random."""
-        return np.array([self.p, 1.0])
+        """As 2a."""
+        return np.array([self.p, 1.0, self.targets == "end"])
 
     @property
     def protocol(self) -> Protocol:

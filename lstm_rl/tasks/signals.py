@@ -1,6 +1,6 @@
 """Real numbers, noise and long lags (Hochreiter & Schmidhuber 1997, experiments 3, 4 and 5).
 
-3   Two sequences: the first N elements tell the class, +1 or -1 (3b, 3c: with noise), all later ones are noise of mean
+3   Two sequences: the first N elements tell the class, +1 or -1 (3b: with noise), all later ones are noise of mean
     0 and variance .2; length T .. 1.1 T; the target at the end is 1 or 0 (3c: .2 or .8 with noise of variance .1).
 4   Adding: pairs (value in [-1, 1], marker); two values are marked; the target at the end is .5 + (X1 + X2) / 4.
 5   Multiplication: the same with values in [0, 1] and the target X1 X2.
@@ -76,7 +76,7 @@ class TwoSequenceProblem(Task):
     N: int = 3
     """Elements >= 1 that tell the class, fewer than T."""
     variant: Literal["a", "b", "c"] = "a"
-    """a: N clean elements; b: noise on them, too; c: noisy targets besides."""
+    """a: N clean elements; b: noise on them, too; c: clean ones and noisy targets."""
     exact_targets: bool = False
     """c without noise on targets, as it is tested."""
     rule = _two_sequences
@@ -104,7 +104,7 @@ class TwoSequenceProblem(Task):
         """T, N, noise on the first elements, targets of the classes, deviation of their noise."""
         noisy = self.variant == "c"
         deviation = TARGET_DEVIATION if noisy and not self.exact_targets else 0.0
-        return np.array([self.T, self.N, self.variant != "a", *((0.2, 0.8) if noisy else (1.0, 0.0)), deviation])
+        return np.array([self.T, self.N, self.variant == "b", *((0.2, 0.8) if noisy else (1.0, 0.0)), deviation])
 
     @property
     def topology(self) -> Topology:
