@@ -10,7 +10,7 @@ from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
 from lstm_rl.streaming.supervised import learn_sequence
-from lstm_rl.studies.engine import read_rows
+from lstm_rl.studies.engine import read_rows, write_rows
 from lstm_rl.suites import hs1997, training
 from lstm_rl.suites.networks import network
 from lstm_rl.suites.table import HEAD, comma_separated, lines, markdown
@@ -284,6 +284,10 @@ def test_run_table_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith("| task | settings |")
     assert main(["suite", "table", "hs1997", "--results", str(out), "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(hs1997.CASES) + 3
+    old = [{name: value for name, value in row.items() if name != "loss"} for row in rows]
+    write_rows(tmp_path / name / "results.csv", old)
+    assert main(["suite", "table", name, "--results", str(tmp_path)]) == 2
+    assert "whose results lack columns: loss" in capsys.readouterr().err
     (out / "hs1997-adding").mkdir()
     (out / name / "results.csv").rename(out / "hs1997-adding" / "results.csv")
     assert main(["suite", "run", "hs1997-adding", "--out", str(out)]) == 2

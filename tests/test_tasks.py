@@ -96,6 +96,9 @@ def test_lag_sequences() -> None:
     symbols = x.argmax(2)
     assert np.array_equal(targets.argmax(2)[-1], symbols[0])
     assert np.bincount(symbols[1:].ravel(), minlength=p - 1) / symbols[1:].size == pytest.approx([1 / 6] * 6, abs=0.01)
+    at_end = RandomLagTask(p, "end").batch(4000, rng())
+    assert np.array_equal(at_end.x, x) and np.array_equal(at_end.targets[-1], targets[-1])
+    assert at_end.has_target[-1].all() and not at_end.has_target[:-1].any()
 
 
 def test_triggers() -> None:

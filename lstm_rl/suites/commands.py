@@ -10,7 +10,7 @@ import tyro
 from lstm_rl.checks import check_choice
 from lstm_rl.studies.engine import Options, Study, conduct, read_rows
 from lstm_rl.suites import chunker, hmm, hs1997, parity
-from lstm_rl.suites.table import comma_separated, markdown
+from lstm_rl.suites.table import KEY, comma_separated, markdown
 
 OTHERS: dict[str, Any] = {"parity": parity, "chunker": chunker, "hmm": hmm}
 """Suites that are no experiments of 1997, each a module with ``LINE``, ``RUNS``, ``study`` and ``table``."""
@@ -132,4 +132,9 @@ def table(command: Table) -> str:
         if command.csv:
             return (command.results / command.name / "results.csv").read_text().rstrip()
         return str(OTHERS[command.name].table(rows))
+    if lacking := {name for name in KEY if any(name not in row for row in rows)}:
+        raise ValueError(
+            f"results must be a folder with results of {command.name}, got {command.results}, whose results lack "
+            f"columns: {', '.join(sorted(lacking))}"
+        )
     return (comma_separated if command.csv else markdown)(rows, whole=command.name == "hs1997")
