@@ -48,7 +48,7 @@ def summarise(out: Path) -> None:
     (out / "hs1997.md").write_text(table(Table("hs1997", out)) + "\n")
     (out / "hs1997.csv").write_text(table(Table("hs1997", out, csv=True)) + "\n")
     rows = [row for name in HS1997 for row in read_rows(out / name / "results.csv")]
-    lstm = [row for row in rows if row["network"] in ("published", "inputs-only", "shortcuts")]
+    lstm = [row for row in rows if row["gradient"] == "truncated" and row["network"] != "elman"]
     save(figures(lstm)["sequences"], out / "hs1997.png")
 
 

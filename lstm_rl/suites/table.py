@@ -50,17 +50,8 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float,
     found = []
     for case in CASES:
         alpha = case.rate
-        key = (
-            case.suite,
-            case.settings or None,
-            case.network,
-            case.units,
-            case.gradient,
-            alpha,
-            case.descent,
-            case.loss,
-        )
-        own = runs.pop(key, [])
+        known = vars(case) | {"settings": case.settings or None, "alpha": alpha}
+        own = runs.pop(tuple(known[name] for name in KEY), [])
         if own or whole:
             found.append((case, alpha, own))
     for (suite, settings, network, units, gradient, alpha, descent, loss), own in runs.items():
