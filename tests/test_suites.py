@@ -78,6 +78,27 @@ def test_any_descent_and_loss(descent: str, loss: str, alpha: float) -> None:
     assert row["success"] and row["wrong"] <= 10
 
 
+def test_the_last_target_alone_is_enough() -> None:
+    """Experiment 2b with the published network, its cell inputs in [0, 1], though not with a target at every step."""
+    end, every = RandomLagTask(10, "end"), RandomLagTask(10)
+    row = train(end, Learner(end.topology, "truncated", 0.7, loss="cross-entropy"), 100, 15_000, silent)
+    assert row["success"] and row["wrong"] == 0
+    assert not train(every, Learner(every.topology, "truncated", 1.0), 100, 15_000, silent)["success"]
+    assert (end.topology.cell_input, every.topology.cell_input) == ("logistic", "symmetric1")
+
+
+def test_a_mean_of_the_weights_is_tested() -> None:
+    """In their place, while learning goes on as ever; a mean over the last piece alone is the weights themselves."""
+    task, learner = TemporalOrder(2), Learner(TemporalOrder(2).topology, "truncated", 0.5)
+    rows = [train(task, learner._replace(average=over), 100, 3_000, silent) for over in (None, 100, 2000)]
+    assert len({row["steps"] for row in rows}) == 1
+    assert rows[1]["mse"] == pytest.approx(rows[0]["mse"], rel=1e-3) and rows[2]["mse"] != rows[0]["mse"]
+    mean, approximator = (training._approximator(learner, np.random.default_rng(n), 1) for n in range(2))
+    expected = 0.75 * mean.weights.output + 0.25 * approximator.weights.output
+    training._follow(mean, approximator, 0.25)
+    assert np.allclose(mean.weights.output, expected) and not np.allclose(approximator.weights.output, expected)
+
+
 @pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
 def test_cross_entropy(gradient: str) -> None:
     """A step along the gradient of sum t ln y + (1 - t) ln(1 - y), against differences of it, in float64."""
@@ -248,8 +269,8 @@ def test_every_case_can_be_run() -> None:
 
 def row(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {"suite": "hs1997-adding", "settings": "T=100", "network": "published", "units": None}
-    known |= {"gradient": "truncated", "alpha": 0.5, "descent": "plain", "loss": "squared", "max_sequences": 10**6}
-    known |= {"seed": 1000, "success": True}
+    known |= {"gradient": "truncated", "alpha": 0.5, "descent": "plain", "loss": "squared", "average": None}
+    known |= {"max_sequences": 10**6, "seed": 1000, "success": True}
     known |= {"sequences": 74_000, "first": 74_000, "wrong": 0, "tested": 2560, "mean_error": 0.01, "mse": 0.0}
     return known | {"steps": 10**7, "seconds": 1.0} | values
 
@@ -317,6 +338,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hs1997-adding", "--loss", "cross-entropy"], "loss must be squared for outputs that are not logistic"),
         (["run", "hs1997-adding", "--descent", "adam"], "--descent"),
         (["run", "hs1997-lag-b", "--set", "targets=none"], "targets must be one of all, end, got 'none'"),
+        (["run", "hs1997-adding", "--average", "50"], "average must be an integer >= 100, got 50"),
         (["run", "hs1997-adding", "--runs", "0"], "runs must be an integer >= 1, got 0"),
         (["run", "hs1997-adding", "--max-sequences", "50"], "max-sequences must be an integer >= 100, got 50"),
         (["run", "parity", "--alpha", "1"], "must be left out of suites other than hs1997-"),

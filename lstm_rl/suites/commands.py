@@ -48,6 +48,8 @@ class Run:
     """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
     loss: Literal["squared", "cross-entropy"] | None = None
     """As in 1997, or that of a logistic output; default: squared."""
+    average: int | None = None
+    """Test a running mean of the weights over so many sequences; default: test the weights themselves."""
     max_sequences: int | None = None
     """Budget of a run; default: the published one, or ours."""
     runs: int | None = None
@@ -99,12 +101,13 @@ def _run(command: Run) -> None:
     options = Options(runs, command.seed, command.workers, command.out / command.name, command.progress)
     choice = hs1997.Choice(
         *(command.set, command.network, command.units, command.gradient),
-        *(command.alpha, command.descent, command.loss, command.max_sequences),
+        *(command.alpha, command.descent, command.loss),
+        *(command.average, command.max_sequences),
     )
     if module and choice != hs1997.Choice():
         raise ValueError(
-            "set, network, units, gradient, alpha, descent, loss and max-sequences must be left out of suites other "
-            f"than hs1997-..., got one of them for {command.name}"
+            "set, network, units, gradient, alpha, descent, loss, average and max-sequences must be left out of suites "
+            f"other than hs1997-..., got one of them for {command.name}"
         )
     if command.out.exists() and not command.out.is_dir():
         raise ValueError(f"out must be a folder, got {command.out}, which is a file")

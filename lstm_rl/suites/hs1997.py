@@ -64,6 +64,8 @@ class Case:
     """None: the protocol's."""
     descent: str = "plain"
     loss: str = "squared"
+    average: int | None = None
+    """None: the weights themselves are tested."""
     max_sequences: int | None = None
     """None: the protocol's."""
     runs: int = 1
@@ -120,7 +122,8 @@ def _one_unit(suite: str, p: int, gradient: str, alpha: float, max_sequences: in
 
 def _and_ours(case: Case, how: str, **changes: Any) -> tuple[Case, Case]:
     """A published row, and the same with what we do otherwise (docs/deviations.md)."""
-    return case, replace(case, label=f"LSTM, {how} (ours)", **changes)
+    averaged = ", averaged" if "average" in changes else ""
+    return case, replace(case, label=f"LSTM, {how}{averaged} (ours)", **changes)
 
 
 def _and_rms(case: Case, alpha: float = 0.001, **changes: Any) -> tuple[Case, Case]:
@@ -128,14 +131,14 @@ def _and_rms(case: Case, alpha: float = 0.001, **changes: Any) -> tuple[Case, Ca
     return _and_ours(case, "RMS-normalised", descent="rms", alpha=alpha, **changes)
 
 
-def _and_cross_entropy(case: Case) -> tuple[Case, Case]:
-    """The same with cross-entropy, at the published rate."""
-    return _and_ours(case, "cross-entropy", loss="cross-entropy")
+def _and_cross_entropy(case: Case, **changes: Any) -> tuple[Case, Case]:
+    """The same with cross-entropy."""
+    return _and_ours(case, "cross-entropy", loss="cross-entropy", **changes)
 
 
-def _and_shortcuts(case: Case) -> tuple[Case, Case]:
-    """The same with links from inputs to outputs and cross-entropy, at the published rate."""
-    return _and_ours(case, "shortcuts, cross-entropy", network="shortcuts", loss="cross-entropy")
+def _and_shortcuts(case: Case, **changes: Any) -> tuple[Case, Case]:
+    """The same with links from inputs to outputs and cross-entropy."""
+    return _and_ours(case, "shortcuts, cross-entropy", network="shortcuts", loss="cross-entropy", **changes)
 
 
 _REBER, _A, _B, _C = "hs1997-reber", "hs1997-lag-a", "hs1997-lag-b", "hs1997-lag-c"
@@ -156,9 +159,9 @@ _TRIGGERED = tuple(Case(_C, f"p={p} q={q}", "LSTM", thousands * 1000) for p, q, 
 CASES: tuple[Case, ...] = (
     *_and_shortcuts(Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 39_740, alpha=0.1, runs=3)),
     *_and_shortcuts(Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 21_730, alpha=0.1, runs=3)),
-    Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 14_060, "97 %", alpha=0.2, runs=3),
-    Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 9_500, "97 %", alpha=0.5, runs=3),
-    Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 8_440, alpha=0.5, runs=3),
+    *_and_shortcuts(Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 14_060, "97 %", alpha=0.2, runs=3)),
+    *_and_shortcuts(Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 9_500, "97 %", alpha=0.5, runs=3), alpha=0.15),
+    *_and_shortcuts(Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 8_440, alpha=0.5, runs=3), alpha=0.15),
     _elman(_REBER, "blocks=4x1", 3, "rtrl", 0.05, 200_000, sequences=173_000, success="some"),
     _elman(_REBER, "blocks=4x1", 12, "rtrl", 0.1, 200_000, sequences=25_000, success="some"),
     _elman(_REBER, "blocks=4x1", 15, "truncated", 0.1, 200_000, success="0 %"),
@@ -171,25 +174,39 @@ CASES: tuple[Case, ...] = (
     *_and_rms(Case(_A, "p=100", "LSTM", 5_040), alpha=0.003),
     _one_unit(_B, 100, "rtrl", 1.0, 50_000),
     _one_unit(_B, 100, "bptt", 1.0, 50_000),
-    *_and_rms(Case(_B, "p=100", "LSTM", 5_680), alpha=0.03, settings="p=100 targets=end"),
+    *_and_ours(
+        Case(_B, "p=100", "LSTM", 5_680),
+        "cross-entropy, target at the end alone",
+        loss="cross-entropy",
+        alpha=0.7,
+        settings="p=100 targets=end",
+    ),
     *_TRIGGERED,
-    *(replace(case, label="LSTM without recurrent links (ours)", network="inputs-only") for case in _TRIGGERED),
+    *(
+        replace(case, label="LSTM without recurrent links (ours)", network="inputs-only", max_sequences=1_000_000)
+        for case in _TRIGGERED
+    ),
     _elman(_C, "p=50 q=50", 4, "bptt", 0.1, 100_000),
-    *_and_rms(Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380)),
-    *_and_rms(Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370), alpha=0.002),
+    *_and_rms(Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380), average=1000),
+    *_and_rms(Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370), alpha=0.002, average=1000),
     Case(f"{_TWO}a", "T=1000 N=3", "LSTM", 452_460, wrong=0.000078, first=446_850),
     _elman(f"{_TWO}a", "T=100 N=3", 4, "bptt", 0.1, 100_000),
     *_and_rms(Case(f"{_TWO}b", "T=100 N=3", "LSTM", 43_250, wrong=0.00828, first=41_740)),
     *_and_rms(Case(f"{_TWO}b", "T=100 N=1", "LSTM", 78_430, wrong=0.01500, first=74_950), alpha=0.02),
-    Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
+    *_and_rms(
+        Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
+        alpha=0.005,
+        average=1000,
+        max_sequences=1_000_000,
+    ),
     *_and_rms(Case(f"{_TWO}c", "T=100 N=3", "LSTM", 269_650, wrong=0.00558)),
     *_and_rms(Case(f"{_TWO}c", "T=100 N=1", "LSTM", 565_640, wrong=0.00441)),
-    *_and_rms(Case(_ADDING, "T=100", "LSTM", 74_000, wrong=1 / 2560)),
-    *_and_rms(Case(_ADDING, "T=500", "LSTM", 209_000, wrong=0.0)),
-    *_and_rms(Case(_ADDING, "T=1000", "LSTM", 853_000, wrong=1 / 2560)),
+    *_and_rms(Case(_ADDING, "T=100", "LSTM", 74_000, wrong=1 / 2560), average=1000),
+    *_and_rms(Case(_ADDING, "T=500", "LSTM", 209_000, wrong=0.0), average=1000),
+    *_and_rms(Case(_ADDING, "T=1000", "LSTM", 853_000, wrong=1 / 2560), average=1000),
     _elman(_ADDING, "T=100", 10, "bptt", 0.1, 100_000),
-    *_and_cross_entropy(Case(_PRODUCT, "n_seq=140", "LSTM", 482_000, wrong=139 / 2560)),
-    *_and_cross_entropy(Case(_PRODUCT, "n_seq=13", "LSTM", 1_273_000, wrong=14 / 2560)),
+    *_and_cross_entropy(Case(_PRODUCT, "n_seq=140", "LSTM", 482_000, wrong=139 / 2560), alpha=0.2, average=1000),
+    *_and_cross_entropy(Case(_PRODUCT, "n_seq=13", "LSTM", 1_273_000, wrong=14 / 2560), alpha=0.2, average=1000),
     _elman(_PRODUCT, "n_seq=140", 10, "bptt", 0.1, 100_000),
     *_and_cross_entropy(Case(_ORDER_3, "", "LSTM", 31_390, wrong=1 / 2560)),
     _elman(_ORDER_3, "", 10, "bptt", 0.1, 100_000),
@@ -199,6 +216,7 @@ CASES: tuple[Case, ...] = (
         descent="rms",
         loss="cross-entropy",
         alpha=0.0015,
+        average=1000,
     ),
     _elman(_ORDER_4, "", 10, "bptt", 0.1, 100_000),
 )
@@ -216,6 +234,7 @@ class Run:
     alpha: float
     descent: str
     loss: str
+    average: int | None
     max_sequences: int
     seed: int
 
@@ -231,6 +250,7 @@ class Choice:
     alpha: float | None = None
     descent: str | None = None
     loss: str | None = None
+    average: int | None = None
     max_sequences: int | None = None
 
 
@@ -241,6 +261,7 @@ def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
         ValueError: A choice that cannot be.
     """
     from lstm_rl.suites.networks import network
+    from lstm_rl.suites.training import PIECE
 
     if choice == Choice():
         return tuple(case for case in CASES if case.suite == suite)
@@ -254,11 +275,14 @@ def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
         alpha=choice.alpha,
         descent=choice.descent or "plain",
         loss=choice.loss or "squared",
+        average=choice.average,
         max_sequences=choice.max_sequences,
     )
     task = case.task
     if choice.alpha is not None:
         check_float("alpha", choice.alpha, 0.0, open_low=True)
+    if choice.average is not None:
+        check_int("average", choice.average, PIECE)
     if choice.max_sequences is not None:
         check_int("max-sequences", choice.max_sequences, task.protocol.every)
     topology = network(task, case.network, case.units)  # complains, if it has to, before anything is run
@@ -276,7 +300,8 @@ def runs(cases: tuple[Case, ...], options: Options) -> list[Run]:
     return [
         Run(
             *(case.suite, case.settings, case.network, case.units, case.gradient),
-            *(alpha, case.descent, case.loss, budget, options.seed + n),
+            *(alpha, case.descent, case.loss),
+            *(case.average, budget, options.seed + n),
         )
         for n in range(options.runs * max(case.runs for case in cases))
         for case, alpha, budget in limits
@@ -307,7 +332,7 @@ def run(settings: Run, progress: bool = False) -> Row:
 
     task = make_task(settings.suite, **parse(settings.settings))
     topology = network(task, settings.network, settings.units)
-    learner = Learner(topology, settings.gradient, settings.alpha, settings.descent, settings.loss)
+    learner = Learner(*(topology, settings.gradient, settings.alpha, settings.descent, settings.loss, settings.average))
     worker = current_process().name.rpartition("-")[2]  # each process has a line of its own
     bar = tqdm(
         desc=f"  {settings.settings} {settings.network} seed {settings.seed}".replace("  ", " "),

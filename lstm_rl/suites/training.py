@@ -27,6 +27,7 @@ from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Topology
 
 TESTED = 2560  # sequences at the end
+PIECE = 100  # sequences after which the mean of the weights moves
 STILL = Step(False, 0.0, 1.0, 1.0)
 RMS_DECAY = 0.999
 
@@ -43,6 +44,9 @@ class Learner(NamedTuple):
     """plain, or rms: divided by the root of the running mean square of a weight's steps, as the agents' are (ours)."""
     loss: str = "squared"
     """squared error, or cross-entropy (ours), with which the slope of a logistic output cancels."""
+    average: int | None = None
+    """Time constant, in sequences from 100 up, of an exponential running mean of the weights, which is tested in their
+    place while they go on learning (Polyak & Juditsky 1992; ours). None: the weights themselves are tested."""
 
 
 def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: Callable[[int], None]) -> Row:
@@ -67,28 +71,34 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
     growing = protocol.grows and learner.topology.cells > 0
     if growing:
         approximator = _approximator(learner._replace(topology=_links_alone(learner.topology)), rngs[0], task.longest)
+    judged = _judged(approximator, learner.average)
     by, found = Step(learner.descent == "rms", learner.alpha, 1.0, RMS_DECAY), make_found(protocol.every)
+    pieces = [Found._make(values[n : n + PIECE] for values in found) for n in range(0, protocol.every, PIECE)]
     sequences, steps, before = 0, 0, np.inf
     met: list[int] = []  # sequences at which each criterion was met
     began = time.perf_counter()
     with flushed():
         while len(met) < len(protocol.criteria) and sequences + protocol.every <= max_sequences:
-            learn_task(approximator, source, by, protocol.each_step, found)
+            for piece in pieces:
+                learn_task(approximator, source, by, protocol.each_step, piece)
+                if learner.average:
+                    _follow(judged, approximator, PIECE / learner.average)
             sequences, steps = sequences + protocol.every, steps + int(found.lengths.sum())
             error = float(found.squares.mean())
             if not np.isfinite(error):
                 break  # the weights have run away
             if growing and error > 0.99 * before:
                 approximator, growing = _grown(approximator, learner, rngs[0], task.longest), False
+                judged = _judged(approximator, learner.average)
             before = error
             judge.see(found)
-            while len(met) < len(protocol.criteria) and judge.satisfied(approximator, protocol.criteria[len(met)]):
+            while len(met) < len(protocol.criteria) and judge.satisfied(judged, protocol.criteria[len(met)]):
                 met.append(sequences - (0 if protocol.window_counts else protocol.criteria[0].sequences))
             report(sequences)
         seconds = time.perf_counter() - began
         success = len(met) == len(protocol.criteria)
         result: Row = {"success": success, "sequences": met[-1] if success else sequences, "first": (*met, None)[0]}
-        result |= judge.result(approximator, rngs[3])
+        result |= judge.result(judged, rngs[3])
     return result | {"steps": steps, "seconds": round(seconds, 2)}
 
 
@@ -104,6 +114,20 @@ def _approximator(learner: Learner, rng: np.random.Generator, longest: int) -> A
     if learner.loss == "cross-entropy":
         approximator = approximator._replace(net=approximator.net._replace(slope_k=SQUASHINGS["identity"]))
     return approximator
+
+
+def _judged(approximator: Any, average: int | None) -> Any:
+    """The network that is judged: this one, or the mean of what it will be, with weights of its own."""
+    if not average:
+        return approximator
+    hidden, output = approximator.weights.hidden.copy(), approximator.weights.output.copy()
+    return approximator._replace(weights=approximator.weights._replace(hidden=hidden, output=output))
+
+
+def _follow(mean: Any, approximator: Any, share: float) -> None:
+    """Mean <- mean + share (weights - mean), in place."""
+    mean.weights.hidden[:] += share * (approximator.weights.hidden - mean.weights.hidden)
+    mean.weights.output[:] += share * (approximator.weights.output - mean.weights.output)
 
 
 def _links_alone(topology: Topology) -> Topology:

@@ -127,6 +127,11 @@ class RandomLagTask(LagTask):
         return np.array([self.p, 1.0, self.targets == "end"])
 
     @property
+    def topology(self) -> Topology:
+        """As 2a; with a target at the end alone cell inputs are in [0, 1], as published."""
+        return hs1997_lag_a(self.p) if self.targets == "end" else super().topology
+
+    @property
     def protocol(self) -> Protocol:
         """As 2a, but only the last prediction counts."""
         return replace(super().protocol, at_end=True, max_sequences=50_000)
