@@ -261,7 +261,6 @@ def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
         ValueError: A choice that cannot be.
     """
     from lstm_rl.suites.networks import network
-    from lstm_rl.suites.training import PIECE
 
     if choice == Choice():
         return tuple(case for case in CASES if case.suite == suite)
@@ -282,6 +281,8 @@ def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
     if choice.alpha is not None:
         check_float("alpha", choice.alpha, 0.0, open_low=True)
     if choice.average is not None:
+        from lstm_rl.suites.training import PIECE
+
         check_int("average", choice.average, PIECE)
     if choice.max_sequences is not None:
         check_int("max-sequences", choice.max_sequences, task.protocol.every)
@@ -332,7 +333,9 @@ def run(settings: Run, progress: bool = False) -> Row:
 
     task = make_task(settings.suite, **parse(settings.settings))
     topology = network(task, settings.network, settings.units)
-    learner = Learner(*(topology, settings.gradient, settings.alpha, settings.descent, settings.loss, settings.average))
+    learner = Learner(
+        topology, settings.gradient, settings.alpha, settings.descent, settings.loss, average=settings.average
+    )
     worker = current_process().name.rpartition("-")[2]  # each process has a line of its own
     bar = tqdm(
         desc=f"  {settings.settings} {settings.network} seed {settings.seed}".replace("  ", " "),
