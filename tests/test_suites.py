@@ -5,21 +5,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
+from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
 from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
+from lstm_rl.streaming.foreign import executed, make_foreign
 from lstm_rl.streaming.supervised import learn_sequence
 from lstm_rl.studies.engine import read_rows, write_rows
 from lstm_rl.suites import hs1997, training
 from lstm_rl.suites.networks import network
 from lstm_rl.suites.table import HEAD, comma_separated, lines, markdown
 from lstm_rl.suites.training import Learner, train
+from lstm_rl.suites.unrolled import Unrolled
 from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder, TriggerLagTask, TwoSequenceProblem
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 from lstm_rl.tasks.reber import E
-from lstm_rl.tasks.streaming import learn_task, make_found, make_source
+from lstm_rl.tasks.streaming import draw, learn_task, make_found, make_source
 
 
 def silent(_: int) -> None:
@@ -60,11 +64,65 @@ def test_a_budget_ends_a_run() -> None:
         ("truncated", "shortcuts"),
     ],
 )
-def test_any_network_and_gradient(gradient: str, name: str) -> None:
+def test_any_network_with_kernels_and_gradient(gradient: str, name: str) -> None:
     """The flag task with a lag of 2 is learned by all of them; its window of 10,000 sequences does not count."""
     task = LagTask(2)
     row = train(task, Learner(network(task, name, None), gradient, 1.0), 100, 30_000, silent)
     assert row["success"] and row["wrong"] == 0 and row["sequences"] < 10_000
+
+
+@pytest.mark.parametrize(("name", "length"), [("gru", 10), ("slstm", 20)])
+def test_a_torch_network(name: str, length: int) -> None:
+    task = TwoSequenceProblem(length, 3, "a")
+    learner = Learner(network(task, name, 4), "bptt", 0.3, loss="cross-entropy", average=200)
+    row = train(task, learner, 100, 4_000, silent)
+    assert row["success"] and row["wrong"] < 26
+    assert row == train(task, learner, 100, 4_000, silent) | {"seconds": row["seconds"]}
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("name", ["gru", "slstm"])
+def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: bool, loss: str) -> None:
+    """Step by step through `TorchStreams`, errors blamed where there are targets: the same weights, in float64."""
+    task, by, sequences = ReberTask(), Step(normalised, 0.01, 1.0, 0.9), 5
+    learner = Learner(network(task, name, 3), "bptt", by.alpha, loss=loss)
+    unrolled = training._approximator(learner, np.random.default_rng(1), task)
+    assert isinstance(unrolled, Unrolled)
+    weights = FlatWeights(flat(unrolled.network), np.ones_like(unrolled.weights.square))
+    streams = TorchStreams(_Squashed(unrolled.copy().network, loss == "cross-entropy"), weights, 1, task.longest)
+    before, sources = weights.values.copy(), [make_source(task, np.random.default_rng(2)) for _ in range(2)]
+    found, length = make_found(sequences), task.longest
+    unrolled.learn(sources[0], by, found)
+    for n in range(sequences):
+        length = draw(sources[1], length)
+        streams.reset(0)
+        errors = np.zeros((length, task.outputs))
+        for t in range(length):
+            y = streams.forward(0, sources[1].x[t])
+            errors[t] = sources[1].targets[t] - (1.0 / (1.0 + np.exp(-y)) if loss == "cross-entropy" else y)
+            streams.blame(0, errors[t])
+        streams.step(0, by)
+        assert sources[1].has_target[:length].all() and found.lengths[n] == length
+        assert found.largest[n] == pytest.approx(np.abs(errors).max())
+        assert found.last[n] == pytest.approx(np.abs(errors[-1]).max())
+        assert found.squares[n] == pytest.approx(np.square(errors).sum())
+    assert np.allclose(unrolled.weights.values, weights.values, rtol=1e-10, atol=1e-13)
+    assert np.abs(weights.values - before).max() > 1e-3
+    assert np.array_equal(flat(unrolled.network), unrolled.weights.values)
+
+
+class _Squashed(torch.nn.Module):
+    """A network behind logistic outputs, if its errors are not those of cross-entropy."""
+
+    def __init__(self, network: Any, linear: bool) -> None:
+        super().__init__()
+        self.network, self.linear = network, linear
+        self.inputs, self.outputs, self.initial_state = network.inputs, network.outputs, network.initial_state
+
+    def forward(self, *arguments: Any) -> tuple[torch.Tensor, Any]:
+        net, state = self.network(*arguments)
+        return (net if self.linear else torch.sigmoid(net)), state
 
 
 @pytest.mark.parametrize(
@@ -73,7 +131,11 @@ def test_any_network_and_gradient(gradient: str, name: str) -> None:
 )
 def test_any_descent_and_loss(descent: str, loss: str, alpha: float) -> None:
     row = train(
-        TemporalOrder(2), Learner(TemporalOrder(2).topology, "truncated", alpha, descent, loss), 100, 80_000, silent
+        TemporalOrder(2),
+        Learner(TemporalOrder(2).topology, "truncated", alpha, descent, loss=loss),
+        100,
+        80_000,
+        silent,
     )
     assert row["success"] and row["wrong"] <= 10
 
@@ -93,7 +155,7 @@ def test_a_mean_of_the_weights_is_tested() -> None:
     rows = [train(task, learner._replace(average=over), 100, 3_000, silent) for over in (None, 100, 2000)]
     assert len({row["steps"] for row in rows}) == 1
     assert rows[1]["mse"] == pytest.approx(rows[0]["mse"], rel=1e-3) and rows[2]["mse"] != rows[0]["mse"]
-    mean, approximator = (training._approximator(learner, np.random.default_rng(n), 1) for n in range(2))
+    mean, approximator = (training._approximator(learner, np.random.default_rng(n), task) for n in range(2))
     expected = 0.75 * mean.weights.output + 0.25 * approximator.weights.output
     training._follow(mean, approximator, 0.25)
     assert np.allclose(mean.weights.output, expected) and not np.allclose(approximator.weights.output, expected)
@@ -108,7 +170,7 @@ def test_cross_entropy(gradient: str) -> None:
     (x, targets, has_target), last = batch, batch.lengths[0] - 1
 
     def gain(place: tuple[int, int] | None = None, by: float = 0.0) -> tuple[float, Any]:
-        approximator = training._approximator(learner, np.random.default_rng(2), task.longest)
+        approximator = training._approximator(learner, np.random.default_rng(2), task)
         if place is not None:
             approximator.weights.hidden[place] += by
         for t in range(last + 1):
@@ -193,7 +255,7 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     x, legal, lengths = task.legal(strings)
     legal[::2] = True  # every other string cannot be wrong
     learner = Learner(task.topology, "truncated", 0.1)
-    approximator = training._approximator(learner, np.random.default_rng(3), task.longest)
+    approximator = training._approximator(learner, np.random.default_rng(3), task)
     wrong = 0
     for n, length in enumerate(lengths):
         outputs = np.zeros((length, 7))
@@ -205,6 +267,11 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     assert 0 < wrong <= 256
     assert training._wrong_strings(approximator, x, legal, lengths, 512) == wrong
     assert training._wrong_strings(approximator, x, legal, lengths, 5) == 6  # counting ends
+    gru = training._approximator(Learner(network(task, "gru", 4), "bptt", 0.1), np.random.default_rng(3), task)
+    foreign = make_foreign(TorchStreams(gru.network, gru.weights, 1, 1), 1, 7, 7, np.float64)
+    with executed(foreign):
+        expected = training._wrong_strings(foreign, x, legal, lengths, 512)
+    assert 0 < gru.wrong_strings(x, legal, lengths) == expected <= 256
 
 
 @compiled
@@ -217,15 +284,26 @@ def _move(approximator: Any, x: Any, first: bool) -> None:
 # --- networks ---------------------------------------------------------------------------------------------------------
 
 
+def test_initial_weights_in_a_range_of_ones_own() -> None:
+    """Smaller are those of cells and gates; outputs and given biases stay."""
+    task = make_task("hs1997-temporal-order-3")
+    hidden, output = network(task, "published", None).initial_weights(np.random.default_rng(0))  # type: ignore[union-attr]
+    small: Any = network(task, "published", None, 0.005)
+    smaller, same = small.initial_weights(np.random.default_rng(0))
+    links = slice(0, small.rows["bias"].start)
+    assert np.allclose(smaller[links], 0.05 * hidden[links]) and hidden[links].any()
+    assert np.array_equal(smaller[small.rows["bias"]], hidden[small.rows["bias"]]) and np.array_equal(same, output)
+
+
 def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     task = LagTask(6)
     learner = Learner(task.topology, "truncated", 1.0)
     rng = np.random.default_rng(0)
-    alone = training._approximator(learner._replace(topology=training._links_alone(task.topology)), rng, 6)
+    alone = training._approximator(learner._replace(network=training._links_alone(task.topology)), rng, task)
     by, found = Step(False, 1.0, 1.0, 1.0), make_found(300)
     learn_task(alone, make_source(task, rng), by, True, found)
     assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
-    whole = training._grown(alone, learner, rng, 6)
+    whole = training._grown(alone, learner, rng, task)
     assert np.array_equal(whole.weights.output[:7], alone.weights.output[:7])
     assert whole.weights.output.shape == (8, 7) and whole.weights.output[7].any()
 
@@ -236,7 +314,7 @@ def test_sources_at_rest_are_left_out_exactly(task: Task) -> None:
     traces = []
     x = task.batch(1, np.random.default_rng(5)).x[:, 0]
     for skips in (True, False):
-        approximator = training._approximator(Learner(task.topology, "truncated", 1.0), np.random.default_rng(0), 1)
+        approximator = training._approximator(Learner(task.topology, "truncated", 1.0), np.random.default_rng(0), task)
         _last_blamed(approximator, x, np.ones(task.outputs), np.zeros(task.outputs), skips)
         traces.append(approximator.streams.traces.copy())
     assert np.array_equal(*traces) and (traces[0] != 0).sum() > task.topology.units
@@ -262,13 +340,14 @@ def _last_blamed(approximator: Any, x: Any, errors: Any, none: Any, skips: bool)
 def test_every_case_can_be_run() -> None:
     for case in hs1997.CASES:
         task = case.task
-        topology = network(task, case.network, case.units)
+        topology: Any = network(task, case.network, case.units)
         assert (topology.inputs, topology.outputs) == (task.inputs, task.outputs)
     assert {case.suite for case in hs1997.CASES} == set(hs1997.LINES) == {name for name in TASKS if "hs1997" in name}
 
 
 def row(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {"suite": "hs1997-adding", "settings": "T=100", "network": "published", "units": None}
+    known |= {"initial_range": None, "rms_decay": None}
     known |= {"gradient": "truncated", "alpha": 0.5, "descent": "plain", "loss": "squared", "average": None}
     known |= {"max_sequences": 10**6, "seed": 1000, "success": True}
     known |= {"sequences": 74_000, "first": 74_000, "wrong": 0, "tested": 2560, "mean_error": 0.01, "mse": 0.0}
@@ -331,7 +410,19 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hs1997-adding", "--set", "Q=5"], "settings of hs1997-adding must be T, got 'Q'"),
         (["run", "hs1997-subtracting"], "name must be one of hs1997-reber,"),
         (["run", "hs1997-adding", "--network", "transformer"], "--network"),
-        (["run", "hs1997-adding", "--units", "5"], "units must be left out unless the network is elman, got 5"),
+        (["run", "hs1997-adding", "--units", "5"], "units must be left out unless the network is elman, gru or slstm"),
+        (
+            ["run", "hs1997-adding", "--network", "gru", "--gradient", "rtrl"],
+            "gradient must be bptt for a Torch network",
+        ),
+        (["run", "hs1997-adding", "--rms-decay", "0.9"], "rms-decay must be left out unless descent is rms, got 0.9"),
+        (["run", "hs1997-adding", "--descent", "rms", "--rms-decay", "2"], "rms-decay must be a number in [0, 1], got"),
+        (["run", "hs1997-adding", "--initial-range", "0"], "initial-range must be a number in (0, inf), got 0.0"),
+        (
+            ["run", "hs1997-adding", "--network", "gru", "--initial-range", "0.1"],
+            "initial-range must be left out for a",
+        ),
+        (["run", "hs1997-lag-a", "--network", "slstm"], "network must be one with kernels for a task whose weights"),
         (["run", "hs1997-adding", "--network", "elman", "--units", "0"], "units must be an integer >= 1, got 0"),
         (["run", "hs1997-adding", "--network", "one-unit"], "network must be"),
         (["run", "hs1997-adding", "--alpha", "-1"], "alpha must be a number in (0, inf), got -1.0"),

@@ -32,6 +32,28 @@ def flat(network: nn.Module) -> NDArray[Any]:
     return vector
 
 
+def bind(network: nn.Module, values: NDArray[Any]) -> list[nn.Parameter]:
+    """Make all parameters views of ``values`` (P,), one after the other; return them."""
+    start, parameters = 0, list(network.parameters())
+    for parameter in parameters:
+        view = torch.from_numpy(values[start : start + parameter.numel()])
+        parameter.data = view.view(parameter.shape)
+        start += parameter.numel()
+    return parameters
+
+
+def step_flat(weights: FlatWeights, e: NDArray[Any], by: Step) -> None:
+    """As in `lstm_rl.streaming.traces`: plain, or divided by the running RMS of error x trace; ``e`` (P,)."""
+    w, square = weights
+    if by.normalised:
+        g = by.error * e
+        square *= by.rms_decay
+        square += (1.0 - by.rms_decay) * g * g
+        w += by.alpha * g / (np.sqrt(square) + EPSILON)
+    else:
+        w += by.alpha * by.error * e
+
+
 class TorchStreams:
     """n streams through one network; `lstm_rl.streaming.foreign.Pythonic` says what each method does.
 
@@ -44,12 +66,7 @@ class TorchStreams:
 
     def __init__(self, network: Any, weights: FlatWeights, n: int, depth: int) -> None:
         self.network = network
-        self.weights, self.parameters = weights, list(network.parameters())
-        start = 0
-        for parameter in self.parameters:
-            view = torch.from_numpy(weights.values[start : start + parameter.numel()])
-            parameter.data = view.view(parameter.shape)
-            start += parameter.numel()
+        self.weights, self.parameters = weights, bind(network, weights.values)
         rest, dtype = self.network.initial_state(1), weights.values.dtype
         self._kind = type(rest)
         sizes = [part.shape[1] for part in rest]
@@ -89,12 +106,12 @@ class TorchStreams:
 
     def step(self, i: int, by: Step) -> None:
         """Step all weights along the traces of stream ``i``, which are over."""
-        self._step(self.traces[i], by)
+        step_flat(self.weights, self.traces[i], by)
         self.traces[i] = 0.0
 
     def sweep(self, i: int, k: int, by: Step, decay: float) -> None:
         """Step all weights, then decay the traces and add output ``k``'s gradient."""
-        self._step(self.traces[i], by)
+        step_flat(self.weights, self.traces[i], by)
         self.traces[i] *= decay
         errors = np.zeros(self.network.outputs)
         errors[k] = 1.0
@@ -117,14 +134,3 @@ class TorchStreams:
         x = torch.from_numpy(self.past_inputs[i, order])[:, None]
         state = self._kind(*(torch.from_numpy(past[i, order[:1]]) for past in self.past_states))
         return x, state
-
-    def _step(self, e: NDArray[Any], by: Step) -> None:
-        """As in `lstm_rl.streaming.traces`: plain, or divided by the running RMS of error x trace."""
-        w, square = self.weights
-        if by.normalised:
-            g = by.error * e
-            square *= by.rms_decay
-            square += (1.0 - by.rms_decay) * g * g
-            w += by.alpha * g / (np.sqrt(square) + EPSILON)
-        else:
-            w += by.alpha * by.error * e

@@ -10,6 +10,7 @@ import tyro
 from lstm_rl.checks import check_choice
 from lstm_rl.studies.engine import Options, Study, conduct, read_rows
 from lstm_rl.suites import chunker, hmm, hs1997, parity
+from lstm_rl.suites.networks import Name
 from lstm_rl.suites.table import KEY, comma_separated, markdown
 
 OTHERS: dict[str, Any] = {"parity": parity, "chunker": chunker, "hmm": hmm}
@@ -32,20 +33,22 @@ class Run:
     """Suite, as in `lstm-rl suite list`."""
     set: tuple[str, ...] = ()
     """Settings of the task, as T=100 N=3; default with one of the options below: the task's own."""
-    network: (
-        Literal["published", "forget-gates", "peepholes", "inputs-only", "shortcuts", "elman", "one-unit"] | None
-    ) = None
+    network: Name | None = None
     """Instead of all published rows: the published network, one with forget gates or peepholes besides, one whose cells
-    and gates see the inputs alone, one whose outputs see the inputs, an Elman net, or one self-recurrent unit beside
-    direct links."""
+    and gates see the inputs alone, one whose outputs see the inputs, an Elman net, one self-recurrent unit beside
+    direct links, or a GRU or sLSTM in Torch."""
     units: int | None = None
-    """Of an Elman net; default 10."""
+    """Of an Elman net, GRU or sLSTM; default 10."""
+    initial_range: float | None = None
+    """Weights of cells, gates and hidden units begin uniform in +- this; default: the published range."""
     gradient: Literal["truncated", "bptt", "rtrl"] | None = None
-    """As in 1997, or complete; default: truncated."""
+    """As in 1997, or complete; default: truncated, and bptt for GRU and sLSTM, which have no other."""
     alpha: float | None = None
     """Learning rate; default: the published one."""
     descent: Literal["plain", "rms"] | None = None
     """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
+    rms_decay: float | None = None
+    """Decay of the mean square of steps by which rms divides them; default: 0.999."""
     loss: Literal["squared", "cross-entropy"] | None = None
     """As in 1997, or that of a logistic output; default: squared."""
     average: int | None = None
@@ -100,14 +103,14 @@ def _run(command: Run) -> None:
     runs = command.runs if command.runs is not None else module.RUNS if module else 10
     options = Options(runs, command.seed, command.workers, command.out / command.name, command.progress)
     choice = hs1997.Choice(
-        *(command.set, command.network, command.units, command.gradient),
-        *(command.alpha, command.descent, command.loss),
-        *(command.average, command.max_sequences),
+        *(command.set, command.network, command.units, command.initial_range),
+        *(command.gradient, command.alpha, command.descent, command.rms_decay),
+        *(command.loss, command.average, command.max_sequences),
     )
     if module and choice != hs1997.Choice():
         raise ValueError(
-            "set, network, units, gradient, alpha, descent, loss, average and max-sequences must be left out of suites "
-            f"other than hs1997-..., got one of them for {command.name}"
+            "set, network and all else that chooses a row must be left out of suites other than hs1997-..., "
+            f"got one of them for {command.name}"
         )
     if command.out.exists() and not command.out.is_dir():
         raise ValueError(f"out must be a folder, got {command.out}, which is a file")

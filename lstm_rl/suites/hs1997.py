@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from lstm_rl.checks import check_float, check_int
+from lstm_rl.checks import check_int
 from lstm_rl.studies.engine import Options, Row, Study
+from lstm_rl.suites.networks import default_gradient, network
 from lstm_rl.suites.table import figures, markdown
 
 if TYPE_CHECKING:
+    from lstm_rl.suites.training import Learner
     from lstm_rl.tasks.task import Task
 
 LINES = {
@@ -59,10 +61,14 @@ class Case:
     """Published mean number of sequences to the first of two criteria."""
     network: str = "published"
     units: int | None = None
+    initial_range: float | None = None
+    """None: the published one."""
     gradient: str = "truncated"
     alpha: float | None = None
     """None: the protocol's."""
     descent: str = "plain"
+    rms_decay: float | None = None
+    """None: .999 of RMS-normalised steps."""
     loss: str = "squared"
     average: int | None = None
     """None: the weights themselves are tested."""
@@ -156,6 +162,10 @@ _LAGS = (  # p, q and thousands of sequences of 2c
     (50, 1000, 203),
 )
 _TRIGGERED = tuple(Case(_C, f"p={p} q={q}", "LSTM", thousands * 1000) for p, q, thousands in _LAGS)
+_WITHOUT_LINKS = tuple(
+    replace(case, label="LSTM without recurrent links (ours)", network="inputs-only", max_sequences=1_000_000)
+    for case in _TRIGGERED
+)
 CASES: tuple[Case, ...] = (
     *_and_shortcuts(Case(_REBER, "blocks=4x1", "LSTM, 264 weights", 39_740, alpha=0.1, runs=3)),
     *_and_shortcuts(Case(_REBER, "blocks=3x2", "LSTM, 276 weights", 21_730, alpha=0.1, runs=3)),
@@ -183,8 +193,14 @@ CASES: tuple[Case, ...] = (
     ),
     *_TRIGGERED,
     *(
-        replace(case, label="LSTM without recurrent links (ours)", network="inputs-only", max_sequences=1_000_000)
-        for case in _TRIGGERED
+        replace(case, label="LSTM, initial ±.005 (ours)", initial_range=0.005, max_sequences=1_000_000)
+        for case in _TRIGGERED[:3]
+    ),
+    *_WITHOUT_LINKS[:-1],
+    replace(
+        _WITHOUT_LINKS[-1],
+        label="LSTM without recurrent links, initial ±.05 (ours)",
+        initial_range=0.05,
     ),
     _elman(_C, "p=50 q=50", 4, "bptt", 0.1, 100_000),
     *_and_rms(Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380), average=1000),
@@ -195,7 +211,8 @@ CASES: tuple[Case, ...] = (
     *_and_rms(Case(f"{_TWO}b", "T=100 N=1", "LSTM", 78_430, wrong=0.01500, first=74_950), alpha=0.02),
     *_and_rms(
         Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
-        alpha=0.005,
+        alpha=0.01,
+        rms_decay=0.99,
         average=1000,
         max_sequences=1_000_000,
     ),
@@ -230,9 +247,11 @@ class Run:
     settings: str
     network: str
     units: int | None
+    initial_range: float | None
     gradient: str
     alpha: float
     descent: str
+    rms_decay: float | None
     loss: str
     average: int | None
     max_sequences: int
@@ -246,9 +265,11 @@ class Choice:
     settings: tuple[str, ...] = ()
     network: str | None = None
     units: int | None = None
+    initial_range: float | None = None
     gradient: str | None = None
     alpha: float | None = None
     descent: str | None = None
+    rms_decay: float | None = None
     loss: str | None = None
     average: int | None = None
     max_sequences: int | None = None
@@ -260,38 +281,30 @@ def cases_of(suite: str, choice: Choice) -> tuple[Case, ...]:
     Raises:
         ValueError: A choice that cannot be.
     """
-    from lstm_rl.suites.networks import network
-
     if choice == Choice():
         return tuple(case for case in CASES if case.suite == suite)
+    from lstm_rl.suites.training import check_learner
+
+    name = choice.network or "published"
     case = Case(
         suite,
         " ".join(choice.settings),
         "",
-        network=choice.network or "published",
+        network=name,
         units=choice.units,
-        gradient=choice.gradient or "truncated",
+        initial_range=choice.initial_range,
+        gradient=choice.gradient or default_gradient(name),
         alpha=choice.alpha,
         descent=choice.descent or "plain",
+        rms_decay=choice.rms_decay,
         loss=choice.loss or "squared",
         average=choice.average,
         max_sequences=choice.max_sequences,
     )
     task = case.task
-    if choice.alpha is not None:
-        check_float("alpha", choice.alpha, 0.0, open_low=True)
-    if choice.average is not None:
-        from lstm_rl.suites.training import PIECE
-
-        check_int("average", choice.average, PIECE)
     if choice.max_sequences is not None:
         check_int("max-sequences", choice.max_sequences, task.protocol.every)
-    topology = network(task, case.network, case.units)  # complains, if it has to, before anything is run
-    if case.loss == "cross-entropy" and topology.output_activation != "logistic":
-        raise ValueError(
-            "loss must be squared for outputs that are not logistic, "
-            f"got cross-entropy for {suite}, whose outputs are {topology.output_activation}"
-        )
+    check_learner(learner_of(case, task), task)  # before anything is run
     return (case,)
 
 
@@ -300,9 +313,9 @@ def runs(cases: tuple[Case, ...], options: Options) -> list[Run]:
     limits = [(case, case.rate, case.budget) for case in cases]
     return [
         Run(
-            *(case.suite, case.settings, case.network, case.units, case.gradient),
-            *(alpha, case.descent, case.loss),
-            *(case.average, budget, options.seed + n),
+            *(case.suite, case.settings, case.network, case.units, case.initial_range),
+            *(case.gradient, alpha, case.descent, case.rms_decay),
+            *(case.loss, case.average, budget, options.seed + n),
         )
         for n in range(options.runs * max(case.runs for case in cases))
         for case, alpha, budget in limits
@@ -325,17 +338,29 @@ def parse(settings: str) -> dict[str, Any]:
     return values
 
 
+def learner_of(settings: Case | Run, task: "Task") -> "Learner":
+    """Who learns in such a row, or run."""
+    from lstm_rl.suites.training import Learner
+
+    alpha = settings.rate if isinstance(settings, Case) else settings.alpha
+    return Learner(
+        network(task, settings.network, settings.units, settings.initial_range),
+        settings.gradient,
+        alpha,
+        settings.descent,
+        settings.rms_decay,
+        settings.loss,
+        settings.average,
+    )
+
+
 def run(settings: Run, progress: bool = False) -> Row:
     """Train until the task's criteria are met or the budget is used up, then test."""
-    from lstm_rl.suites.networks import network
-    from lstm_rl.suites.training import Learner, train
+    from lstm_rl.suites.training import train
     from lstm_rl.tasks.names import make_task
 
     task = make_task(settings.suite, **parse(settings.settings))
-    topology = network(task, settings.network, settings.units)
-    learner = Learner(
-        topology, settings.gradient, settings.alpha, settings.descent, settings.loss, average=settings.average
-    )
+    learner = learner_of(settings, task)
     worker = current_process().name.rpartition("-")[2]  # each process has a line of its own
     bar = tqdm(
         desc=f"  {settings.settings} {settings.network} seed {settings.seed}".replace("  ", " "),

@@ -1,16 +1,29 @@
 """Networks for a sequence task by name: the published one, its descendants, and its competitors."""
 
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, get_args
 
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_float, check_int
 from lstm_rl.published import hs1997_lag_a_rtrl
-from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Layer, Topology
 
+if TYPE_CHECKING:
+    from lstm_rl.suites.unrolled import Build
+    from lstm_rl.tasks.task import Task
+
+Torch = Literal["gru", "slstm"]
+"""Networks without kernels."""
+Name = Literal["published", "forget-gates", "peepholes", "inputs-only", "shortcuts", "elman", "one-unit"] | Torch
 UNITS = 10
 
 
-def network(task: Task, name: str, units: int | None) -> Topology:
+def default_gradient(name: str) -> str:
+    """That of 1997, where a network has it."""
+    return "bptt" if name in get_args(Torch) else "truncated"
+
+
+def network(task: "Task", name: str, units: int | None, initial_range: float | None = None) -> "Topology | Build":
     """A network for a task.
 
     Args:
@@ -19,20 +32,35 @@ def network(task: Task, name: str, units: int | None) -> Topology:
             "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
             "shortcuts": with the links of 2000, where outputs have biases and see the inputs besides, and nobody sees
             the gates (ours); "elman": logistic hidden units that see the input and one another, and outputs that see
-            them; "one-unit": one such unit beside links from inputs to outputs, the competitor of experiment 2.
-        units: Of an Elman net; None: 10.
+            them; "one-unit": one such unit beside links from inputs to outputs, the competitor of experiment 2; "gru"
+            and "slstm": `GruNetwork` and `SlstmNetwork` in Torch.
+        units: Of an Elman net, GRU or sLSTM; None: 10.
+        initial_range: Weights of cells, gates and hidden units begin uniform in +- this, biases aside (ours). None: as
+            published.
 
     Raises:
-        ValueError: ``units`` for another network, or a network that does not fit the task.
+        ValueError: ``units`` for another network, ``initial_range`` for one in Torch, or a network that does not fit.
     """
+    if initial_range is not None:
+        span = check_float("initial-range", initial_range, 0.0, open_low=True)
+        topology = network(task, name, units)
+        if not isinstance(topology, Topology):
+            raise ValueError(f"initial-range must be left out for a Torch network, got {initial_range} for {name}")
+        return replace(topology, input_range=span, recurrent_range=span)
     published = task.topology
-    if units is not None and name != "elman":
-        raise ValueError(f"units must be left out unless the network is elman, got {units} for {name}")
+    if units is not None and name not in ("elman", *get_args(Torch)):
+        raise ValueError(f"units must be left out unless the network is elman, gru or slstm, got {units} for {name}")
+    units = check_int("units", UNITS if units is None else units, 1)
+    if name in get_args(Torch):
+        from lstm_rl.nn.gru import GruNetwork
+        from lstm_rl.nn.slstm import SlstmNetwork
+
+        return partial(GruNetwork if name == "gru" else SlstmNetwork, units=units)
     if name == "elman":
         return Topology(
             task.inputs,
             task.outputs,
-            hidden=check_int("units", UNITS if units is None else units, 1),
+            hidden=units,
             output_activation=published.output_activation,
             hidden_sees=("input", "hidden"),
             biased=("hidden", "output"),

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from lstm_rl.suites.hs1997 import Case
 
-KEY = ("suite", "settings", "network", "units", "gradient", "alpha", "descent", "loss", "average")
+KEY = (
+    *("suite", "settings", "network", "units", "initial_range", "gradient"),
+    *("alpha", "descent", "rms_decay", "loss", "average"),
+)
 HEAD = (
     "task",
     "settings",
@@ -54,8 +57,11 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float,
         own = runs.pop(tuple(known[name] for name in KEY), [])
         if own or whole:
             found.append((case, alpha, own))
-    for (suite, settings, network, units, gradient, alpha, descent, loss, average), own in runs.items():
-        parts = (network, units, gradient, descent, loss, average and f"averaged over {average:,}")
+    for (suite, settings, network, units, span, gradient, alpha, descent, decay, loss, average), own in runs.items():
+        parts = (
+            *(network, units, span and f"±{span:g}"),
+            *(gradient, descent, decay, loss, average and f"averaged over {average:,}"),
+        )
         label = " ".join(str(part) for part in parts if part not in (None, "plain", "squared"))
         found.append((Case(suite, settings or "", label, success=""), alpha, own))
     return found

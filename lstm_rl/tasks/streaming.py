@@ -68,6 +68,13 @@ def next_sequence(source: Source, stale: int) -> int:
 
 
 @compiled
+def draw(source: Source, stale: int) -> int:
+    """`next_sequence` for Python."""
+    length: int = next_sequence(source, stale)
+    return length
+
+
+@compiled
 def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, found: Found) -> None:
     """Learn as many new sequences as ``found`` has room for.
 

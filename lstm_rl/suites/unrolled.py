@@ -1,0 +1,74 @@
+"""A Torch network as learner of a sequence task: one unroll over each sequence, one step of the weights after it.
+
+Learns what `lstm_rl.tasks.streaming.learn_task` teaches networks with kernels, for those that have none: anybody's
+module with the interface of `lstm_rl.nn.network`.
+
+Dimensions: N sequences, S strings, T steps, I inputs, K outputs, P weights.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lstm_rl.nn.streams import FlatWeights, bind, flat, step_flat
+from lstm_rl.streaming.approximator import Step
+from lstm_rl.tasks.streaming import Found, Source, draw
+
+Build = Callable[..., Any]
+"""From (inputs, outputs, seed=, dtype=) to a network, as the classes of `lstm_rl.nn`."""
+
+
+class Unrolled:
+    """A network with a read-out, logistic or linear, that learns by its complete gradient.
+
+        w <- w + alpha sum_t sum_k (target_k - y_k) dy_k/dw        or RMS-normalised; cross-entropy: dnet_k/dw
+
+    Args:
+        network: A module with the interface `lstm_rl.nn.network.Network` and linear outputs, float64.
+        logistic: Squash its outputs.
+        cross_entropy: The loss, squared error else.
+    """
+
+    def __init__(self, network: Any, logistic: bool, cross_entropy: bool) -> None:
+        self.network, self.logistic, self.cross_entropy = network, logistic, cross_entropy
+        values = flat(network)
+        self.weights = FlatWeights(values, np.ones_like(values))  # (P,) each
+        self.parameters = bind(network, values)
+
+    def copy(self) -> "Unrolled":
+        """The same, with weights of its own."""
+        return Unrolled(deepcopy(self.network), self.logistic, self.cross_entropy)
+
+    def outputs(self, x: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Net inputs of the outputs and the outputs, (T, S, K) each, of x (T, S, I), from rest."""
+        net, _ = self.network(torch.from_numpy(x))
+        return net, torch.sigmoid(net) if self.logistic else net
+
+    def learn(self, source: Source, by: Step, found: Found) -> None:
+        """Learn as many new sequences as ``found`` has room for; see `learn_task`."""
+        length = source.x.shape[0]
+        for n in range(found.largest.shape[0]):
+            length = draw(source, length)
+            has_target = source.has_target[:length]
+            with torch.set_grad_enabled(by.alpha > 0.0):
+                net, y = (values[:, 0] for values in self.outputs(source.x[:length, None]))  # (T, K)
+            errors = source.targets[:length][has_target] - y.detach().numpy()[has_target]  # (T', K)
+            worst = np.nan_to_num(np.abs(errors).max(1), nan=np.inf)  # (T',)
+            found.largest[n], found.last[n], found.squares[n] = worst.max(), worst[-1], np.square(errors).sum()
+            found.lengths[n] = length
+            if by.alpha > 0.0:
+                blamed = (net if self.cross_entropy else y)[torch.from_numpy(has_target)]
+                gradients = torch.autograd.grad(blamed, self.parameters, torch.from_numpy(errors))
+                step_flat(self.weights, torch.cat([gradient.flatten() for gradient in gradients]).numpy(), by)
+
+    def wrong_strings(self, x: NDArray[np.float64], legal: NDArray[np.bool_], lengths: NDArray[np.int64]) -> int:
+        """In how many strings a symbol that is not legal is as active as a legal one. x (S, T, I), legal (S, T, K)."""
+        with torch.no_grad():
+            y = self.outputs(np.ascontiguousarray(x.swapaxes(0, 1)))[1].numpy().swapaxes(0, 1)  # (S, T, K)
+        right = np.where(legal, y, np.inf).min(2) > np.where(legal, -np.inf, y).max(2)
+        return int((~right & (np.arange(x.shape[1]) < lengths[:, None])).any(1).sum())
