@@ -356,9 +356,12 @@ def learner_of(settings: Case | Run, task: "Task") -> "Learner":
 
 def run(settings: Run, progress: bool = False) -> Row:
     """Train until the task's criteria are met or the budget is used up, then test."""
+    import torch
+
     from lstm_rl.suites.training import train
     from lstm_rl.tasks.names import make_task
 
+    torch.set_num_threads(1)  # one sequence at a time is too little to share: two are up to five times as slow
     task = make_task(settings.suite, **parse(settings.settings))
     learner = learner_of(settings, task)
     worker = current_process().name.rpartition("-")[2]  # each process has a line of its own
