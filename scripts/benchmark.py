@@ -210,7 +210,8 @@ def sequences() -> list[Row]:
     """The streaming trainer on the adding problem (93 weights, T = 1000), and random weight guessing on parity."""
     from lstm_rl.suites.guessing import guess
     from lstm_rl.suites.guessing_cases import PROBLEMS
-    from lstm_rl.suites.training import Learner, train
+    from lstm_rl.suites.learner import Learner
+    from lstm_rl.suites.training import train
     from lstm_rl.tasks import AddingProblem
 
     task, problem = AddingProblem(1000), PROBLEMS["parity, A1"]()

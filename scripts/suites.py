@@ -18,7 +18,7 @@ from lstm_rl.diagnostics.figures import save
 from lstm_rl.studies.engine import Row, read_rows
 from lstm_rl.suites.commands import STORED, Table, table
 from lstm_rl.suites.hs1997 import LINES as HS1997
-from lstm_rl.suites.table import HEAD, figures, lines
+from lstm_rl.suites.table import HEAD, cells, figures, lines
 
 ORDER = ("parity", "hmm", "chunker", *HS1997)
 README = Path(__file__).parents[1] / "README.md"
@@ -71,22 +71,21 @@ def summarise(out: Path) -> None:
     (out / "hs1997.md").write_text(table(Table("hs1997", out)) + "\n")
     (out / "hs1997.csv").write_text(table(Table("hs1997", out, csv=True)) + "\n")
     rows = [row for name in HS1997 for row in read_rows(out / name / "results.csv")]
-    lstm = [row for row in rows if row["gradient"] == "truncated" and row["network"] != "elman"]
+    lstm = [row for case, _, own in cells(rows) if case.label.startswith("LSTM") for row in own]
     save(figures(lstm)["sequences"], out / "hs1997.png")
     if out == STORED:
         before, _, rest = README.read_text().partition(MARKS[0])
         with whole(README) as part:
-            part.write_text(before + MARKS[0] + extract(rows) + MARKS[1] + rest.partition(MARKS[1])[2])
+            part.write_text(before + MARKS[0] + extract(lstm) + MARKS[1] + rest.partition(MARKS[1])[2])
 
 
 def extract(rows: list[Row]) -> str:
-    """Some rows of the table, as published beside what we changed in it; of several rates the first."""
+    """Some LSTM rows of the table, as published beside what we changed in it; of several rates the first."""
     text = "| experiment | published | as published, ours | changed, ours | wrong: published; ours; changed |\n"
     text += "|---|---|---|---|---|\n"
-    table_rows = [dict(zip(HEAD, line, strict=True)) for line in lines(rows, whole=True)]
-    lstm = [row for row in table_rows if "LSTM" in row["method"]]
+    table_rows = [dict(zip(HEAD, line, strict=True)) for line in lines(rows)]
     for key, name in EXTRACT.items():
-        same = [row for row in lstm if f"{row['task']} {row['settings']} ".startswith(f"hs1997-{key} ")]
+        same = [row for row in table_rows if f"{row['task']} {row['settings']} ".startswith(f"hs1997-{key} ")]
         published = next(row for row in same if "(ours)" not in row["method"])
         changed = next((row for row in same if "(ours)" in row["method"]), None)
         shown = [_mean(published), f"{_mean(changed)} {_change(changed)}" if changed else ""]

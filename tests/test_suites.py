@@ -14,10 +14,15 @@ from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
 from lstm_rl.streaming.foreign import executed, make_foreign
 from lstm_rl.streaming.supervised import learn_sequence
 from lstm_rl.studies.engine import read_rows, write_rows
-from lstm_rl.suites import hs1997, training
+from lstm_rl.suites import hs1997, judges
+from lstm_rl.suites.case import Method
+from lstm_rl.suites.guessed import draw_weights, guess
+from lstm_rl.suites.guessing import Data, Link, make_net, outputs
+from lstm_rl.suites.hs1997_cases import CASES
+from lstm_rl.suites.learner import Learner, check_learner, follow, grown, links_alone, make_approximator
 from lstm_rl.suites.networks import network
 from lstm_rl.suites.table import HEAD, comma_separated, lines, markdown
-from lstm_rl.suites.training import Learner, train
+from lstm_rl.suites.training import train
 from lstm_rl.suites.unrolled import Unrolled
 from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder, TriggerLagTask, TwoSequenceProblem
 from lstm_rl.tasks.names import TASKS, make_task
@@ -87,7 +92,7 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
     """Step by step through `TorchStreams`, errors blamed where there are targets: the same weights, in float64."""
     task, by, sequences = ReberTask(), Step(normalised, 0.01, 1.0, 0.9), 5
     learner = Learner(network(task, name, 3), "bptt", by.alpha, loss=loss)
-    unrolled = training._approximator(learner, np.random.default_rng(1), task)
+    unrolled = make_approximator(learner, np.random.default_rng(1), task)
     assert isinstance(unrolled, Unrolled)
     weights = FlatWeights(flat(unrolled.network), np.ones_like(unrolled.weights.square))
     streams = TorchStreams(_Squashed(unrolled.copy().network, loss == "cross-entropy"), weights, 1, task.longest)
@@ -155,9 +160,9 @@ def test_a_mean_of_the_weights_is_tested() -> None:
     rows = [train(task, learner._replace(average=over), 100, 3_000, silent) for over in (None, 100, 2000)]
     assert len({row["steps"] for row in rows}) == 1
     assert rows[1]["mse"] == pytest.approx(rows[0]["mse"], rel=1e-3) and rows[2]["mse"] != rows[0]["mse"]
-    mean, approximator = (training._approximator(learner, np.random.default_rng(n), task) for n in range(2))
+    mean, approximator = (make_approximator(learner, np.random.default_rng(n), task) for n in range(2))
     expected = 0.75 * mean.weights.output + 0.25 * approximator.weights.output
-    training._follow(mean, approximator, 0.25)
+    follow(mean, approximator, 0.25)
     assert np.allclose(mean.weights.output, expected) and not np.allclose(approximator.weights.output, expected)
 
 
@@ -170,7 +175,7 @@ def test_cross_entropy(gradient: str) -> None:
     (x, targets, has_target), last = batch, batch.lengths[0] - 1
 
     def gain(place: tuple[int, int] | None = None, by: float = 0.0) -> tuple[float, Any]:
-        approximator = training._approximator(learner, np.random.default_rng(2), task)
+        approximator = make_approximator(learner, np.random.default_rng(2), task)
         if place is not None:
             approximator.weights.hidden[place] += by
         for t in range(last + 1):
@@ -193,6 +198,57 @@ def _learn(approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, e
     learn_sequence(approximator, x, targets, has_target, by, False, errors)
 
 
+@pytest.mark.parametrize("units", [2, 3])
+def test_guessing_solves_two_sequences(units: int) -> None:
+    """As it does with the networks of 2001; one seed is one result, and a budget ends a run."""
+    task = TwoSequenceProblem(20, 3, "a")
+    learner = Learner(network(task, "elman", units), "guess", 0.0)
+    row = guess(task, learner, 100, 100_000, silent)
+    assert row["success"] and row["wrong"] < 26 and row["first"] is None
+    assert 1_000 < row["sequences"] < 100_000 and 20 * row["sequences"] < row["steps"] < 100 * row["sequences"]
+    assert row == guess(task, learner, 100, 100_000, silent) | {"seconds": row["seconds"]}
+    short = guess(task, learner, 100, 1_500, silent)
+    assert not short["success"] and short["sequences"] == 1_500
+
+
+def test_guessing_takes_strings_and_several_outputs() -> None:
+    for task in (ReberTask(), TemporalOrder(2)):
+        row = guess(task, Learner(network(task, "elman", 3), "guess", 0.0), 100, 2_000, silent)
+        assert not row["success"] and row["sequences"] == 2_000 and row["steps"] >= 2_000
+        assert row["wrong"] > 0.5 * row["tested"]
+
+
+def test_a_guessed_network_is_that_of_the_lanes() -> None:
+    """The same weights in a streaming approximator and in `guessing`, which share no code, answer alike."""
+    task, hidden = TwoSequenceProblem(20, 3, "a"), 2
+    approximator = make_approximator(
+        Learner(network(task, "elman", hidden), "guess", 0.0), np.random.default_rng(1), task
+    )
+    generator: Any = np.array([5], np.uint64)
+    _guess_once(approximator, np.ones_like(approximator.weights.hidden, np.bool_), generator)
+    w, output = approximator.weights.hidden, approximator.weights.output  # rows: input, hidden, bias; hidden, bias
+    assert 10.0 < np.abs(w).max() <= 100.0 and 10.0 < np.abs(output).max() <= 100.0
+    links = [Link(source, unit) for unit in range(hidden) for source in (0, 1, 2, 4)]
+    net = make_net(1, hidden, links + [Link(source, hidden) for source in (1, 2, 4)])
+    batch = task.batch(50, np.random.default_rng(2))
+    lengths = batch.lengths
+    data = Data(np.ascontiguousarray(batch.x.swapaxes(0, 1)), lengths, np.zeros(50))
+    for scale in (1.0, 0.01):  # saturated and not
+        w *= scale
+        output *= scale
+        answers = outputs(net, np.concatenate([*w.T, output[:, 0]])[:, None], data)[:, 0]
+        for n, length in enumerate(lengths):
+            for t in range(length):
+                _move(approximator, batch.x[t, n], t == 0)
+            assert approximator.outputs[0, 0] == pytest.approx(answers[n], rel=1e-9, abs=1e-12)
+    assert answers.std() > 1e-3
+
+
+@compiled
+def _guess_once(approximator: Any, mask: Any, generator: Any) -> None:
+    draw_weights(approximator, mask, generator)
+
+
 def test_weights_that_run_away_end_a_run() -> None:
     task = make_task("hs1997-adding", T=22)
     row = train(task, Learner(task.topology, "truncated", 1e200), 0, 100_000, silent)
@@ -203,7 +259,7 @@ def test_weights_that_run_away_end_a_run() -> None:
 
 
 def test_the_most_recent_sequences_count() -> None:
-    judge: Any = training._Recent(TemporalOrder(2), np.random.default_rng(0))
+    judge: Any = judges.Recent(TemporalOrder(2), np.random.default_rng(0))
     found = make_found(1000)
     found.largest[:] = 0.05
     found.largest[10] = 0.3  # just wrong
@@ -220,8 +276,8 @@ def test_the_most_recent_sequences_count() -> None:
 def test_only_the_end_counts_where_the_middle_is_random() -> None:
     found = make_found(3)
     found.largest[:], found.last[:] = 1.0, 0.1
-    assert training._errors(RandomLagTask(5).protocol, found).max() == 0.1
-    assert training._errors(LagTask(5).protocol, found).min() == 1.0
+    assert judges.errors_of(RandomLagTask(5).protocol, found).max() == 0.1
+    assert judges.errors_of(LagTask(5).protocol, found).min() == 1.0
 
 
 def test_reber_sets() -> None:
@@ -255,7 +311,7 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     x, legal, lengths = task.legal(strings)
     legal[::2] = True  # every other string cannot be wrong
     learner = Learner(task.topology, "truncated", 0.1)
-    approximator = training._approximator(learner, np.random.default_rng(3), task)
+    approximator = make_approximator(learner, np.random.default_rng(3), task)
     wrong = 0
     for n, length in enumerate(lengths):
         outputs = np.zeros((length, 7))
@@ -265,12 +321,12 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
         least = np.where(legal[n, :length], outputs, np.inf).min(1)
         wrong += bool((least <= np.where(legal[n, :length], -np.inf, outputs).max(1)).any())
     assert 0 < wrong <= 256
-    assert training._wrong_strings(approximator, x, legal, lengths, 512) == wrong
-    assert training._wrong_strings(approximator, x, legal, lengths, 5) == 6  # counting ends
-    gru = training._approximator(Learner(network(task, "gru", 4), "bptt", 0.1), np.random.default_rng(3), task)
+    assert judges.wrong_strings(approximator, x, legal, lengths, 512)[0] == wrong
+    assert judges.wrong_strings(approximator, x, legal, lengths, 5)[0] == 6  # counting ends
+    gru = make_approximator(Learner(network(task, "gru", 4), "bptt", 0.1), np.random.default_rng(3), task)
     foreign = make_foreign(TorchStreams(gru.network, gru.weights, 1, 1), 1, 7, 7, np.float64)
     with executed(foreign):
-        expected = training._wrong_strings(foreign, x, legal, lengths, 512)
+        expected, _ = judges.wrong_strings(foreign, x, legal, lengths, 512)
     assert 0 < gru.wrong_strings(x, legal, lengths) == expected <= 256
 
 
@@ -299,11 +355,11 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     task = LagTask(6)
     learner = Learner(task.topology, "truncated", 1.0)
     rng = np.random.default_rng(0)
-    alone = training._approximator(learner._replace(network=training._links_alone(task.topology)), rng, task)
+    alone = make_approximator(learner._replace(network=links_alone(task.topology)), rng, task)
     by, found = Step(False, 1.0, 1.0, 1.0), make_found(300)
     learn_task(alone, make_source(task, rng), by, True, found)
     assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
-    whole = training._grown(alone, learner, rng, task)
+    whole = grown(alone, learner, rng, task)
     assert np.array_equal(whole.weights.output[:7], alone.weights.output[:7])
     assert whole.weights.output.shape == (8, 7) and whole.weights.output[7].any()
 
@@ -314,7 +370,7 @@ def test_sources_at_rest_are_left_out_exactly(task: Task) -> None:
     traces = []
     x = task.batch(1, np.random.default_rng(5)).x[:, 0]
     for skips in (True, False):
-        approximator = training._approximator(Learner(task.topology, "truncated", 1.0), np.random.default_rng(0), task)
+        approximator = make_approximator(Learner(task.topology, "truncated", 1.0), np.random.default_rng(0), task)
         _last_blamed(approximator, x, np.ones(task.outputs), np.zeros(task.outputs), skips)
         traces.append(approximator.streams.traces.copy())
     assert np.array_equal(*traces) and (traces[0] != 0).sum() > task.topology.units
@@ -338,11 +394,28 @@ def _last_blamed(approximator: Any, x: Any, errors: Any, none: Any, skips: bool)
 
 
 def test_every_case_can_be_run() -> None:
-    for case in hs1997.CASES:
+    for case in CASES:
         task = case.task
-        topology: Any = network(task, case.network, case.units)
+        learner = hs1997.learner_of(case.run(0), task)
+        check_learner(learner, task)
+        topology: Any = learner.network
+        assert (case.run(0).alpha == 0.0) is (case.run(0).gradient == "guess")
         assert (topology.inputs, topology.outputs) == (task.inputs, task.outputs)
-    assert {case.suite for case in hs1997.CASES} == set(hs1997.LINES) == {name for name in TASKS if "hs1997" in name}
+    assert {case.suite for case in CASES} == set(hs1997.LINES) == {name for name in TASKS if "hs1997" in name}
+
+
+def test_a_run_leaves_nothing_open() -> None:
+    """What a method does not say is as published; what it says stands."""
+    case = next(case for case in CASES if case.suite == "hs1997-adding" and case.settings == "T=500")
+    run = case.run(7)
+    assert (run.network, run.gradient, run.alpha) == ("published", "truncated", 0.5)
+    assert (run.descent, run.loss) == ("plain", "squared")
+    assert (run.settings, run.seed, run.max_sequences) == ("T=500", 7, case.task.protocol.max_sequences)
+    method = Method("gru", 3, alpha=0.1, descent="rms", rms_decay=0.9, average=100, max_sequences=500)
+    (chosen,) = hs1997.cases_of("hs1997-temporal-order-3", "", method)
+    run = chosen.run(8)
+    known = {name: getattr(run, name) for name in vars(method)}
+    assert known == vars(method) | {"gradient": "bptt", "loss": "squared"}
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -362,7 +435,7 @@ def test_the_table_puts_published_beside_ours() -> None:
     assert first["success"].startswith("2/3") and first["ratio of sequences"] == "2" and first["wrong"] == "0.00039"
     assert first["runs (seeds)"] == "3 (1000 - 1002)" and first["steps"] == "30 M"
     assert other["method"] == "elman 10 bptt" and other["sequences"] == "-" and other["published sequences"] == ""
-    assert len(lines(rows, whole=True)) == len(hs1997.CASES) + 1
+    assert len(lines(rows, whole=True)) == len(CASES) + 1
     assert markdown(rows).count("\n") == 3 and comma_separated(rows).splitlines()[0] == ",".join(HEAD)
 
 
@@ -383,7 +456,7 @@ def test_run_table_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["suite", "table", name, "--results", str(out)]) == 0
     assert capsys.readouterr().out.startswith("| task | settings |")
     assert main(["suite", "table", "hs1997", "--results", str(out), "--csv"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(hs1997.CASES) + 3
+    assert len(capsys.readouterr().out.splitlines()) == len(CASES) + 3
     old = [{name: value for name, value in row.items() if name != "loss"} for row in rows]
     write_rows(tmp_path / name / "results.csv", old)
     assert main(["suite", "table", name, "--results", str(tmp_path)]) == 2
@@ -415,6 +488,11 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
             ["run", "hs1997-adding", "--network", "gru", "--gradient", "rtrl"],
             "gradient must be bptt for a Torch network",
         ),
+        (
+            ["run", "hs1997-adding", "--gradient", "guess", "--alpha", "1"],
+            "alpha, descent, rms-decay, loss and average must be left out where gradient is guess, got alpha 1.0",
+        ),
+        (["run", "hs1997-adding", "--network", "gru", "--gradient", "guess"], "gradient must be bptt for a Torch"),
         (["run", "hs1997-adding", "--rms-decay", "0.9"], "rms-decay must be left out unless descent is rms, got 0.9"),
         (["run", "hs1997-adding", "--descent", "rms", "--rms-decay", "2"], "rms-decay must be a number in [0, 1], got"),
         (["run", "hs1997-adding", "--initial-range", "0"], "initial-range must be a number in (0, inf), got 0.0"),

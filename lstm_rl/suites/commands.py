@@ -1,16 +1,16 @@
 """`lstm-rl suite`: list, run and tabulate the suites."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from lstm_rl.checks import check_choice
 from lstm_rl.studies.engine import Options, Study, conduct, read_rows
 from lstm_rl.suites import chunker, hmm, hs1997, parity
-from lstm_rl.suites.networks import Name
+from lstm_rl.suites.case import Method
 from lstm_rl.suites.table import KEY, comma_separated, markdown
 
 OTHERS: dict[str, Any] = {"parity": parity, "chunker": chunker, "hmm": hmm}
@@ -32,29 +32,7 @@ class Run:
     name: tyro.conf.Positional[str]
     """Suite, as in `lstm-rl suite list`."""
     set: tuple[str, ...] = ()
-    """Settings of the task, as T=100 N=3; default with one of the options below: the task's own."""
-    network: Name | None = None
-    """Instead of all published rows: the published network, one with forget gates or peepholes besides, one whose cells
-    and gates see the inputs alone, one whose outputs see the inputs, an Elman net, one self-recurrent unit beside
-    direct links, or a GRU or sLSTM in Torch."""
-    units: int | None = None
-    """Of an Elman net, GRU or sLSTM; default 10."""
-    initial_range: float | None = None
-    """Weights of cells, gates and hidden units begin uniform in +- this; default: the published range."""
-    gradient: Literal["truncated", "bptt", "rtrl"] | None = None
-    """As in 1997, or complete; default: truncated, and bptt for GRU and sLSTM, which have no other."""
-    alpha: float | None = None
-    """Learning rate; default: the published one."""
-    descent: Literal["plain", "rms"] | None = None
-    """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
-    rms_decay: float | None = None
-    """Decay of the mean square of steps by which rms divides them; default: 0.999."""
-    loss: Literal["squared", "cross-entropy"] | None = None
-    """As in 1997, or that of a logistic output; default: squared."""
-    average: int | None = None
-    """Test a running mean of the weights over so many sequences; default: test the weights themselves."""
-    max_sequences: int | None = None
-    """Budget of a run; default: the published one, or ours."""
+    """Settings of the task, as T=100 N=3; default where a method is chosen below: the task's own."""
     runs: int | None = None
     """Runs per row; default: 10, and 100 of parity."""
     seed: int = 1000
@@ -65,6 +43,7 @@ class Run:
     """Folder in which the suite has its folder; runs that it holds are not repeated."""
     progress: bool = True
     """Show progress bars."""
+    method: tyro.conf.OmitArgPrefixes[Method] = field(default_factory=Method)
 
 
 @dataclass(frozen=True)
@@ -102,12 +81,7 @@ def _run(command: Run) -> None:
     module = OTHERS.get(check_choice("name", command.name, tuple(LINES)))
     runs = command.runs if command.runs is not None else module.RUNS if module else 10
     options = Options(runs, command.seed, command.workers, command.out / command.name, command.progress)
-    choice = hs1997.Choice(
-        *(command.set, command.network, command.units, command.initial_range),
-        *(command.gradient, command.alpha, command.descent, command.rms_decay),
-        *(command.loss, command.average, command.max_sequences),
-    )
-    if module and choice != hs1997.Choice():
+    if module and (command.set or command.method != Method()):
         raise ValueError(
             "set, network and all else that chooses a row must be left out of suites other than hs1997-..., "
             f"got one of them for {command.name}"
@@ -118,7 +92,9 @@ def _run(command: Run) -> None:
     if rows and rows[0].get("suite") != command.name:
         other = rows[0].get("suite", "another study")
         raise ValueError(f"out must be a new folder or one of {command.name}, got {options.out}, which holds {other}")
-    study: Study = module.study(options) if module else hs1997.study(command.name, choice, options)
+    study: Study = (
+        module.study(options) if module else hs1997.study(command.name, " ".join(command.set), command.method, options)
+    )
     out = conduct(study, options, " ".join(["lstm-rl", *sys.argv[1:]]))
     print(f"{out}: {len(study.settings)} runs; results.csv, table.md and figures")
 

@@ -3,20 +3,19 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from lstm_rl.studies.engine import Row
 from lstm_rl.studies.statistics import steps_text, success_text
+from lstm_rl.suites.case import Case, Run
+from lstm_rl.suites.hs1997_cases import CASES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lstm_rl.suites.hs1997 import Case
-
-KEY = (
-    *("suite", "settings", "network", "units", "initial_range", "gradient"),
-    *("alpha", "descent", "rms_decay", "loss", "average"),
-)
+KEY = tuple(field.name for field in fields(Run) if field.name not in ("max_sequences", "seed"))
+"""What tells a row from others; it holds runs of any budget."""
 HEAD = (
     "task",
     "settings",
@@ -35,7 +34,7 @@ HEAD = (
 )
 
 
-def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float, list[Row]]]:
+def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple[Case, float, list[Row]]]:
     """Runs by the row of the published tables that they belong to, in its order, then all others by what was chosen.
 
     Args:
@@ -45,18 +44,15 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple["Case", float,
     Returns:
         Published row (or one without published figures), learning rate, runs.
     """
-    from lstm_rl.suites.hs1997 import CASES, Case
-
     runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         runs.setdefault(tuple(row[name] for name in KEY), []).append(row)
     found = []
     for case in CASES:
-        alpha = case.rate
-        known = vars(case) | {"settings": case.settings or None, "alpha": alpha}
+        known = asdict(case.run(0)) | {"settings": case.settings or None}  # as it is read
         own = runs.pop(tuple(known[name] for name in KEY), [])
         if own or whole:
-            found.append((case, alpha, own))
+            found.append((case, known["alpha"], own))
     for (suite, settings, network, units, span, gradient, alpha, descent, decay, loss, average), own in runs.items():
         parts = (
             *(network, units, span and f"±{span:g}"),
@@ -111,7 +107,7 @@ def _ours(runs: Sequence[Row], published: float | None) -> tuple[str, ...]:
     )
 
 
-def _first(runs: Sequence[Row], case: "Case") -> str:
+def _first(runs: Sequence[Row], case: Case) -> str:
     """Sequences to the first of two criteria."""
     if len(case.task.protocol.criteria) < 2:
         return ""
@@ -154,7 +150,7 @@ def figures(rows: Sequence[Row]) -> dict[str, "Figure"]:
     labels = [f"{name}\n{case.label}, rate {alpha:g}" for name, (case, alpha, _) in zip(names, shown, strict=True)]
     panel.set_yticks(range(len(shown)), labels)
     panel.set_ylim(len(shown) - 0.5, -0.5)
-    panel.set(xscale="log", xlabel="training sequences")
+    panel.set(xscale="log", xlabel="training sequences; of guessing, trials")
     panel.xaxis.set_major_formatter(EngFormatter())
     panel.grid(alpha=0.3, axis="x")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
