@@ -128,7 +128,7 @@ CASES: tuple[Case, ...] = (
     ),
     _guessed(f"{_TWO}b", "T=100 N=3", 100_000),
     _guessed(f"{_TWO}b", "T=100 N=1", 100_000),
-    _guessed(f"{_TWO}b", "T=1000 N=1", 10_000),
+    _guessed(f"{_TWO}b", "T=1000 N=1", 100_000),
     *_and_rms(Case(f"{_TWO}c", "T=100 N=3", "LSTM", 269_650, wrong=0.00558)),
     *_and_rms(Case(f"{_TWO}c", "T=100 N=1", "LSTM", 565_640, wrong=0.00441)),
     _guessed(f"{_TWO}c", "T=100 N=3"),

@@ -67,7 +67,7 @@ def lines(rows: Sequence[Row], whole: bool = False) -> list[tuple[str, ...]]:
     """A line of `HEAD` for each of the `cells`."""
     return [
         (
-            *(case.suite, case.settings, case.label, f"{alpha:g}"),
+            *(case.suite, case.settings, case.label, f"{alpha:g}" if alpha else "-"),
             *(case.success, _count(case.sequences), _fraction(case.wrong)),
             *_ours(runs, case.sequences),
             _first(runs, case),
@@ -147,7 +147,8 @@ def figures(rows: Sequence[Row]) -> dict[str, "Figure"]:
             panel.plot([case.sequences] * 2, [line - 0.4, line + 0.4], color="black", linewidth=2)
     panel.plot([], [], color="black", linewidth=2, label="published mean")
     names = [f"{case.suite.removeprefix('hs1997-')} {case.settings}" for case, _, _ in shown]
-    labels = [f"{name}\n{case.label}, rate {alpha:g}" for name, (case, alpha, _) in zip(names, shown, strict=True)]
+    rates = [f", rate {alpha:g}" if alpha else "" for _, alpha, _ in shown]
+    labels = [f"{name}\n{case.label}{rate}" for name, rate, (case, _, _) in zip(names, rates, shown, strict=True)]
     panel.set_yticks(range(len(shown)), labels)
     panel.set_ylim(len(shown) - 0.5, -0.5)
     panel.set(xscale="log", xlabel="training sequences; of guessing, trials")
