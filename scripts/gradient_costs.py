@@ -98,8 +98,8 @@ def streaming(approximator: Any, length: int, carried: int) -> Job:
     wanted, by = np.ones(length, np.bool_), Step(False, 1e-12, 1.0, 1.0)
 
     def calls(times: int) -> Callable[[], object]:
-        order, errors, found = np.zeros(times, np.int64), np.zeros(OUTPUTS), np.zeros((times, 2))
-        arguments = (approximator, x[None], targets[None], wanted, order, by, False, errors, found)
+        order, errors, row, found = np.zeros(times, np.int64), np.zeros(OUTPUTS), np.zeros(INPUTS), np.zeros((times, 2))
+        arguments = (approximator, x[None], targets[None], wanted, order, by, False, errors, row, found)
         code = entry_point(learn_sequences, *arguments)
         return lambda: code(*arguments)
 

@@ -28,7 +28,7 @@ from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 from lstm_rl.tasks.reber import E
-from lstm_rl.tasks.streaming import draw, learn_task, make_found, make_source
+from lstm_rl.tasks.streaming import draw, learn_task, make_found, make_source, rows_of
 
 
 def silent(_: int) -> None:
@@ -104,7 +104,7 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
         streams.reset(0)
         errors = np.zeros((length, task.outputs))
         for t in range(length):
-            y = streams.forward(0, sources[1].x[t])
+            y = streams.forward(0, rows_of(sources[1], length)[t])
             errors[t] = sources[1].targets[t] - (1.0 / (1.0 + np.exp(-y)) if loss == "cross-entropy" else y)
             streams.blame(0, errors[t])
         streams.step(0, by)
@@ -186,7 +186,7 @@ def test_cross_entropy(gradient: str) -> None:
     _, approximator = gain()
     before = approximator.weights.hidden.copy()
     by = Step(False, learner.alpha, 1.0, 1.0)
-    _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, np.zeros(2))
+    _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, np.zeros(2), np.zeros(x.shape[2]))
     moved = (approximator.weights.hidden - before) / learner.alpha
     for place in [(5, 0), (3, 2), (int(x[0, 0].argmax()), 4), (int(x[2, 0].argmax()), 5)]:
         assert moved[place] == pytest.approx((gain(place, 1e-5)[0] - gain(place, -1e-5)[0]) / 2e-5, rel=1e-4, abs=1e-9)
@@ -194,8 +194,8 @@ def test_cross_entropy(gradient: str) -> None:
 
 
 @compiled
-def _learn(approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, errors: Any) -> None:
-    learn_sequence(approximator, x, targets, has_target, by, False, errors)
+def _learn(approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, errors: Any, row: Any) -> None:
+    learn_sequence(approximator, x, targets, has_target, by, False, errors, row)
 
 
 @pytest.mark.parametrize("units", [2, 3])

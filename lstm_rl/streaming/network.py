@@ -27,6 +27,7 @@ from lstm_rl.streaming.squashing import SQUASHINGS, Squashing, logistic, slope, 
 from lstm_rl.topology import Topology
 
 Numbers = NDArray[Any]
+BLOCK = 32  # sources that are left out together where all of them are 0, a multiple of 4
 
 
 class Net(NamedTuple):
@@ -173,8 +174,17 @@ def reset(streams: Streams, i: int) -> None:
 
 
 @kernel
-def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
-    """Net += z[start:stop] w[start:stop, :], four rows at a time; columns vectorise. Symbols are mostly 0."""
+def at_rest(z: Any) -> bool:
+    """Whether all of ``z`` are 0."""
+    active = False
+    for m in range(z.shape[0]):  # no way out on the way, so that it vectorises
+        active |= z[m] != 0.0
+    return not active
+
+
+@kernel
+def _add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
+    """Four rows at a time; columns vectorise."""
     m = start
     while m + 3 < stop:
         z0, z1, z2, z3 = z[m], z[m + 1], z[m + 2], z[m + 3]
@@ -187,6 +197,18 @@ def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
         for i in range(w.shape[1]):
             net[i] += z0 * w[m, i]
         m += 1
+
+
+@kernel
+def add_rows(w: Any, z: Any, start: int, stop: int, net: Any) -> None:
+    """Net += z[start:stop] w[start:stop, :]. Of many symbols most are 0, which costs next to nothing."""
+    if stop - start <= BLOCK:
+        _add_rows(w, z, start, stop, net)
+        return
+    for block in range(start, stop, BLOCK):
+        end = min(block + BLOCK, stop)
+        if not at_rest(z[block:end]):
+            _add_rows(w, z, block, end, net)
 
 
 @kernel
@@ -209,8 +231,9 @@ def forward(net: Net, w: Weights, streams: Streams, i: int, x: Any) -> None:
     """
     z, y, s, y_cells = streams.z[i], streams.y[i], streams.s[i], streams.y_cells[i]
     s_tm1, h = streams.s_tm1[i], streams.h[i]
+    z_inputs = z[net.row_input : net.row_input + net.row_inputs]  # from 0 on, as in `_squash_units`
     for m in range(net.row_inputs):
-        z[net.row_input + m] = x[m]
+        z_inputs[m] = x[m]
     for m in range(net.row_hiddens):
         z[net.row_hidden + m] = y[m]
     for m in range(net.row_gates):

@@ -27,8 +27,22 @@ def largest_error(errors: Any, start: int, stop: int) -> float:
 
 
 @kernel
+def spell(x: Any, t: int, row: Any) -> None:
+    """Fill ``row`` (I,) with step t's inputs: x[t] of x (T, I), or of symbols' numbers x (T, 1) the one-hot row.
+
+    Spelled one at a time, a thousand inputs stay in the fastest cache; a whole sequence of them does not.
+    """
+    if x.shape[1] == row.shape[0]:
+        for m in range(row.shape[0]):
+            row[m] = x[t, m]
+    else:
+        row[:] = 0.0
+        row[int(x[t, 0])] = 1.0
+
+
+@kernel
 def learn_sequence(
-    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any
+    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any, row: Any
 ) -> tuple[float, float, float]:
     """Learn one sequence from rest; return the largest absolute error of an output, that of the last, and the squares.
 
@@ -36,17 +50,19 @@ def learn_sequence(
 
     Args:
         approximator: Its stream 0 is used; changed in place.
-        x: (T, I).
+        x: (T, I), or symbols' numbers (T, 1).
         targets: (T, K).
         has_target: (T,) bool.
         by: A step of the weights, with error 1; alpha 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at the end.
         errors: (K,) scratch.
+        row: (I,) scratch.
     """
     largest, last, squares = 0.0, 0.0, 0.0
     reset(approximator, 0)
     for t in range(x.shape[0]):
-        forward(approximator, 0, x[t])
+        spell(x, t, row)
+        forward(approximator, 0, row)
         if has_target[t]:
             for k in range(errors.shape[0]):
                 errors[k] = targets[t, k] - approximator.outputs[0, k]
@@ -74,6 +90,7 @@ def learn_sequences(
     by: Step,
     each_step: bool,
     errors: Any,
+    row: Any,
     found: Any,
 ) -> None:
     """Learn N sequences, one after the other, out of S kinds.
@@ -87,10 +104,13 @@ def learn_sequences(
         by: As in `learn_sequence`.
         each_step: As in `learn_sequence`.
         errors: (K,) scratch.
+        row: (I,) scratch.
         found: (N, 2) becomes the largest error and the sum of squares of each.
     """
     for n in range(order.shape[0]):
         kind = order[n]
-        largest, _, squares = learn_sequence(approximator, x[kind], targets[kind], has_target, by, each_step, errors)
+        largest, _, squares = learn_sequence(
+            approximator, x[kind], targets[kind], has_target, by, each_step, errors, row
+        )
         found[n, 0] = largest
         found[n, 1] = squares

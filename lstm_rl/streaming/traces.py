@@ -15,7 +15,7 @@ import numpy as np
 
 from lstm_rl.compiled import kernel
 from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.network import Coefficients, Net, Streams, Weights
+from lstm_rl.streaming.network import BLOCK, Coefficients, Net, Streams, Weights, at_rest
 from lstm_rl.streaming.squashing import slope
 
 EPSILON = 1e-8
@@ -162,6 +162,17 @@ def blame_outputs(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q
 
 
 @kernel
+def _carry_rows(a: Any, b: Any, z: Any, d: Any, idle_rows: bool) -> None:
+    """D <- a D + b z of some rows, with or without those whose z is 0."""
+    for m in range(z.shape[0]):
+        z_m = z[m]
+        if z_m == 0.0 and not idle_rows:
+            continue
+        for j in range(a.shape[0]):
+            d[m, j] = a[j] * d[m, j] + b[j] * z_m
+
+
+@kernel
 def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_rows: bool) -> None:
     """D <- a D + b z and nothing else.
 
@@ -170,13 +181,14 @@ def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_ro
     """
     z, partials = streams.z[i], streams.partials[i]
     for v in range(partials.shape[0]):
-        a, b = to.a[v], to.b[v]
-        for m in range(z.shape[0]):
-            z_m = z[m]
-            if z_m == 0.0 and not idle_rows:
-                continue
-            for j in range(a.shape[0]):
-                partials[v, m, j] = a[j] * partials[v, m, j] + b[j] * z_m
+        a, b, d = to.a[v], to.b[v], partials[v]
+        if idle_rows or z.shape[0] <= BLOCK:
+            _carry_rows(a, b, z, d, idle_rows)
+            continue
+        for block in range(0, z.shape[0], BLOCK):
+            some = z[block : block + BLOCK]
+            if not at_rest(some):
+                _carry_rows(a, b, some, d[block : block + BLOCK], False)
 
 
 @kernel

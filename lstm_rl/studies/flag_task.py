@@ -123,14 +123,14 @@ def _streaming(learner: Learner, lag: int, seed: int, max_sequences: int, every:
     weights = make_weights(topology, np.random.default_rng(seed))
     assert learner.make is not None
     approximator = learner.make(topology, weights, 1, np.float64, *((lag,) if learner.make is make_bptt else ()))
-    has_target, errors = np.ones(lag, np.bool_), np.zeros(lag + 1)
+    has_target, (errors, row) = np.ones(lag, np.bool_), np.zeros((2, lag + 1))
     both, found, looked = np.array([0, 1]), np.zeros((every, 2)), np.zeros((2, 2))
     by, still = Step(False, learner.alpha, 1.0, 1.0), Step(False, 0.0, 1.0, 1.0)
     done = 0
     while True:
-        learn_sequences(approximator, x, targets, has_target, rng.integers(0, 2, every), by, True, errors, found)
+        learn_sequences(approximator, x, targets, has_target, rng.integers(0, 2, every), by, True, errors, row, found)
         done += every
-        learn_sequences(approximator, x, targets, has_target, both, still, True, errors, looked)
+        learn_sequences(approximator, x, targets, has_target, both, still, True, errors, row, looked)
         error = float(looked[:, 0].max())
         if error < 0.25 or done + every > max_sequences:
             return done, error

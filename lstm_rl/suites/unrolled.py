@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lstm_rl.nn.streams import FlatWeights, bind, flat, step_flat
 from lstm_rl.streaming.approximator import Step
-from lstm_rl.tasks.streaming import Found, Source, draw
+from lstm_rl.tasks.streaming import Found, Source, draw, rows_of
 
 Build = Callable[..., Any]
 """From (inputs, outputs, seed=, dtype=) to a network, as the classes of `lstm_rl.nn`."""
@@ -56,7 +56,7 @@ class Unrolled:
             length = draw(source, length)
             has_target = source.has_target[:length]
             with torch.set_grad_enabled(by.alpha > 0.0):
-                net, y = (values[:, 0] for values in self.outputs(source.x[:length, None]))  # (T, K)
+                net, y = (values[:, 0] for values in self.outputs(rows_of(source, length)[:, None]))  # (T, K)
             errors = source.targets[:length][has_target] - y.detach().numpy()[has_target]  # (T', K)
             worst = np.nan_to_num(np.abs(errors).max(1), nan=np.inf)  # (T',)
             found.largest[n], found.last[n], found.squares[n] = worst.max(), worst[-1], np.square(errors).sum()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
 from lstm_rl.generator import uniform
-from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
 HIDDEN = 12  # (ours)
@@ -31,11 +31,11 @@ def _history(params: Any, generator: Any, x: Any, targets: Any, has_target: Any)
     after = generator[0]
     next_signal = 0 if uniform(generator, 0) < 0.5 else 1
     generator[0] = after  # the next block draws its own signal, and it is this one
-    set_symbol(x, 0, signal)
+    x[0, 0] = signal
     for t in range(1, lag + 1):
-        set_symbol(x, t, t + 1)
-        set_symbol(targets, t - 1, t + 1)
-    set_symbol(targets, lag, next_signal)
+        x[t, 0] = t + 1
+        targets[t - 1, t + 1] = 1.0
+    targets[lag, next_signal] = 1.0
     targets[lag, lag + 2] = 1.0 - signal
     for t in range(lag + 1):
         has_target[t] = True
@@ -57,6 +57,7 @@ class HistoryTask(Task):
     """Steps from a block's first symbol to the target that depends on it, >= 1: the b's of a block."""
     name = "history"
     rule = _history
+    symbols = True
 
     def __post_init__(self) -> None:
         check_int("lag", self.lag, 1)

@@ -19,7 +19,7 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.generator import integer, uniform
 from lstm_rl.published import hs1997_lag_a, hs1997_lag_c
 from lstm_rl.tasks.protocol import Criterion, Protocol
-from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
 
@@ -27,12 +27,12 @@ from lstm_rl.topology import Topology
 def _lag(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     p, random = int(params[0]), params[1] == 1.0
     signal = p - 1 if uniform(generator, 0) < 0.5 else p
-    set_symbol(x, 0, signal)
+    x[0, 0] = signal
     for t in range(1, p):
         symbol = integer(generator, 0, p - 1) if random else t - 1
-        set_symbol(x, t, symbol)
-        set_symbol(targets, t - 1, symbol)
-    set_symbol(targets, p - 1, signal)
+        x[t, 0] = symbol
+        targets[t - 1, symbol] = 1.0
+    targets[p - 1, signal] = 1.0
     for t in range(p - 1 if params[2] == 1.0 else 0, p):
         has_target[t] = True
     return p
@@ -42,15 +42,15 @@ def _lag(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> 
 def _trigger(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     p, q, longest = int(params[0]), int(params[1]), x.shape[0]
     signal = 0 if uniform(generator, 0) < 0.5 else 1
-    set_symbol(x, 0, p + 1)
-    set_symbol(x, 1, p + 2 + signal)
+    x[0, 0] = p + 1
+    x[1, 0] = p + 2 + signal
     for t in range(2, q + 2):
-        set_symbol(x, t, integer(generator, 0, p))
+        x[t, 0] = integer(generator, 0, p)
     t = q + 2
     while t < longest - 1 and uniform(generator, 0) < 0.9:
-        set_symbol(x, t, integer(generator, 0, p))
+        x[t, 0] = integer(generator, 0, p)
         t += 1
-    set_symbol(x, t, p)
+    x[t, 0] = p
     targets[t, signal] = 1.0
     has_target[t] = True
     return t + 1
@@ -68,6 +68,7 @@ class LagTask(Task):
     """Lag >= 2."""
     name = "hs1997-lag-a"
     rule = _lag
+    symbols = True
 
     def __post_init__(self) -> None:
         check_int("p", self.p, 2)
@@ -151,6 +152,7 @@ class TriggerLagTask(Task):
     """Distractors at least between the signal and the trigger, >= 1."""
     name = "hs1997-lag-c"
     rule = _trigger
+    symbols = True
     outputs = 2
 
     def __post_init__(self) -> None:

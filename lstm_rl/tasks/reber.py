@@ -14,7 +14,7 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.generator import integer, uniform
 from lstm_rl.published import PUBLISHED
 from lstm_rl.tasks.protocol import Criterion, Protocol
-from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
 SYMBOLS = "BTPSXVE"
@@ -37,24 +37,22 @@ _GRAPH = np.array(BRANCHES)  # (7, 2, 2)
 def _reber(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     longest = x.shape[0]
     while True:  # a string that would be longer is drawn anew
-        x[:] = 0.0
         state, t = 0, 2
         outer = T if uniform(generator, 0) < 0.5 else P
         while state != 7 and t < longest - 2:
             branch = 0 if uniform(generator, 0) < 0.5 else 1
-            set_symbol(x, t, _GRAPH[state, branch, 0])
+            x[t, 0] = _GRAPH[state, branch, 0]
             state = _GRAPH[state, branch, 1]
             t += 1
         if state == 7:
             break
-    set_symbol(x, 0, B)
-    set_symbol(x, 1, outer)
-    set_symbol(x, t, outer)
+    x[0, 0] = B
+    x[1, 0] = outer
+    x[t, 0] = outer
     for step in range(t + 1):
         has_target[step] = True
     for step in range(t):
-        for symbol in range(7):
-            targets[step, symbol] = x[step + 1, symbol]
+        targets[step, int(x[step + 1, 0])] = 1.0
     targets[t, E] = 1.0  # the last symbol is only predicted: nothing follows it
     return t + 1
 
@@ -65,8 +63,8 @@ def _stored(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) 
     start = 1 + size * integer(generator, 0, strings)
     t = 0
     while t + 1 < size and params[start + t + 1] >= 0:
-        set_symbol(x, t, int(params[start + t]))
-        set_symbol(targets, t, int(params[start + t + 1]))
+        x[t, 0] = params[start + t]
+        targets[t, int(params[start + t + 1])] = 1.0
         has_target[t] = True
         t += 1
     return t
@@ -86,6 +84,7 @@ class ReberTask(Task):
     """Longest string, >= 20; longer ones, one in a million at 100, are drawn anew (ours)."""
     name = "hs1997-reber"
     rule = _reber
+    symbols = True
     inputs = 7
     outputs = 7
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.streaming.approximator import Step
 from lstm_rl.streaming.supervised import learn_sequence
-from lstm_rl.tasks.task import Task, sequence_at
+from lstm_rl.tasks.task import Task, one_hot, sequence_at
 
 
 class Source(NamedTuple):
@@ -20,10 +20,11 @@ class Source(NamedTuple):
     address: int
     params: NDArray[np.float64]  # (P,)
     generator: NDArray[np.uint64]  # (1,)
-    x: NDArray[np.float64]  # (L, I)
+    x: NDArray[np.float64]  # (L, I), or of symbols (L, 1)
     targets: NDArray[np.float64]  # (L, K)
     has_target: NDArray[np.bool_]  # (L,)
     errors: NDArray[np.float64]  # (K,) scratch
+    row: NDArray[np.float64]  # (I,) scratch
 
 
 class Found(NamedTuple):
@@ -42,11 +43,18 @@ def make_source(task: Task, rng: np.random.Generator) -> Source:
         task.rule.address,
         task.params,
         rng.integers(2**64, size=1, dtype=np.uint64),
-        np.zeros((length, task.inputs)),
+        np.zeros((length, task.width)),
         np.zeros((length, outputs)),
         np.zeros(length, np.bool_),
         np.zeros(outputs),
+        np.zeros(task.inputs),
     )
+
+
+def rows_of(source: Source, length: int) -> NDArray[np.float64]:
+    """The inputs (T, I) of the sequence that a source holds, for Python."""
+    x, inputs = source.x[:length], len(source.row)
+    return x if x.shape[1] == inputs else one_hot(x[:, None], np.array([length]), inputs)[:, 0]
 
 
 def make_found(sequences: int) -> Found:
@@ -96,6 +104,7 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
             by,
             each_step,
             source.errors,
+            source.row,
         )
         found.largest[n] = largest
         found.last[n] = last

@@ -4,7 +4,8 @@
 
     params      (P,)  float64   the task's constants
     generator   (1,)  uint64    its random numbers, see `lstm_rl.generator`
-    x           (L, I) float64  becomes the inputs of a new sequence, rows T .. L - 1 are not touched
+    x           (L, I) float64  becomes the inputs of a new sequence, rows T .. L - 1 are not touched; of a task with
+                                one-hot inputs (L, 1), the numbers of its symbols
     targets     (L, K) float64  becomes the targets where there are any
     has_target  (L,)  bool      becomes true at steps with a target
     T                 int64     the sequence's length, 1 .. L; step T has a target
@@ -22,7 +23,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
-from lstm_rl.compiled import compiled, kernel, rule_type
+from lstm_rl.compiled import compiled, rule_type
 from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.topology import Topology
 
@@ -59,11 +60,18 @@ class Task(ABC):
     """As in the tables: hs1997-..."""
     rule: Any
     """Compiled with `sequence_rule`."""
+    symbols: bool = False
+    """Whether inputs are one-hot: the rule writes a symbol's number, 0 .. I - 1, in the place of a row."""
 
     @property
     @abstractmethod
     def inputs(self) -> int:
         """I."""
+
+    @property
+    def width(self) -> int:
+        """Numbers per step that the rule writes."""
+        return 1 if self.symbols else self.inputs
 
     @property
     @abstractmethod
@@ -104,14 +112,14 @@ class Task(ABC):
         """
         check_int("size", size, 1)
         shape, generator = (size, self.longest), rng.integers(2**64, size=1, dtype=np.uint64)
-        x: Any = np.zeros((*shape, self.inputs))
+        x: Any = np.zeros((*shape, self.width))
         targets: Any = np.zeros((*shape, self.outputs))
         has_target: Any = np.zeros(shape, np.bool_)
         lengths = np.zeros(size, np.int64)
         _fill(self.rule.address, self.params, generator, x, targets, has_target, lengths)
         end = int(lengths.max())
         x, targets, has_target = (array[:, :end].swapaxes(0, 1).copy() for array in (x, targets, has_target))
-        return Batch(x, targets, has_target)
+        return Batch(one_hot(x, lengths, self.inputs) if self.symbols else x, targets, has_target)
 
     def sequences(self, rng: np.random.Generator) -> Iterator[Sequence]:
         """Draw sequences without end, one after the other."""
@@ -127,7 +135,9 @@ def _fill(address: int, params: Any, generator: Any, x: Any, targets: Any, has_t
         lengths[i] = sequence_at(address)(params, generator, x[i], targets[i], has_target[i])
 
 
-@kernel
-def set_symbol(x: Any, t: int, symbol: int) -> None:
-    """One-hot: row ``t`` of x (L, I), whose other numbers are 0."""
-    x[t, symbol] = 1.0
+def one_hot(x: NDArray[np.float64], lengths: NDArray[np.int64], inputs: int) -> NDArray[np.float64]:
+    """Symbols' numbers x (T, B, 1) as rows (T, B, I), which are 0 after each sequence's end; lengths (B,)."""
+    t, n = np.nonzero(np.arange(len(x))[:, None] < lengths)
+    rows = np.zeros((*x.shape[:2], inputs))
+    rows[t, n, x[t, n, 0].astype(np.int64)] = 1.0
+    return rows

@@ -15,7 +15,7 @@ from lstm_rl.checks import check_int
 from lstm_rl.generator import integer, uniform
 from lstm_rl.published import PUBLISHED
 from lstm_rl.tasks.protocol import Criterion, Protocol
-from lstm_rl.tasks.task import Task, sequence_rule, set_symbol
+from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
 SYMBOLS = "EBabcdXY"
@@ -25,17 +25,16 @@ PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # first a
 @sequence_rule
 def _order(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     length, kind = 100 + integer(generator, 0, 11), 0
-    set_symbol(x, 0, 0)
+    x[0, 0] = 0
     for t in range(1, length - 1):
-        set_symbol(x, t, 2 + integer(generator, 0, 4))
+        x[t, 0] = 2 + integer(generator, 0, 4)
     for k in range(params.shape[0] // 2):
         first, last = int(params[2 * k]), int(params[2 * k + 1])
         t = first + integer(generator, 0, last - first + 1)
         is_y = uniform(generator, 0) < 0.5
-        x[t] = 0.0
-        set_symbol(x, t, 7 if is_y else 6)
+        x[t, 0] = 7 if is_y else 6
         kind = 2 * kind + (1 if is_y else 0)
-    set_symbol(x, length - 1, 1)
+    x[length - 1, 0] = 1
     targets[length - 1, kind] = 1.0
     has_target[length - 1] = True
     return length
@@ -52,6 +51,7 @@ class TemporalOrder(Task):
     signals: int = 2
     """2 (6a, four classes) or 3 (6b, eight)."""
     rule = _order
+    symbols = True
     inputs = 8
     longest = 110
 
