@@ -85,12 +85,13 @@ def test_a_torch_network(name: str, length: int) -> None:
     assert row == train(task, learner, 100, 4_000, silent) | {"seconds": row["seconds"]}
 
 
-@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy", 3.0])
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("name", ["gru", "slstm"])
-def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: bool, loss: str) -> None:
+def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: bool, loss: str | float) -> None:
     """Step by step through `TorchStreams`, errors blamed where there are targets: the same weights, in float64."""
     task, by, sequences = ReberTask(), Step(normalised, 0.01, 1.0, 0.9), 5
+    power = loss if isinstance(loss, float) else 2.0
     learner = Learner(network(task, name, 3), "bptt", by.alpha, loss=loss)
     unrolled = make_approximator(learner, np.random.default_rng(1), task)
     assert isinstance(unrolled, Unrolled)
@@ -98,7 +99,7 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
     streams = TorchStreams(_Squashed(unrolled.copy().network, loss == "cross-entropy"), weights, 1, task.longest)
     before, sources = weights.values.copy(), [make_source(task, np.random.default_rng(2)) for _ in range(2)]
     found, length = make_found(sequences), task.longest
-    unrolled.learn(sources[0], by, found)
+    unrolled.learn(sources[0], by, power, found)
     for n in range(sequences):
         length = draw(sources[1], length)
         streams.reset(0)
@@ -106,7 +107,7 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
         for t in range(length):
             y = streams.forward(0, rows_of(sources[1], length)[t])
             errors[t] = sources[1].targets[t] - (1.0 / (1.0 + np.exp(-y)) if loss == "cross-entropy" else y)
-            streams.blame(0, errors[t])
+            streams.blame(0, np.sign(errors[t]) * np.abs(errors[t]) ** (power - 1.0))
         streams.step(0, by)
         assert sources[1].has_target[:length].all() and found.lengths[n] == length
         assert found.largest[n] == pytest.approx(np.abs(errors).max())
@@ -166,12 +167,13 @@ def test_a_mean_of_the_weights_is_tested() -> None:
     assert np.allclose(mean.weights.output, expected) and not np.allclose(approximator.weights.output, expected)
 
 
+@pytest.mark.parametrize("loss", ["squared", "cross-entropy", 1.2, 3.0])
 @pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
-def test_cross_entropy(gradient: str) -> None:
-    """A step along the gradient of sum t ln y + (1 - t) ln(1 - y), against differences of it, in float64."""
+def test_losses(gradient: str, loss: str | float) -> None:
+    """A step along the gradient of sum t ln y + (1 - t) ln(1 - y) or - sum |t - y|^p / p, against differences of it."""
     task = TriggerLagTask(4, 3)
-    learner = Learner(network(task, "inputs-only", None), gradient, 1e-6, loss="cross-entropy")
-    batch = task.batch(1, np.random.default_rng(1))
+    learner = Learner(network(task, "inputs-only", None), gradient, 1e-6, loss=loss)
+    batch, power = task.batch(1, np.random.default_rng(1)), loss if isinstance(loss, float) else 2.0
     (x, targets, has_target), last = batch, batch.lengths[0] - 1
 
     def gain(place: tuple[int, int] | None = None, by: float = 0.0) -> tuple[float, Any]:
@@ -181,12 +183,14 @@ def test_cross_entropy(gradient: str) -> None:
         for t in range(last + 1):
             _move(approximator, x[t, 0], t == 0)
         y, target = approximator.outputs[0], targets[last, 0]
-        return float((target * np.log(y) + (1.0 - target) * np.log(1.0 - y)).sum()), approximator
+        if loss == "cross-entropy":
+            return float((target * np.log(y) + (1.0 - target) * np.log(1.0 - y)).sum()), approximator
+        return -float((np.abs(target - y) ** power).sum()) / power, approximator
 
     _, approximator = gain()
     before = approximator.weights.hidden.copy()
     by = Step(False, learner.alpha, 1.0, 1.0)
-    _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, np.zeros(2), np.zeros(x.shape[2]))
+    _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, power, np.zeros(2), np.zeros(x.shape[2]))
     moved = (approximator.weights.hidden - before) / learner.alpha
     for place in [(5, 0), (3, 2), (int(x[0, 0].argmax()), 4), (int(x[2, 0].argmax()), 5)]:
         assert moved[place] == pytest.approx((gain(place, 1e-5)[0] - gain(place, -1e-5)[0]) / 2e-5, rel=1e-4, abs=1e-9)
@@ -194,8 +198,10 @@ def test_cross_entropy(gradient: str) -> None:
 
 
 @compiled
-def _learn(approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, errors: Any, row: Any) -> None:
-    learn_sequence(approximator, x, targets, has_target, by, False, errors, row)
+def _learn(
+    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, power: float, errors: Any, row: Any
+) -> None:
+    learn_sequence(approximator, x, targets, has_target, by, False, power, errors, row)
 
 
 @pytest.mark.parametrize("units", [2, 3])
@@ -357,7 +363,7 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     rng = np.random.default_rng(0)
     alone = make_approximator(learner._replace(network=links_alone(task.topology)), rng, task)
     by, found = Step(False, 1.0, 1.0, 1.0), make_found(300)
-    learn_task(alone, make_source(task, rng), by, True, found)
+    learn_task(alone, make_source(task, rng), by, True, 2.0, found)
     assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
     whole = grown(alone, learner, rng, task)
     assert np.array_equal(whole.weights.output[:7], alone.weights.output[:7])
@@ -505,6 +511,8 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hs1997-adding", "--network", "one-unit"], "network must be"),
         (["run", "hs1997-adding", "--alpha", "-1"], "alpha must be a number in (0, inf), got -1.0"),
         (["run", "hs1997-adding", "--loss", "cross-entropy"], "loss must be squared for outputs that are not logistic"),
+        (["run", "hs1997-adding", "--loss", "1"], "loss must be a number in (1, inf), got 1.0"),
+        (["run", "hs1997-adding", "--loss", "hinge"], "--loss"),
         (["run", "hs1997-adding", "--descent", "adam"], "--descent"),
         (["run", "hs1997-lag-b", "--set", "targets=none"], "targets must be one of all, end, got 'none'"),
         (["run", "hs1997-adding", "--average", "50"], "average must be an integer >= 100, got 50"),

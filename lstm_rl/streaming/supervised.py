@@ -2,7 +2,8 @@
 
     w <- w + alpha sum_t sum_k (target_k - y_k) dy_k/dw        plain gradient descent on E = 1/2 sum (target - y)^2
 
-or RMS-normalised (`traces`). The weights change after each sequence, or after each step that has a target.
+or RMS-normalised (`traces`), or for another power p of errors, E = 1/p sum |target - y|^p. The weights change after
+each sequence, or after each step that has a target.
 
 Dimensions: S kinds of sequences, T steps, I inputs, K outputs, N sequences.
 """
@@ -27,6 +28,12 @@ def largest_error(errors: Any, start: int, stop: int) -> float:
 
 
 @kernel
+def blamed(error: float, power: float) -> float:
+    """What an error passes on, -d(|error|^power / power) / dy: the error itself if the power is 2."""
+    return error if power == 2.0 else np.sign(error) * abs(error) ** (power - 1.0)
+
+
+@kernel
 def spell(x: Any, t: int, row: Any) -> None:
     """Fill ``row`` (I,) with step t's inputs: x[t] of x (T, I), or of symbols' numbers x (T, 1) the one-hot row.
 
@@ -42,7 +49,15 @@ def spell(x: Any, t: int, row: Any) -> None:
 
 @kernel
 def learn_sequence(
-    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, each_step: bool, errors: Any, row: Any
+    approximator: Any,
+    x: Any,
+    targets: Any,
+    has_target: Any,
+    by: Step,
+    each_step: bool,
+    power: float,
+    errors: Any,
+    row: Any,
 ) -> tuple[float, float, float]:
     """Learn one sequence from rest; return the largest absolute error of an output, that of the last, and the squares.
 
@@ -55,6 +70,7 @@ def learn_sequence(
         has_target: (T,) bool.
         by: A step of the weights, with error 1; alpha 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at the end.
+        power: Of the errors in what is descended, > 1; 2: squared error.
         errors: (K,) scratch.
         row: (I,) scratch.
     """
@@ -70,6 +86,8 @@ def learn_sequence(
             last = largest_error(errors, 0, errors.shape[0])
             largest = max(largest, last)
             if by.alpha > 0.0:
+                for k in range(errors.shape[0]):
+                    errors[k] = blamed(errors[k], power)
                 blame(approximator, 0, errors)
                 if each_step:
                     step(approximator, 0, by)
@@ -110,7 +128,7 @@ def learn_sequences(
     for n in range(order.shape[0]):
         kind = order[n]
         largest, _, squares = learn_sequence(
-            approximator, x[kind], targets[kind], has_target, by, each_step, errors, row
+            approximator, x[kind], targets[kind], has_target, by, each_step, 2.0, errors, row
         )
         found[n, 0] = largest
         found[n, 1] = squares

@@ -32,12 +32,17 @@ class Method:
     """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
     rms_decay: float | None = None
     """Decay of the mean square of steps by which rms divides them; default: 0.999."""
-    loss: Literal["squared", "cross-entropy"] | None = None
-    """As in 1997, or that of a logistic output; default: squared."""
+    loss: Literal["squared", "cross-entropy"] | float | None = None
+    """As in 1997, or that of a logistic output, or another power of the error, > 1; default: squared."""
     average: int | None = None
     """Test a running mean of the weights over so many sequences; default: test the weights themselves."""
     max_sequences: int | None = None
     """Budget of a run; default: the published one, or ours."""
+
+
+def loss_name(loss: str | float | None) -> str:
+    """A loss for people."""
+    return f"error^{loss:g}" if isinstance(loss, int | float) else str(loss)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class Run:
     alpha: float
     descent: str = "plain"
     rms_decay: float | None = None
-    loss: str = "squared"
+    loss: str | float = "squared"
     average: int | None = None
     max_sequences: int
     seed: int

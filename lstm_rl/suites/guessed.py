@@ -108,7 +108,7 @@ def _guess(
             length = next_sequence(source, length)
             x, targets, has_target = source.x[:length], source.targets[:length], source.has_target[:length]
             largest, last, _ = learn_sequence(
-                approximator, x, targets, has_target, still, False, source.errors, source.row
+                approximator, x, targets, has_target, still, False, 2.0, source.errors, source.row
             )
             error = last if at_end else largest
             wrong += 0 if error < tolerance else 1

@@ -7,7 +7,7 @@ competitors' names only there: the paper says that they cannot learn these.
 from dataclasses import replace
 from typing import Any
 
-from lstm_rl.suites.case import Case, Gradient, Method
+from lstm_rl.suites.case import Case, Gradient, Method, loss_name
 
 
 def _elman(
@@ -38,7 +38,7 @@ def _ours(case: Case, settings: str | None = None, **changes: Any) -> Case:
         "shortcuts": method.network == "shortcuts",
         f"initial ±{method.initial_range or 0.0:g}".replace("0.", "."): method.initial_range,
         "RMS-normalised": method.descent == "rms",
-        "cross-entropy": method.loss == "cross-entropy",
+        loss_name(method.loss): method.loss,
         "target at the end alone": settings,
         "averaged": method.average,
     }

@@ -37,8 +37,9 @@ class Learner(NamedTuple):
     rms_decay: float | None = None
     """Of that mean square, which begins at 1 and shows how small steps are only once this has brought it down; None:
     .999 of rms."""
-    loss: str = "squared"
-    """squared error, or cross-entropy (ours), with which the slope of a logistic output cancels."""
+    loss: str | float = "squared"
+    """squared error; or cross-entropy (ours), with which the slope of a logistic output cancels; or another power of
+    the error (ours), > 1: a high one looks at the largest errors, a low one at how many there are."""
     average: int | None = None
     """Time constant, in sequences from 100 up, of an exponential running mean of the weights, which is tested in their
     place while they go on learning (Polyak & Juditsky 1992; ours). None: the weights themselves are tested."""
@@ -73,6 +74,8 @@ def check_learner(learner: Learner, task: Task) -> None:
             raise ValueError(f"rms-decay must be left out unless descent is rms, got {learner.rms_decay}")
     if learner.average is not None:
         check_int("average", learner.average, PIECE)
+    if not isinstance(learner.loss, str):
+        check_float("loss", learner.loss, 1.0, open_low=True)
     if learner.loss == "cross-entropy" and activation != "logistic":
         raise ValueError(
             "loss must be squared for outputs that are not logistic, "
@@ -104,12 +107,15 @@ def make_approximator(learner: Learner, rng: np.random.Generator, task: Task) ->
     return approximator
 
 
-def learn(approximator: Any, source: Source, by: Step, each_step: bool, found: Found) -> None:
+def learn(
+    approximator: Any, source: Source, by: Step, each_step: bool, found: Found, loss: str | float = "squared"
+) -> None:
     """Learn as many new sequences as ``found`` has room for; see `learn_task`."""
+    power = 2.0 if isinstance(loss, str) else float(loss)
     if isinstance(approximator, Unrolled):
-        approximator.learn(source, by, found)
+        approximator.learn(source, by, power, found)
     else:
-        learn_task(approximator, source, by, each_step, found)
+        learn_task(approximator, source, by, each_step, power, found)
 
 
 def averaged(approximator: Any, average: int | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_rl.studies.engine import Row
 from lstm_rl.studies.statistics import steps_text, success_text
-from lstm_rl.suites.case import Case, Run
+from lstm_rl.suites.case import Case, Run, loss_name
 from lstm_rl.suites.hs1997_cases import CASES
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def cells(rows: Sequence[Row], whole: bool = False) -> list[tuple[Case, float, l
     for (suite, settings, network, units, span, gradient, alpha, descent, decay, loss, average), own in runs.items():
         parts = (
             *(network, units, span and f"±{span:g}"),
-            *(gradient, descent, decay, loss, average and f"averaged over {average:,}"),
+            *(gradient, descent, decay, loss_name(loss), average and f"averaged over {average:,}"),
         )
         label = " ".join(str(part) for part in parts if part not in (None, "plain", "squared"))
         found.append((Case(suite, settings or "", label, success=""), alpha, own))

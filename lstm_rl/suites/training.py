@@ -63,7 +63,7 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
     with flushed():
         while len(met) < len(protocol.criteria) and sequences + protocol.every <= max_sequences:
             for piece in pieces:
-                learn(approximator, source, by, protocol.each_step, piece)
+                learn(approximator, source, by, protocol.each_step, piece, learner.loss)
                 if learner.average:
                     follow(judged, approximator, PIECE / learner.average)
             sequences, steps = sequences + protocol.every, steps + int(found.lengths.sum())

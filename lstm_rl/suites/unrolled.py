@@ -49,7 +49,7 @@ class Unrolled:
         net, _ = self.network(torch.from_numpy(x))
         return net, torch.sigmoid(net) if self.logistic else net
 
-    def learn(self, source: Source, by: Step, found: Found) -> None:
+    def learn(self, source: Source, by: Step, power: float, found: Found) -> None:
         """Learn as many new sequences as ``found`` has room for; see `learn_task`."""
         length = source.x.shape[0]
         for n in range(found.largest.shape[0]):
@@ -63,6 +63,7 @@ class Unrolled:
             found.lengths[n] = length
             if by.alpha > 0.0:
                 blamed = (net if self.cross_entropy else y)[torch.from_numpy(has_target)]
+                errors = np.sign(errors) * np.abs(errors) ** (power - 1.0)
                 gradients = torch.autograd.grad(blamed, self.parameters, torch.from_numpy(errors))
                 step_flat(self.weights, torch.cat([gradient.flatten() for gradient in gradients]).numpy(), by)
 

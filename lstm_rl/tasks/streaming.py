@@ -83,7 +83,7 @@ def draw(source: Source, stale: int) -> int:
 
 
 @compiled
-def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, found: Found) -> None:
+def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, power: float, found: Found) -> None:
     """Learn as many new sequences as ``found`` has room for.
 
     Args:
@@ -91,6 +91,7 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
         source: Where sequences come from.
         by: A step of the weights, with error 1; alpha 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at a sequence's end.
+        power: Of the errors in what is descended, > 1; 2: squared error.
         found: Is filled.
     """
     length = source.x.shape[0]
@@ -103,6 +104,7 @@ def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, fou
             source.has_target[:length],
             by,
             each_step,
+            power,
             source.errors,
             source.row,
         )
