@@ -110,15 +110,21 @@ CASES: tuple[Case, ...] = (
     _ours(_WITHOUT_LINKS[-1], initial_range=0.05),
     _elman(_C, "p=50 q=50", 4, "bptt", 0.1, 100_000),
     _guessed(_C, "p=50 q=50"),
-    *_and_rms(Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380), average=1000),
-    *_and_rms(Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370), alpha=0.002, average=1000),
+    *_and_rms(
+        Case(f"{_TWO}a", "T=100 N=3", "LSTM", 39_850, wrong=0.000195, first=27_380), 0.002, loss=3.0, average=1000
+    ),
+    *_and_rms(
+        Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370), 0.004, loss=3.0, average=1000
+    ),
     Case(f"{_TWO}a", "T=1000 N=3", "LSTM", 452_460, wrong=0.000078, first=446_850),
     _elman(f"{_TWO}a", "T=100 N=3", 4, "bptt", 0.1, 100_000),
     _guessed(f"{_TWO}a", "T=100 N=3"),
     _guessed(f"{_TWO}a", "T=100 N=1"),
     _guessed(f"{_TWO}a", "T=1000 N=3", 100_000),
     *_and_rms(Case(f"{_TWO}b", "T=100 N=3", "LSTM", 43_250, wrong=0.00828, first=41_740)),
-    *_and_rms(Case(f"{_TWO}b", "T=100 N=1", "LSTM", 78_430, wrong=0.01500, first=74_950), alpha=0.02),
+    *_and_rms(
+        Case(f"{_TWO}b", "T=100 N=1", "LSTM", 78_430, wrong=0.01500, first=74_950), 0.03, rms_decay=0.99, loss=1.2
+    ),
     *_and_rms(
         Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
         alpha=0.01,
