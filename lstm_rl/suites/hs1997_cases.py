@@ -116,7 +116,13 @@ CASES: tuple[Case, ...] = (
     *_and_rms(
         Case(f"{_TWO}a", "T=100 N=1", "LSTM", 64_330, wrong=0.000117, first=58_370), 0.004, loss=3.0, average=1000
     ),
-    Case(f"{_TWO}a", "T=1000 N=3", "LSTM", 452_460, wrong=0.000078, first=446_850),
+    *_and_rms(
+        Case(f"{_TWO}a", "T=1000 N=3", "LSTM", 452_460, wrong=0.000078, first=446_850),
+        alpha=0.01,
+        rms_decay=0.99,
+        loss=3.0,
+        average=1000,
+    ),
     _elman(f"{_TWO}a", "T=100 N=3", 4, "bptt", 0.1, 100_000),
     _guessed(f"{_TWO}a", "T=100 N=3"),
     _guessed(f"{_TWO}a", "T=100 N=1"),
