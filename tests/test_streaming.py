@@ -15,6 +15,7 @@ from lstm_rl.streaming.network import (
     Net,
     Streams,
     Weights,
+    add_rows,
     coefficients,
     forward,
     make_coefficients,
@@ -52,6 +53,24 @@ TOPOLOGIES = {
     "squashed outputs": Topology(3, 3, hidden=2, blocks=(1, 2), output_activation="symmetric2", **RANGES),
 }
 T = 40
+
+
+@pytest.mark.parametrize("sources", [3, 32, 33, 100, 1010])
+def test_blocks_of_sources_at_rest_are_left_out(sources: int) -> None:
+    """A product with a few sources, in the first, the last and any block, that are not 0."""
+    rng = np.random.default_rng(sources)
+    w, z, net = rng.normal(size=(sources, 7)), np.zeros(sources), np.zeros(7)
+    active = [0, sources // 2, sources - 1]
+    z[active] = rng.normal(size=3)
+    _add(w, z, net)
+    assert np.allclose(net, z @ w, rtol=1e-13) and net.all()
+    _add(w, np.zeros(sources), net)
+    assert np.allclose(net, z @ w, rtol=1e-13)
+
+
+@compiled
+def _add(w: Any, z: Any, net: Any) -> None:
+    add_rows(w, z, 0, z.shape[0], net)
 
 
 @compiled

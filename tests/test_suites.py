@@ -370,7 +370,7 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     assert whole.weights.output.shape == (8, 7) and whole.weights.output[7].any()
 
 
-@pytest.mark.parametrize("task", [TriggerLagTask(30, 12), TemporalOrder(3)], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [TriggerLagTask(30, 12), TriggerLagTask(200, 12), TemporalOrder(3)], ids=str)
 def test_sources_at_rest_are_left_out_exactly(task: Task) -> None:
     """`carry` skips inputs that are 0; the gradient is that of `blame` without errors, which skips nothing."""
     traces = []
