@@ -135,6 +135,7 @@ CASES: tuple[Case, ...] = (
         Case(f"{_TWO}b", "T=1000 N=1", "LSTM", 485_080, wrong=0.01207, first=481_060),
         alpha=0.01,
         rms_decay=0.99,
+        loss=1.5,
         average=1000,
         max_sequences=1_000_000,
     ),
