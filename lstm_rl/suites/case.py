@@ -32,8 +32,9 @@ class Method:
     """Steps as in 1997, or RMS-normalised as the agents' are; default: plain."""
     rms_decay: float | None = None
     """Decay of the mean square of steps by which rms divides them; default: 0.999."""
-    loss: Literal["squared", "cross-entropy"] | float | None = None
-    """As in 1997, or that of a logistic output, or another power of the error, > 1; default: squared."""
+    loss: float | str | None = None
+    """squared as in 1997, cross-entropy, that of a logistic output, or another power of the error, > 1; default:
+    squared."""
     average: int | None = None
     """Test a running mean of the weights over so many sequences; default: test the weights themselves."""
     max_sequences: int | None = None

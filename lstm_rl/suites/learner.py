@@ -20,6 +20,7 @@ from lstm_rl.topology import Topology
 
 PIECE = 100  # sequences after which the mean of the weights moves
 RMS_DECAY = 0.999
+LOSSES = ("squared", "cross-entropy")
 
 
 class Learner(NamedTuple):
@@ -76,9 +77,11 @@ def check_learner(learner: Learner, task: Task) -> None:
         check_int("average", learner.average, PIECE)
     if not isinstance(learner.loss, str):
         check_float("loss", learner.loss, 1.0, open_low=True)
+    elif learner.loss not in LOSSES:
+        raise ValueError(f"loss must be {', '.join(LOSSES)} or a number > 1, got {learner.loss!r}")
     if learner.loss == "cross-entropy" and activation != "logistic":
         raise ValueError(
-            "loss must be squared for outputs that are not logistic, "
+            "loss must be squared or a number for outputs that are not logistic, "
             f"got cross-entropy for {task.name}, whose outputs are {activation}"
         )
     if isinstance(learner.network, Topology):
