@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rl.agents.exploration import DIRECTED, choose, estimate, follow, look, temperature
+from lstm_rl.agents.exploration import DIRECTED, choose, estimate, predict_error, regress_error, temperature
 from lstm_rl.agents.learner import (
     ABS_ERROR,
     ERROR,
@@ -29,14 +29,14 @@ from lstm_rl.agents.learner import (
     STREAM,
     SUCCESS,
     TEMPERATURE,
-    Handed,
     Learner,
     Normaliser,
+    Transition,
     Worlds,
 )
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
-from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
+from lstm_rl.kernels.approximator import Update, end_episode, forward, reset, to_env_action, update_and_trace
 
 
 @kernel
@@ -54,7 +54,7 @@ def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
 
 
 @kernel
-def see(learner: Learner, i: int, observation: Any) -> float:
+def state_value(learner: Learner, i: int, observation: Any) -> float:
     """Let stream ``i`` see an observation: one step of the network; return V."""
     statistics, x = learner.normaliser, learner.x
     if learner.rule.normalize_observations:
@@ -79,7 +79,7 @@ def see(learner: Learner, i: int, observation: Any) -> float:
 def learn(
     learner: Learner,
     i: int,
-    alpha: float,
+    learning_rate: float,
     reward: float,
     terminated: bool,
     truncated: bool,
@@ -92,7 +92,7 @@ def learn(
     Args:
         learner: Changed in place.
         i: Stream, 0 .. n-1.
-        alpha: Learning rate of this step, > 0.
+        learning_rate: Learning rate of this step, > 0.
         reward: r_t.
         terminated: The episode ended: V(s_{t+1}) = 0, and ``observation`` is not looked at.
         truncated: The episode was cut off: V(s_{t+1}) comes from ``observation``, then a new one begins.
@@ -101,14 +101,14 @@ def learn(
         starting: The stream has no pending action yet; only ``first`` counts.
     """
     rule, approximator = learner.rule, learner.approximator
-    pending, explorer = learner.pending, learner.explorer
+    last_action, explorer = learner.last_action, learner.explorer
     directed = learner.exploration.kind == DIRECTED
     error, value = 0.0, 0.0
     if not starting:
         if not terminated:
-            value = see(learner, i, observation)
+            value = state_value(learner, i, observation)
         discount = 0.0 if terminated else rule.gamma
-        error = td_error(reward, discount, pending.value[i], value, pending.chosen[i], rule.kappa)
+        error = td_error(reward, discount, last_action.value[i], value, last_action.chosen[i], rule.kappa)
         learner.sums[STEPS] += 1.0
         learner.sums[ERROR] += error
         learner.sums[ABS_ERROR] += abs(error)
@@ -116,27 +116,27 @@ def learn(
             target = abs(error)
             if not terminated:
                 target += learner.exploration.beta * estimate(explorer, learner.x, explorer.scratch)
-            follow(explorer, i, target, learner.exploration.learning_rate)
-    by = Step(rule.normalised, alpha, error, rule.rms_decay)
+            regress_error(explorer, i, target, learner.exploration.learning_rate)
+    update = Update(rule.normalised, learning_rate, error, rule.rms_decay)
     if starting or terminated or truncated:
         if not starting:
-            step(approximator, i, by)
-        by = Step(rule.normalised, 0.0, 0.0, 1.0)  # the weights have moved: the sweep below only starts new traces
+            end_episode(approximator, i, update)
+        update = Update(rule.normalised, 0.0, 0.0, 1.0)  # already updated: below only new traces start
         reset(approximator, i)
-        explorer.lasting[i] = 0
-        value = see(learner, i, first)
+        explorer.repeated[i] = 0
+        value = state_value(learner, i, first)
     if directed:
-        look(explorer, i, learner.x)
+        predict_error(explorer, i, learner.x)
 
     advantages = approximator.outputs[i]
     k = choose(learner.exploration, explorer, i, advantages)
     chosen = np.float64(advantages[k])
     exploratory = chosen < value
     decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
-    sweep(approximator, i, k, by, decay)
-    pending.action[i] = move(approximator, i, k)
-    pending.chosen[i] = chosen
-    pending.value[i] = value
+    update_and_trace(approximator, i, k, update, decay)
+    last_action.action[i] = to_env_action(approximator, i, k)
+    last_action.chosen[i] = chosen
+    last_action.value[i] = value
     learner.sums[EXPLORATORY] += 1.0 if exploratory else 0.0
     learner.sums[TEMPERATURE] += temperature(learner.exploration, explorer, i)
 
@@ -152,29 +152,29 @@ def _finite(observations: Any) -> bool:
 
 @compiled
 def train(
-    learner: Learner, worlds: Worlds, handed: Handed, alphas: Any, finished: Any, starting: bool
+    learner: Learner, worlds: Worlds, transition: Transition, learning_rates: Any, finished: Any, starting: bool
 ) -> tuple[int, int]:
     """Train all n streams for up to T steps; return (steps done, episodes finished).
 
     With ``worlds.active`` the world is inside the loop; otherwise each stream's next reward and observation have been
-    handed over (T = 1). One compiled function serves both.
+    given (T = 1). One compiled function serves both.
 
     Args:
         learner: Changed in place.
         worlds: The rows of a world, changed in place.
-        handed: Used if the worlds are not active.
-        alphas: (T,) learning rate of each step.
+        transition: Used if the worlds are not active.
+        learning_rates: (T,) learning rate of each step.
         finished: (F, 4) filled with one record per finished episode. The loop stops early when there might not be room
             for one more episode per row here or in the noise tape (two rows of it per step).
         starting: Only choose first actions from ``handed.first``.
 
     Returns:
-        No steps at all, and nothing is changed, if an observation that was handed over is not finite.
+        No steps at all, and nothing is changed, if an observation that was given is not finite.
     """
-    n, episodes = learner.pending.action.shape[0], 0
-    if not (worlds.active or _finite(handed.first) and _finite(handed.observation)):
+    n, episodes = learner.last_action.action.shape[0], 0
+    if not (worlds.active or _finite(transition.first) and _finite(transition.observation)):
         return 0, 0
-    for t in range(alphas.shape[0]):
+    for t in range(learning_rates.shape[0]):
         if worlds.active:
             full = episodes + n > finished.shape[0]
             for i in range(n):
@@ -183,23 +183,23 @@ def train(
                 return t, episodes
         for i in range(n):
             if worlds.active:
-                episodes = _step_world(learner, worlds, handed, i, finished, episodes)
+                episodes = _step_world(learner, worlds, transition, i, finished, episodes)
             learn(
                 learner,
                 i,
-                alphas[t],
-                np.float64(handed.reward[i]),
-                handed.terminated[i],
-                handed.truncated[i],
-                handed.observation[i],
-                handed.first[i],
+                learning_rates[t],
+                np.float64(transition.reward[i]),
+                transition.terminated[i],
+                transition.truncated[i],
+                transition.observation[i],
+                transition.first[i],
                 starting,
             )
-    return alphas.shape[0], episodes
+    return learning_rates.shape[0], episodes
 
 
 @kernel
-def _step_world(learner: Learner, worlds: Worlds, handed: Handed, i: int, finished: Any, episodes: int) -> int:
+def _step_world(learner: Learner, worlds: Worlds, transition: Transition, i: int, finished: Any, episodes: int) -> int:
     """Row ``i`` of the world takes its pending action; reset it if its episode ends; return the number of episodes."""
     noise = worlds.tape[i, worlds.position[i]]
     worlds.position[i] += 1
@@ -208,20 +208,20 @@ def _step_world(learner: Learner, worlds: Worlds, handed: Handed, i: int, finish
         worlds.params,
         worlds.max_steps,
         noise,
-        learner.pending.action[i],
+        learner.last_action.action[i],
         worlds.state,
         worlds.elapsed,
         i,
         worlds.observation,
     )
-    episode = learner.pending.episode[i]
+    episode = learner.last_action.episode[i]
     episode[0] += reward
     episode[1] += 1.0
-    handed.reward[i] = reward
-    handed.terminated[i] = outcome != CONTINUES
-    handed.truncated[i] = truncated
-    for m in range(handed.observation.shape[1]):
-        handed.observation[i, m] = worlds.observation[i, m]
+    transition.reward[i] = reward
+    transition.terminated[i] = outcome != CONTINUES
+    transition.truncated[i] = truncated
+    for m in range(transition.observation.shape[1]):
+        transition.observation[i, m] = worlds.observation[i, m]
     if outcome != CONTINUES or truncated:
         finished[episodes, STREAM] = i
         finished[episodes, RETURN] = episode[0]
@@ -233,6 +233,6 @@ def _step_world(learner: Learner, worlds: Worlds, handed: Handed, i: int, finish
         noise = worlds.tape[i, worlds.position[i]]
         worlds.position[i] += 1
         reset_row(worlds.rules, worlds.params, noise, worlds.state, worlds.elapsed, i, worlds.observation)
-        for m in range(handed.first.shape[1]):
-            handed.first[i, m] = worlds.observation[i, m]
+        for m in range(transition.first.shape[1]):
+            transition.first[i, m] = worlds.observation[i, m]
     return episodes

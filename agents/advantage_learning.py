@@ -28,22 +28,23 @@ from stable_baselines3.common.utils import safe_mean
 from lstm_rl.agents.advantage_lambda import train
 from lstm_rl.agents.callbacks import count_calls, waits
 from lstm_rl.agents.config import Config
+from lstm_rl.agents.env_states import environment_horizon, environment_states, layout, restore_environments
 from lstm_rl.agents.execution import execute
 from lstm_rl.agents.exploration import BOLTZMANN
-from lstm_rl.agents.hosts import environment_horizon, environment_states, layout, restore_environments
 from lstm_rl.agents.learner import (
     ABS_ERROR,
     ERROR,
     EXPLORATORY,
     STEPS,
     TEMPERATURE,
-    make_handed,
     make_learner,
+    make_transition,
     make_worlds,
     no_worlds,
 )
-from lstm_rl.agents.policies import POLICIES, MemoryPolicy, to_input
-from lstm_rl.atomic import whole
+from lstm_rl.agents.policies import POLICIES, MemoryPolicy
+from lstm_rl.agents.spaces import to_input
+from lstm_rl.atomic import atomic_write
 from lstm_rl.compiled import entry_point
 from lstm_rl.envs.rows import Rows, find_rows
 
@@ -165,9 +166,9 @@ class AdvantageLearning(BaseAlgorithm):
         self._learner = make_learner(
             approximator, policy.inputs, self.config, self.horizon, policy.normaliser(), explorer
         )
-        self._handed = make_handed(n, policy.sensors)
+        self._transition = make_transition(n, policy.sensors)
         self._no_worlds = no_worlds(n, policy.sensors)
-        self._alpha = np.zeros(1)
+        self._learning_rate = np.zeros(1)
         self._train_step: Callable[..., Any] | None = None  # the compiled code for one step, once it is needed
 
     # --- learning ----------------------------------------------------------------------------------------------------
@@ -225,43 +226,43 @@ class AdvantageLearning(BaseAlgorithm):
     def _begin(self) -> None:
         """Start episodes in all streams from the last observation, and choose their first actions."""
         self._make_learner()
-        self._handed.first[:] = to_input(self.observation_space, self._last_obs, self.n_envs)
-        self._hand_over(0.0, starting=True)
+        self._transition.first[:] = to_input(self.observation_space, self._last_obs, self.n_envs)
+        self._give(0.0, starting=True)
 
-    def _hand_over(self, alpha: float, starting: bool = False) -> None:
-        """Let every stream learn from what `_handed` holds, and choose its next action."""
-        self._alpha[0] = alpha
-        arguments = (self._learner, self._no_worlds, self._handed, self._alpha, _NO_EPISODES, starting)
+    def _give(self, learning_rate: float, starting: bool = False) -> None:
+        """Let every stream learn from what `_transition` holds, and choose its next action."""
+        self._learning_rate[0] = learning_rate
+        arguments = (self._learner, self._no_worlds, self._transition, self._learning_rate, _NO_EPISODES, starting)
         if self._train_step is None:
             self._train_step = entry_point(train, *arguments)
         steps, _ = execute(self._train_step, *arguments)
         if steps == 0:
-            raise ValueError(f"observation must be finite numbers, got {self._handed.observation}")
+            raise ValueError(f"observation must be finite numbers, got {self._transition.observation}")
 
-    def _alphas(self, steps: int) -> NDArray[np.float64]:
+    def _learning_rates(self, steps: int) -> NDArray[np.float64]:
         """The learning rate of each of the next ``steps`` steps; changes progress as SB3 does, once per step."""
         if not callable(self.learning_rate):
             return np.full(steps, float(self.learning_rate))
         done = self.num_timesteps + self.n_envs * np.arange(1, steps + 1)
         if isinstance(self.learning_rate, LinearDecay):
-            alphas: NDArray[np.float64] = self.learning_rate(1.0 - done / self._total_timesteps)
-            return alphas
+            learning_rates: NDArray[np.float64] = self.learning_rate(1.0 - done / self._total_timesteps)
+            return learning_rates
         return np.array([self.lr_schedule(1.0 - at / self._total_timesteps) for at in done])
 
     def _train_compiled(self, rows: Rows, steps: int, callback: BaseCallback) -> bool:
         learner = self._learner
         rows.gather()
         finished = np.empty((min(self.n_envs * (steps + 1), EPISODES_PER_CHUNK + self.n_envs), 4))
-        alphas, done, episodes = self._alphas(steps), 0, []
+        learning_rates, done, episodes = self._learning_rates(steps), 0, []
         while done < steps:
             rows.tape.draw(steps - done + steps // 8 + 2)
             worlds = make_worlds(rows.world, rows.tape, rows.state, rows.elapsed, rows.observation)
-            count, ended = execute(train, learner, worlds, self._handed, alphas[done:], finished, False)
+            count, ended = execute(train, learner, worlds, self._transition, learning_rates[done:], finished, False)
             done += count
             for row, total, length, success in finished[:ended].tolist():
                 episodes.append((int(row), total, int(length), bool(success)))
         rows.scatter()
-        infos = rows.record(episodes, learner.pending.episode)
+        infos = rows.record(episodes, learner.last_action.episode)
         dones = np.ones(len(infos), np.bool_)
         self.num_timesteps += steps * self.n_envs
         self._update_info_buffer(infos, dones)
@@ -278,28 +279,28 @@ class AdvantageLearning(BaseAlgorithm):
 
     def _train_stepwise(self, steps: int, callback: BaseCallback) -> bool:
         assert self.env is not None
-        env, handed, space, n = self.env, self._handed, self.observation_space, self.n_envs
-        action = self._learner.pending.action  # a view: it follows the learner
+        env, transition, space, n = self.env, self._transition, self.observation_space, self.n_envs
+        action = self._learner.last_action.action  # a view: it follows the learner
         start = int(self.action_space.start)  # type: ignore[attr-defined]
         flat = isinstance(space, spaces.Box) and len(space.shape) == 1
-        handed.truncated[:] = False
-        for alpha in self._alphas(steps):
+        transition.truncated[:] = False
+        for learning_rate in self._learning_rates(steps):
             new_obs, rewards, dones, infos = env.step(action + start)
-            handed.reward[:] = rewards
-            handed.first[:] = new_obs if flat else to_input(space, new_obs, n)  # type: ignore[assignment]
-            handed.observation[:] = handed.first
-            handed.terminated[:] = dones
+            transition.reward[:] = rewards
+            transition.first[:] = new_obs if flat else to_input(space, new_obs, n)  # type: ignore[assignment]
+            transition.observation[:] = transition.first
+            transition.terminated[:] = dones
             ended = True in dones.tolist()  # for few rows faster than dones.any()
             if ended:
                 for i in np.flatnonzero(dones):
-                    handed.truncated[i] = infos[i].get("TimeLimit.truncated", False)
-                    handed.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
-                handed.terminated[:] = dones & ~handed.truncated
+                    transition.truncated[i] = infos[i].get("TimeLimit.truncated", False)
+                    transition.observation[i] = to_input(space, infos[i]["terminal_observation"], 1)[0]
+                transition.terminated[:] = dones & ~transition.truncated
                 self._update_info_buffer(infos, dones)
             self.num_timesteps += n
-            self._hand_over(alpha)
+            self._give(learning_rate)
             if ended:
-                handed.truncated[:] = False
+                transition.truncated[:] = False
             self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
             self._after(1)
             callback.update_locals(
@@ -375,7 +376,7 @@ class AdvantageLearning(BaseAlgorithm):
         return [
             *super()._excluded_save_params(),
             "_learner",
-            "_handed",
+            "_transition",
             "_no_worlds",
             "_train_step",
             "_alpha",
@@ -396,7 +397,7 @@ class AdvantageLearning(BaseAlgorithm):
                 super().save(path, exclude, include)
                 return
             target = Path(path)
-            with whole(target if target.suffix else target.with_suffix(".zip")) as part:
+            with atomic_write(target if target.suffix else target.with_suffix(".zip")) as part:
                 super().save(part, exclude, include)
         finally:
             self._position = waiting
@@ -432,8 +433,8 @@ class AdvantageLearning(BaseAlgorithm):
         learner, explorer = self._learner, self._learner.explorer
         return {
             "approximator": self.policy.model.arrays(learner.approximator),
-            "pending": learner.pending._asdict(),
-            "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "lasting", "generator")},
+            "last_action": learner.last_action._asdict(),
+            "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "repeated", "generator")},
             "log": {"sums": learner.sums},
         }
 
@@ -443,7 +444,7 @@ class AdvantageLearning(BaseAlgorithm):
         position = self._position
         if position is None:
             return False
-        rows, here = len(position["arrays"]["pending"]["action"]), layout(environment_states(self.env))
+        rows, here = len(position["arrays"]["last_action"]["action"]), layout(environment_states(self.env))
         if rows != self.n_envs or here is None or here != layout(position["envs"]):
             warnings.warn(
                 "this environment gives no access to its state, or has another number of rows than the saved one: "
@@ -460,8 +461,8 @@ class AdvantageLearning(BaseAlgorithm):
 
 
 def _rate(config: Config, horizon: int) -> float | LinearDecay:
-    alpha = config.learning_rate_for(horizon)
-    return LinearDecay(alpha) if config.schedule == "linear" else alpha
+    learning_rate = config.learning_rate_for(horizon)
+    return LinearDecay(learning_rate) if config.schedule == "linear" else learning_rate
 
 
 def _override(config: Config, settings: dict[str, Any]) -> Config:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lstm_rl.checks import check_choice, check_float, check_int
 
-ExplorationKind = Literal["epsilon", "extended_epsilon", "boltzmann", "directed"]
+ExplorationKind = Literal["epsilon", "ez_greedy", "boltzmann", "directed"]
 StepRule = Literal["sgd", "rms"]
 Schedule = Literal["constant", "linear"]
 Gradient = Literal["truncated", "bptt", "rtrl"]
@@ -52,7 +52,7 @@ class Config:
     """Normalised inputs are cut off beyond +- this many standard deviations, > 0."""
 
     # --- exploration ---
-    exploration: ExplorationKind = "extended_epsilon"
+    exploration: ExplorationKind = "ez_greedy"
     """epsilon-greedy, the same with random actions that last, Boltzmann, or the paper's directed exploration."""
     epsilon: float | None = None
     """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
@@ -135,7 +135,7 @@ class Config:
         check_choice("step_rule", self.step_rule, ("sgd", "rms"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("gradient", self.gradient, ("truncated", "bptt", "rtrl"))
-        check_choice("exploration", self.exploration, ("epsilon", "extended_epsilon", "boltzmann", "directed"))
+        check_choice("exploration", self.exploration, ("epsilon", "ez_greedy", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
             check_float("epsilon", self.epsilon, 0.0, 1.0)

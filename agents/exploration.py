@@ -1,7 +1,7 @@
 """Exploration: from Advantage values to an action, compiled.
 
 Dimensions: K actions, I inputs, G hidden units of the explorer network; arrays with a leading n have a row per stream.
-Every stream has a random generator of its own (`lstm_rl.generator`).
+Every stream has a random generator of its own (`lstm_rl.rng`).
 
 - epsilon: with probability epsilon a uniformly random action.
 - extended epsilon (Dabney, Ostrovski, Barreto 2020): that action then lasts for d steps, P(d >= k) = k^(1 - mu).
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
 from lstm_rl.compiled import kernel
-from lstm_rl.generator import uniform
-from lstm_rl.streaming.squashing import logistic
+from lstm_rl.kernels.squashing import logistic
+from lstm_rl.rng import uniform
 
-KINDS = ("epsilon", "extended_epsilon", "boltzmann", "directed")
-EPSILON, EXTENDED_EPSILON, BOLTZMANN, DIRECTED = range(4)
+KINDS = ("epsilon", "ez_greedy", "boltzmann", "directed")
+EPSILON, EZ_GREEDY, BOLTZMANN, DIRECTED = range(4)
 
 
 class Exploration(NamedTuple):
@@ -47,7 +47,7 @@ class Explorer(NamedTuple):
     x: NDArray[np.float64]  # (n, I) input at t
     y_hidden: NDArray[np.float64]  # (n, G) at t
     y_v: NDArray[np.float64]  # (n,) at t
-    lasting: NDArray[np.int64]  # (n, 2) the action that lasts, and for how many steps still
+    repeated: NDArray[np.int64]  # (n, 2) the action that lasts, and for how many steps still
     generator: NDArray[np.uint64]  # (n,)
     scratch: NDArray[np.float64]  # (G,)
 
@@ -116,17 +116,17 @@ def choose(exploration: Exploration, explorer: Explorer, i: int, advantages: Any
     if exploration.kind >= BOLTZMANN:
         t = temperature(exploration, explorer, i)
         return _boltzmann(advantages, t, uniform(explorer.generator, i))
-    lasting = explorer.lasting[i]
-    if lasting[1] > 0:
-        lasting[1] -= 1
-        return lasting[0]
+    repeated = explorer.repeated[i]
+    if repeated[1] > 0:
+        repeated[1] -= 1
+        return repeated[0]
     if uniform(explorer.generator, i) < exploration.epsilon:
         action = int(uniform(explorer.generator, i) * actions)
-        if exploration.kind == EXTENDED_EPSILON:
+        if exploration.kind == EZ_GREEDY:
             draw = 1.0 - uniform(explorer.generator, i)  # in (0, 1]
             length = draw ** (-1.0 / (exploration.duration_exponent - 1.0))
-            lasting[0] = action
-            lasting[1] = int(min(length, max(exploration.longest, 1.0))) - 1
+            repeated[0] = action
+            repeated[1] = int(min(length, max(exploration.longest, 1.0))) - 1
         return action
     return argmax(advantages)
 
@@ -149,16 +149,16 @@ def estimate(explorer: Explorer, x: Any, y_hidden: Any) -> float:
 
 
 @kernel
-def look(explorer: Explorer, i: int, x: Any) -> None:
-    """Let stream ``i``'s explorer see ``x`` (I,), and keep what `follow` will need."""
+def predict_error(explorer: Explorer, i: int, x: Any) -> None:
+    """Let stream ``i``'s explorer see ``x`` (I,), and keep what `regress_error` will need."""
     for m in range(explorer.x.shape[1]):
         explorer.x[i, m] = x[m]
     explorer.y_v[i] = estimate(explorer, x, explorer.y_hidden[i])
 
 
 @kernel
-def follow(explorer: Explorer, i: int, target: float, learning_rate: float) -> None:
-    """One step of backpropagation: move y_v at stream ``i``'s last `look` towards ``target``."""
+def regress_error(explorer: Explorer, i: int, target: float, learning_rate: float) -> None:
+    """One step of backpropagation: move y_v at stream ``i``'s last `predict_error` towards ``target``."""
     seen, y_hidden = explorer.x[i], explorer.y_hidden[i]
     inputs, units = seen.shape[0], y_hidden.shape[0]
     step = learning_rate * (target - explorer.y_v[i])

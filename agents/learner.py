@@ -39,7 +39,7 @@ class Normaliser(NamedTuple):
     square: NDArray[np.float64]  # (I,) sum of squared deviations
 
 
-class Pending(NamedTuple):
+class LastAction(NamedTuple):
     """What each stream waits for the reward with."""
 
     action: NDArray[np.int64]  # (n,) a_t, as the environment counts them
@@ -48,7 +48,7 @@ class Pending(NamedTuple):
     episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
 
 
-class Handed(NamedTuple):
+class Transition(NamedTuple):
     """What the pending actions led to, as SB3's vector environments hand it over."""
 
     reward: NDArray[np.float32]  # (n,) r_t
@@ -77,11 +77,11 @@ class Learner(NamedTuple):
     """All of it."""
 
     rule: Rule
-    approximator: Any  # see `lstm_rl.streaming.approximator`
+    approximator: Any  # see `lstm_rl.kernels.approximator`
     normaliser: Normaliser
     exploration: Exploration
     explorer: Explorer
-    pending: Pending
+    last_action: LastAction
     x: NDArray[np.float64]  # (I,) scratch: the input that the network sees, memory bits included
     sums: NDArray[np.float64]  # (5,)
 
@@ -106,15 +106,15 @@ def make_learner(
         normaliser,
         make_exploration(config, horizon),
         explorer,
-        Pending(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
+        LastAction(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
         np.zeros(inputs),
         np.zeros(5),
     )
 
 
-def make_handed(n: int, inputs: int) -> Handed:
+def make_transition(n: int, inputs: int) -> Transition:
     """Room for what n environments hand over."""
-    return Handed(
+    return Transition(
         np.zeros(n, np.float32),
         np.zeros(n, np.bool_),
         np.zeros(n, np.bool_),

@@ -1,6 +1,6 @@
 """What a policy can be made of: a network of any `Topology`, any Torch module, or a table with memory bits.
 
-A model is a description without weights: it draws them, and puts them under an approximator of `lstm_rl.streaming`.
+A model is a description without weights: it draws them, and puts them under an approximator of `lstm_rl.kernels`.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from torch import nn
 
 from lstm_rl.agents.config import Gradient
 from lstm_rl.checks import check_int
+from lstm_rl.kernels.bptt import Bptt, make_bptt
+from lstm_rl.kernels.callback import CallbackApproximator, make_callback_approximator, streams_of
+from lstm_rl.kernels.lstm import Lstm, make_lstm
+from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.rtrl import Rtrl, make_rtrl
+from lstm_rl.kernels.table import Table, make_table
 from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
-from lstm_rl.streaming.bptt import Bptt, make_bptt
-from lstm_rl.streaming.foreign import Foreign, make_foreign, streams_of
-from lstm_rl.streaming.lstm import Lstm, make_lstm
-from lstm_rl.streaming.network import Weights
-from lstm_rl.streaming.rtrl import Rtrl, make_rtrl
-from lstm_rl.streaming.table import Table, make_table
 from lstm_rl.topology import Topology
 
 View = Callable[[str], NDArray[Any]]
@@ -135,22 +135,22 @@ class Module:
         """Views of the parameters, not copies."""
         return FlatWeights(view("network_weights"), view("network_square"))
 
-    def approximator(self, weights: FlatWeights, n: int) -> Foreign:
+    def approximator(self, weights: FlatWeights, n: int) -> CallbackApproximator:
         """N streams at rest around the weights."""
         streams = TorchStreams(self._network(0), weights, n, self.bptt_depth)
-        return make_foreign(streams, n, self.inputs, self.actions, weights.values.dtype)
+        return make_callback_approximator(streams, n, self.inputs, self.actions, weights.values.dtype)
 
-    def state(self, approximator: Foreign) -> tuple[NDArray[Any], ...]:
+    def state(self, approximator: CallbackApproximator) -> tuple[NDArray[Any], ...]:
         """What acting carries from step to step: the parts of the network's state, each (n, size)."""
         state: tuple[NDArray[Any], ...] = streams_of(approximator).state
         return state
 
-    def arrays(self, approximator: Foreign) -> dict[str, NDArray[Any]]:
+    def arrays(self, approximator: CallbackApproximator) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
         arrays: dict[str, NDArray[Any]] = streams_of(approximator).arrays()
         return arrays
 
-    def traces(self, approximator: Foreign) -> NDArray[Any]:
+    def traces(self, approximator: CallbackApproximator) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return np.asarray(streams_of(approximator).traces)
 
@@ -172,7 +172,7 @@ class TableWeights(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """A table over boxes of observations with memory bits; see `lstm_rl.streaming.table`.
+    """A table over boxes of observations with memory bits; see `lstm_rl.kernels.table`.
 
     Raises:
         ValueError: An observation without bounds, or a number out of its range.

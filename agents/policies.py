@@ -17,51 +17,20 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
 from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.config import Config, Gradient
-from lstm_rl.agents.exploration import Explorer, argmax, choose, look, make_exploration, make_explorer
+from lstm_rl.agents.exploration import Explorer, argmax, choose, make_exploration, make_explorer, predict_error
 from lstm_rl.agents.learner import Normaliser
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
+from lstm_rl.agents.spaces import input_size, to_input
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
+from lstm_rl.kernels.approximator import forward, reset, to_env_action
+from lstm_rl.kernels.callback import reraising
 from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
-from lstm_rl.streaming.approximator import forward, move, reset
-from lstm_rl.streaming.foreign import executed
 from lstm_rl.topology import Layer, Topology
 
 State = tuple[NDArray[Any], ...]
 """The model's own arrays (see its ``state``), a row per stream, and the lasting random action (n, 2)."""
-
-
-def input_size(space: gym.Space[Any]) -> int:
-    """Network inputs for an observation space: Box and MultiBinary flattened, Discrete one-hot.
-
-    Raises:
-        ValueError: Any other space.
-    """
-    if isinstance(space, (spaces.Box, spaces.MultiBinary)):
-        return int(np.prod(space.shape))
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    raise ValueError(f"observation_space must be Box, Discrete or MultiBinary, got {space}")
-
-
-def to_input(space: gym.Space[Any], observation: Any, n: int) -> NDArray[np.float32]:
-    """Observations of n rows as network input, (n, I) float32.
-
-    Raises:
-        ValueError: An observation holds NaN or infinity.
-    """
-    if isinstance(space, spaces.Discrete):
-        x = np.zeros((n, int(space.n)), np.float32)
-        index = np.asarray(observation).reshape(n) - int(space.start)
-        if np.any((index < 0) | (index >= space.n)):
-            raise ValueError(f"observation must be in {space}, got {observation}")
-        x[np.arange(n), index] = 1.0
-        return x
-    x = np.ascontiguousarray(observation, np.float32).reshape(n, -1)
-    if not np.isfinite(x).all():
-        raise ValueError(f"observation must be finite numbers, got {observation}")
-    return x
 
 
 class MemoryPolicy(BasePolicy):
@@ -203,27 +172,27 @@ class MemoryPolicy(BasePolicy):
                 "observation must be an array, got a "
                 f"{type(observation).__name__}: env.reset() returns (observation, info)"
             )
-        inputs, lasting = self._see(observation, state, episode_start)
+        inputs, repeated = self._see(observation, state, episode_start)
         approximator, explorer = self._scratch(len(inputs))
-        explorer.lasting[:] = lasting
+        explorer.repeated[:] = repeated
         actions = np.empty(len(inputs), np.int64)
         exploration = make_exploration(self.config, self.horizon)
         _choose_rows(approximator, exploration, explorer, inputs, deterministic, actions)
         if not deterministic:
-            lasting = explorer.lasting.copy()
+            repeated = explorer.repeated.copy()
         actions = actions + int(self.action_space.start)  # type: ignore[attr-defined]
-        return (actions if self._batched(observation) else actions[0]), self._state(approximator, lasting)
+        return (actions if self._batched(observation) else actions[0]), self._state(approximator, repeated)
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], State]:
         """Advantage values (n, K) and the next state; arguments as in `predict`."""
-        inputs, lasting = self._see(observation, state, episode_start)
+        inputs, repeated = self._see(observation, state, episode_start)
         approximator, _ = self._scratch(len(inputs))
-        return approximator.outputs.copy(), self._state(approximator, lasting)
+        return approximator.outputs.copy(), self._state(approximator, repeated)
 
-    def _state(self, approximator: Any, lasting: NDArray[Any]) -> State:
-        return (*(part.copy() for part in self.model.state(approximator)), lasting)
+    def _state(self, approximator: Any, repeated: NDArray[Any]) -> State:
+        return (*(part.copy() for part in self.model.state(approximator)), repeated)
 
     def _see(
         self, observation: Any, state: State | None, episode_start: NDArray[Any] | None
@@ -249,7 +218,7 @@ class MemoryPolicy(BasePolicy):
             array[:] = part
         inputs = np.empty((n, self.inputs))
         clip = self.config.observation_clip if self.config.normalize_observations else 0.0
-        with executed(approximator):
+        with reraising(approximator):
             _forward_rows(approximator, self.normaliser(), clip, x, starts, inputs)
         return inputs, np.where(starts[:, None], 0, state[-1])
 
@@ -384,6 +353,6 @@ def _choose_rows(
         if greedy:
             k = argmax(advantages)
         else:
-            look(explorer, i, inputs[i])
+            predict_error(explorer, i, inputs[i])
             k = choose(exploration, explorer, i, advantages)
-        actions[i] = move(approximator, i, k)
+        actions[i] = to_env_action(approximator, i, k)

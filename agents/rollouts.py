@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.execution import execute
-from lstm_rl.agents.exploration import DIRECTED, argmax, choose, look
+from lstm_rl.agents.exploration import DIRECTED, argmax, choose, predict_error
 from lstm_rl.agents.learner import Learner, Worlds, make_learner, make_worlds
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, NoiseTape, World, reset_rows, step_row
-from lstm_rl.streaming.approximator import forward, move
+from lstm_rl.kernels.approximator import forward, to_env_action
 
 STEPS = 1000  # steps per episode between two drawings of noise
 
@@ -73,9 +73,9 @@ def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: A
                 k = argmax(advantages)
             else:
                 if learner.exploration.kind == DIRECTED:
-                    look(learner.explorer, i, x)
+                    predict_error(learner.explorer, i, x)
                 k = choose(learner.exploration, learner.explorer, i, advantages)
-            action = move(learner.approximator, i, k)
+            action = to_env_action(learner.approximator, i, k)
             noise = worlds.tape[i, worlds.position[i]]
             worlds.position[i] += 1
             reward, outcome, truncated = step_row(

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.agents.config import Config
+from lstm_rl.cli_types import Steps
 from lstm_rl.presets import PolicyName, PresetName, preset
-from lstm_rl.steps import Steps
 from lstm_rl.studies.ablation import Ablation
 from lstm_rl.studies.bakker2001_pole import BakkerPole
 from lstm_rl.studies.bakker2001_tmaze import BakkerTMaze
@@ -306,7 +306,7 @@ def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
 
 def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dict[str, Any]]:
     from lstm_rl.evaluation import load
-    from lstm_rl.runs import limited
+    from lstm_rl.make import limited
 
     model, env_id, env_kwargs = load(run, which)
     return model, env_id, limited(env_id, env_kwargs, max_steps)

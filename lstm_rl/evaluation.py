@@ -11,9 +11,10 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
-from lstm_rl.runs import load_model, make_env, make_rows, model_path, read_config
+from lstm_rl.make import make_env, make_rows
+from lstm_rl.runs import load_model, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
@@ -115,7 +116,7 @@ def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: int) -> None
     """
     if path.suffix not in (".gif", ".mp4"):
         raise ValueError(f"video must be a .mp4 or .gif file, got {path}")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         if path.suffix == ".gif":
             first, *rest = (Image.fromarray(picture) for picture in pictures)
             first.save(part, save_all=True, append_images=rest, duration=1000 // fps, loop=0)

@@ -1,6 +1,6 @@
 """What a network is: one frozen description for every network of the LSTM literature, executed elsewhere.
 
-Two executions share it: `lstm_rl.nn` (Torch, batched, autograd) and `lstm_rl.streaming` (compiled, one step at a time,
+Two executions share it: `lstm_rl.nn` (Torch, batched, autograd) and `lstm_rl.kernels` (compiled, one step at a time,
 partial derivatives carried forward). Both keep all weights of the hidden layer in one matrix, so that a weight has one
 name and one place in both:
 

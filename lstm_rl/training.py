@@ -22,8 +22,9 @@ from lstm_rl.agents.config import Config
 from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.figures import learning_curve, save
 from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
+from lstm_rl.make import limited, make_env, make_rows
 from lstm_rl.presets import PolicyName, PresetName
-from lstm_rl.runs import limited, load_model, make_env, make_rows, read_config, record, write_config
+from lstm_rl.runs import load_model, read_config, record, write_config
 
 PATIENCE = 3  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
 EVALUATION_ROWS = 100  # environments that evaluation episodes are played in, side by side

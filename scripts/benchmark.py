@@ -32,11 +32,11 @@ from tqdm import tqdm
 
 from lstm_rl.agents import AdvantageLearning, Config
 from lstm_rl.evaluation import evaluate, load
+from lstm_rl.make import make_rows
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.nn.exchange import standard_topology
 from lstm_rl.nn.fused import fused_lstm
 from lstm_rl.presets import preset
-from lstm_rl.runs import make_rows
 from lstm_rl.topology import Topology
 from lstm_rl.training import Settings, run
 
@@ -208,8 +208,8 @@ def networks() -> list[Row]:
 
 def sequences() -> list[Row]:
     """The streaming trainer on adding (T = 1000) and 2c (p = q = 1000), and random weight guessing on parity."""
-    from lstm_rl.agents.execution import flushed
-    from lstm_rl.streaming.approximator import Step
+    from lstm_rl.compiled import flushed
+    from lstm_rl.kernels.approximator import Update
     from lstm_rl.suites.guessing import guess
     from lstm_rl.suites.guessing_cases import PROBLEMS
     from lstm_rl.suites.learner import Learner, learn, make_approximator
@@ -223,7 +223,7 @@ def sequences() -> list[Row]:
 
         def work() -> int:
             with flushed():
-                learn(approximator, source, Step(False, learner.alpha, 1.0, 1.0), False, found)
+                learn(approximator, source, Update(False, learner.alpha, 1.0, 1.0), False, found)
             return int(found.lengths.sum())
 
         work()  # compiled before the clock starts

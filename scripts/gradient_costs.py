@@ -24,17 +24,17 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.compiled import entry_point
 from lstm_rl.diagnostics.figures import MORE_LINES, save
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.bptt import make_bptt
+from lstm_rl.kernels.dekf import make_dekf, train
+from lstm_rl.kernels.lstm import make_lstm
+from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.supervised import learn_sequences
 from lstm_rl.nn import LstmNetwork
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.bptt import make_bptt
-from lstm_rl.streaming.dekf import make_dekf, train
-from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights
-from lstm_rl.streaming.rtrl import make_rtrl
-from lstm_rl.streaming.supervised import learn_sequences
 from lstm_rl.studies.engine import Row, environment, write_rows
 from lstm_rl.topology import Topology
 
@@ -95,7 +95,7 @@ def sequence(length: int) -> tuple[NDArray[Any], NDArray[Any]]:
 def streaming(approximator: Any, length: int, carried: int) -> Job:
     """A sequence learned step by step, an error at every step; the weights move (next to nothing) at its end."""
     x, targets = sequence(length)
-    wanted, by = np.ones(length, np.bool_), Step(False, 1e-12, 1.0, 1.0)
+    wanted, by = np.ones(length, np.bool_), Update(False, 1e-12, 1.0, 1.0)
 
     def calls(times: int) -> Callable[[], object]:
         order, errors, row, found = np.zeros(times, np.int64), np.zeros(OUTPUTS), np.zeros(INPUTS), np.zeros((times, 2))
@@ -352,7 +352,7 @@ def main(arguments: Arguments) -> None:
     save(picture(rows), arguments.out / "costs.png")
     tables = table(rows)
     command = " ".join(["python", *sys.argv])
-    with whole(arguments.out / "table.md") as part:
+    with atomic_write(arguments.out / "table.md") as part:
         head = f"# gradient-costs\n\n{PROTOCOL.format(rounds=rounds)}\n\n![Time and memory](costs.png)"
         part.write_text(f"{head}\n\n{tables}\n\n`{command}` with {environment()}.\n")
     print(tables)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.cli import main as lstm_rl
 from lstm_rl.diagnostics.figures import save
 from lstm_rl.studies.engine import Row, read_rows
@@ -75,7 +75,7 @@ def summarise(out: Path) -> None:
     save(figures(lstm)["sequences"], out / "hs1997.png")
     if out == STORED:
         before, _, rest = README.read_text().partition(MARKS[0])
-        with whole(README) as part:
+        with atomic_write(README) as part:
             part.write_text(before + MARKS[0] + extract(lstm) + MARKS[1] + rest.partition(MARKS[1])[2])
 
 

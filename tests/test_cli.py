@@ -30,7 +30,7 @@ SHORT = ("--env-kwargs", "corridor_length=3")
 FEW = ("--timesteps", "1000", "--eval-freq", "250", "--eval-episodes", "4", "--no-progress")
 
 
-class Foreign(gym.Env[Any, Any]):
+class CallbackApproximator(gym.Env[Any, Any]):
     """Nothing of ours: episodes of 20 steps, no render mode; observations are NaN from step ``broken`` on."""
 
     observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
@@ -52,7 +52,7 @@ class Foreign(gym.Env[Any, Any]):
         return self._look(), 1.0, self.steps == 20, False, {}
 
 
-gym.register("test_cli/Foreign-v0", Foreign, disable_env_checker=True)  # type: ignore[arg-type]
+gym.register("test_cli/Foreign-v0", CallbackApproximator, disable_env_checker=True)  # type: ignore[arg-type]
 
 
 def train(env_id: str, folder: Path, *more: str) -> list[str]:

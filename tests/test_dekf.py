@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, end_episode, forward, reset
+from lstm_rl.kernels.dekf import Dekf, KalmanTrainer, make_dekf, train
+from lstm_rl.kernels.lstm import make_lstm
+from lstm_rl.kernels.network import Weights
 from lstm_rl.nn import loop
 from lstm_rl.published import PUBLISHED
-from lstm_rl.streaming.approximator import Step, blame, forward, reset, step
-from lstm_rl.streaming.dekf import Dekf, KalmanTrainer, make_dekf, train
-from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights
 from lstm_rl.topology import Topology
 
 Array = NDArray[Any]
@@ -168,8 +168,8 @@ def _descend(approximator: Any, x: Any, target: Any, alpha: float, errors: Any) 
         forward(approximator, 0, x[t])
         for k in range(target.shape[1]):
             errors[t, k] = target[t, k] - approximator.outputs[0, k]
-        blame(approximator, 0, errors[t])
-        step(approximator, 0, Step(False, alpha, 1.0, 1.0))
+        accumulate_gradient(approximator, 0, errors[t])
+        end_episode(approximator, 0, Update(False, alpha, 1.0, 1.0))
 
 
 def strings_until_solved(learn: Any, seed: int) -> int:

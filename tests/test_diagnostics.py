@@ -401,7 +401,7 @@ def test_tensorboard_shows_everything(tmp_path: Path) -> None:
     assert "3 inputs, 2 hidden units" in text
     plugin = log.SummaryMetadata("_hparams_/session_start_info").plugin_data
     assert plugin.plugin_name == "hparams"
-    for setting in (b"learning_rate", b"forget_gate_bias", b"lstm_rl/NoisyTMaze-v0", b"extended_epsilon"):
+    for setting in (b"learning_rate", b"forget_gate_bias", b"lstm_rl/NoisyTMaze-v0", b"ez_greedy"):
         assert setting in plugin.content
 
 

@@ -14,14 +14,14 @@ from lstm_rl.agents.exploration import (
     Explorer,
     choose,
     estimate,
-    follow,
-    look,
     make_exploration,
     make_explorer,
+    predict_error,
+    regress_error,
     temperature,
 )
 from lstm_rl.compiled import compiled
-from lstm_rl.generator import uniform
+from lstm_rl.rng import uniform
 
 DRAWS = 100_000
 
@@ -36,13 +36,13 @@ def _uniforms(generator: Any, i: int, values: Any) -> None:
 def _choices(exploration: Exploration, explorer: Explorer, i: int, advantages: Any, actions: Any, left: Any) -> None:
     for t in range(actions.shape[0]):
         actions[t] = choose(exploration, explorer, i, advantages)
-        left[t] = explorer.lasting[i, 1]
+        left[t] = explorer.repeated[i, 1]
 
 
 @compiled
 def _follow(explorer: Explorer, i: int, x: Any, target: float, learning_rate: float) -> float:
-    look(explorer, i, x)
-    follow(explorer, i, target, learning_rate)
+    predict_error(explorer, i, x)
+    regress_error(explorer, i, target, learning_rate)
     return estimate(explorer, x, explorer.scratch)
 
 
@@ -114,7 +114,7 @@ def test_epsilon_follows_from_the_horizon(horizon: int, epsilon: float) -> None:
 @pytest.mark.parametrize("mu", [1.5, 2.0, 3.0])
 def test_random_actions_last_as_long_as_the_power_law_says(mu: float) -> None:
     actions, left = choices(
-        np.arange(50.0), exploration="extended_epsilon", epsilon=1.0, duration_exponent=mu, longest=1.0, horizon=200
+        np.arange(50.0), exploration="ez_greedy", epsilon=1.0, duration_exponent=mu, longest=1.0, horizon=200
     )
     begins = np.flatnonzero(np.append(True, left[:-1] == 0))[:-1]
     durations = left[begins] + 1
@@ -133,7 +133,7 @@ def test_random_actions_last_as_long_as_the_power_law_says(mu: float) -> None:
 
 
 def test_greedy_steps_lie_between_lasting_actions() -> None:
-    actions, left = choices([0.0, 0.0, 1.0], exploration="extended_epsilon", epsilon=0.1, longest=0.05, horizon=100)
+    actions, left = choices([0.0, 0.0, 1.0], exploration="ez_greedy", epsilon=0.1, longest=0.05, horizon=100)
     begins = np.append(True, left[:-1] == 0)
     assert left.max() == 4  # 5 steps at most
     assert_frequencies(actions[begins], [0.1 / 3, 0.1 / 3, 1 - 0.2 / 3])

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
+from lstm_rl.kernels.approximator import Update, forward, reset, update_and_trace
+from lstm_rl.kernels.bptt import make_bptt
+from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.rtrl import make_rtrl
 from lstm_rl.nn import LstmNetwork
-from lstm_rl.streaming.approximator import Step, forward, reset, sweep
-from lstm_rl.streaming.bptt import make_bptt
-from lstm_rl.streaming.network import Weights
-from lstm_rl.streaming.rtrl import make_rtrl
 from lstm_rl.topology import Topology
 
 T, K = 40, 1  # steps, the output whose gradient is looked at
@@ -38,12 +38,12 @@ TOPOLOGIES = {
 @compiled
 def gradients(approximator: Any, x: Any, to: Any, outputs: Any) -> None:
     """Two episodes, so that the second one shows what the first has left behind; keep those of the second."""
-    no_step = Step(False, 0.0, 0.0, 1.0)
+    no_step = Update(False, 0.0, 0.0, 1.0)
     for episode in range(2):
         reset(approximator, 0)
         for t in range(x.shape[1]):
             forward(approximator, 0, x[episode, t])
-            sweep(approximator, 0, K, no_step, 0.0)  # decay 0: the trace is the gradient
+            update_and_trace(approximator, 0, K, no_step, 0.0)  # decay 0: the trace is the gradient
             for m in range(to.shape[1]):
                 for j in range(to.shape[2]):
                     to[t, m, j] = approximator.streams.traces[0, m, j]

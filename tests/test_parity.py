@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.lstm import make_lstm
+from lstm_rl.kernels.network import Weights
 from lstm_rl.studies.engine import Options, conduct, read_rows
 from lstm_rl.suites import parity
 from lstm_rl.suites.guessing import Data, Link, Net, guess, make_net, outputs
@@ -52,7 +52,7 @@ def test_a_streaming_learner_takes_it() -> None:
     task, found = Parity(1, 2), make_found(300)
     hidden, output = task.topology.initial_weights(rng())
     approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
-    learn_task(approximator, make_source(task, rng(1)), Step(False, 0.5, 1.0, 1.0), False, 2.0, found)
+    learn_task(approximator, make_source(task, rng(1)), Update(False, 0.5, 1.0, 1.0), False, 2.0, found)
     assert set(found.lengths) == {1, 2} and np.isfinite(found.squares).all() and found.squares.max() > 0.0
 
 

@@ -22,7 +22,7 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "maze": ("lstm_rl/NoisyTMaze-v0", {"corridor_length": 2, "max_steps": 11}),
     "pole": ("lstm_rl/MultimodePole-v0", {"max_steps": 25, "start_range": 0.1}),
 }
-KINDS = ("epsilon", "extended_epsilon", "boltzmann", "directed")
+KINDS = ("epsilon", "ez_greedy", "boltzmann", "directed")
 
 
 class Plain(gym.Wrapper[Any, Any, Any, Any]):
@@ -56,7 +56,7 @@ def learner(env: VecEnv, policy: str = "LstmPolicy", **settings: Any) -> Advanta
 def everything(model: AdvantageLearning) -> dict[str, Any]:
     """All that learning depends on, except the environments."""
     parts = model._where()["arrays"]
-    parts["pending"].pop("episode")  # the step-by-step path leaves it to the monitors
+    parts["last_action"].pop("episode")  # the step-by-step path leaves it to the monitors
     arrays = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     policy = {name: value.numpy().copy() for name, value in model.get_parameters()["policy"].items()}
     counts = {"steps": model.num_timesteps, "updates": model._n_updates}

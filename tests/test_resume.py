@@ -27,12 +27,12 @@ BEFORE, AFTER = 137, 120  # steps per row
 MAZE: tuple[str, dict[str, Any]] = ("lstm_rl/NoisyTMaze-v0", {"corridor_length": 20})
 POLE: tuple[str, dict[str, Any]] = ("lstm_rl/MultimodePole-v0", {"max_steps": 90, "start_range": 0.01})
 CASES: dict[str, tuple[tuple[str, dict[str, Any]], int, bool, bool, dict[str, Any]]] = {
-    "compiled": (MAZE, 1, False, True, {"exploration": "extended_epsilon", "epsilon": 0.3}),
+    "compiled": (MAZE, 1, False, True, {"exploration": "ez_greedy", "epsilon": 0.3}),
     "compiled-3": (POLE, 3, False, True, {"exploration": "boltzmann", "step_rule": "sgd", "learning_rate": 1e-4}),
     "compiled-vector": (MAZE, 3, True, True, {"exploration": "directed"}),
     "steps": (MAZE, 1, False, False, {"exploration": "directed", "step_rule": "sgd", "learning_rate": 1e-4}),
     "steps-3": (POLE, 3, False, False, {"exploration": "epsilon", "epsilon": 0.1}),
-    "steps-vector": (MAZE, 3, True, False, {"exploration": "extended_epsilon", "epsilon": 0.3}),
+    "steps-vector": (MAZE, 3, True, False, {"exploration": "ez_greedy", "epsilon": 0.3}),
     "elman": (MAZE, 2, False, True, {"hidden": 4, "bptt_depth": 7, "input_range": 2.0, "recurrent_range": 2.0}),
     "memory-bits": (MAZE, 2, False, False, {"normalize_observations": False, "exploration": "directed"}),
 }
@@ -194,7 +194,7 @@ def test_another_kind_of_environment_goes_on_or_warns(folder: Path) -> None:
         assert model.num_timesteps == 3 * (BEFORE + AFTER)
 
 
-class Foreign(gym.Env[Any, Any]):
+class CallbackApproximator(gym.Env[Any, Any]):
     """Spaces of the maze, nothing else of it."""
 
     observation_space = gym.spaces.Box(0, 1, (3,), np.float32)
@@ -208,7 +208,7 @@ class Foreign(gym.Env[Any, Any]):
 
 
 def test_a_foreign_environment_in_place_of_ours_warns(folder: Path) -> None:
-    model = AdvantageLearning.load(folder / "compiled", DummyVecEnv([Foreign]))
+    model = AdvantageLearning.load(folder / "compiled", DummyVecEnv([CallbackApproximator]))
     with pytest.warns(UserWarning, match=SENTENCE):
         go_on(model)
 

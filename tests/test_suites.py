@@ -9,10 +9,10 @@ import torch
 
 from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, forward, reset
+from lstm_rl.kernels.callback import make_callback_approximator, reraising
+from lstm_rl.kernels.supervised import learn_sequence
 from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset
-from lstm_rl.streaming.foreign import executed, make_foreign
-from lstm_rl.streaming.supervised import learn_sequence
 from lstm_rl.studies.engine import read_rows, write_rows
 from lstm_rl.suites import hs1997, judges
 from lstm_rl.suites.case import Method
@@ -90,9 +90,9 @@ def test_a_torch_network(name: str, length: int) -> None:
 @pytest.mark.parametrize("name", ["gru", "slstm"])
 def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: bool, loss: str | float) -> None:
     """Step by step through `TorchStreams`, errors blamed where there are targets: the same weights, in float64."""
-    task, by, sequences = ReberTask(), Step(normalised, 0.01, 1.0, 0.9), 5
+    task, by, sequences = ReberTask(), Update(normalised, 0.01, 1.0, 0.9), 5
     power = loss if isinstance(loss, float) else 2.0
-    learner = Learner(network(task, name, 3), "bptt", by.alpha, loss=loss)
+    learner = Learner(network(task, name, 3), "bptt", by.learning_rate, loss=loss)
     unrolled = make_approximator(learner, np.random.default_rng(1), task)
     assert isinstance(unrolled, Unrolled)
     weights = FlatWeights(flat(unrolled.network), np.ones_like(unrolled.weights.square))
@@ -107,8 +107,8 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
         for t in range(length):
             y = streams.forward(0, rows_of(sources[1], length)[t])
             errors[t] = sources[1].targets[t] - (1.0 / (1.0 + np.exp(-y)) if loss == "cross-entropy" else y)
-            streams.blame(0, np.sign(errors[t]) * np.abs(errors[t]) ** (power - 1.0))
-        streams.step(0, by)
+            streams.accumulate_gradient(0, np.sign(errors[t]) * np.abs(errors[t]) ** (power - 1.0))
+        streams.end_episode(0, by)
         assert sources[1].has_target[:length].all() and found.lengths[n] == length
         assert found.largest[n] == pytest.approx(np.abs(errors).max())
         assert found.last[n] == pytest.approx(np.abs(errors[-1]).max())
@@ -181,7 +181,7 @@ def test_losses(gradient: str, loss: str | float) -> None:
         if place is not None:
             approximator.weights.hidden[place] += by
         for t in range(last + 1):
-            _move(approximator, x[t, 0], t == 0)
+            _to_env_action(approximator, x[t, 0], t == 0)
         y, target = approximator.outputs[0], targets[last, 0]
         if loss == "cross-entropy":
             return float((target * np.log(y) + (1.0 - target) * np.log(1.0 - y)).sum()), approximator
@@ -189,7 +189,7 @@ def test_losses(gradient: str, loss: str | float) -> None:
 
     _, approximator = gain()
     before = approximator.weights.hidden.copy()
-    by = Step(False, learner.alpha, 1.0, 1.0)
+    by = Update(False, learner.alpha, 1.0, 1.0)
     _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, power, np.zeros(2), np.zeros(x.shape[2]))
     moved = (approximator.weights.hidden - before) / learner.alpha
     for place in [(5, 0), (3, 2), (int(x[0, 0].argmax()), 4), (int(x[2, 0].argmax()), 5)]:
@@ -199,7 +199,7 @@ def test_losses(gradient: str, loss: str | float) -> None:
 
 @compiled
 def _learn(
-    approximator: Any, x: Any, targets: Any, has_target: Any, by: Step, power: float, errors: Any, row: Any
+    approximator: Any, x: Any, targets: Any, has_target: Any, by: Update, power: float, errors: Any, row: Any
 ) -> None:
     learn_sequence(approximator, x, targets, has_target, by, False, power, errors, row)
 
@@ -245,7 +245,7 @@ def test_a_guessed_network_is_that_of_the_lanes() -> None:
         answers = outputs(net, np.concatenate([*w.T, output[:, 0]])[:, None], data)[:, 0]
         for n, length in enumerate(lengths):
             for t in range(length):
-                _move(approximator, batch.x[t, n], t == 0)
+                _to_env_action(approximator, batch.x[t, n], t == 0)
             assert approximator.outputs[0, 0] == pytest.approx(answers[n], rel=1e-9, abs=1e-12)
     assert answers.std() > 1e-3
 
@@ -322,7 +322,7 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     for n, length in enumerate(lengths):
         outputs = np.zeros((length, 7))
         for t in range(length):
-            _move(approximator, x[n, t], t == 0)
+            _to_env_action(approximator, x[n, t], t == 0)
             outputs[t] = approximator.outputs[0]
         least = np.where(legal[n, :length], outputs, np.inf).min(1)
         wrong += bool((least <= np.where(legal[n, :length], -np.inf, outputs).max(1)).any())
@@ -330,14 +330,14 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     assert judges.wrong_strings(approximator, x, legal, lengths, 512)[0] == wrong
     assert judges.wrong_strings(approximator, x, legal, lengths, 5)[0] == 6  # counting ends
     gru = make_approximator(Learner(network(task, "gru", 4), "bptt", 0.1), np.random.default_rng(3), task)
-    foreign = make_foreign(TorchStreams(gru.network, gru.weights, 1, 1), 1, 7, 7, np.float64)
-    with executed(foreign):
+    foreign = make_callback_approximator(TorchStreams(gru.network, gru.weights, 1, 1), 1, 7, 7, np.float64)
+    with reraising(foreign):
         expected, _ = judges.wrong_strings(foreign, x, legal, lengths, 512)
     assert 0 < gru.wrong_strings(x, legal, lengths) == expected <= 256
 
 
 @compiled
-def _move(approximator: Any, x: Any, first: bool) -> None:
+def _to_env_action(approximator: Any, x: Any, first: bool) -> None:
     if first:
         reset(approximator, 0)
     forward(approximator, 0, x)
@@ -362,7 +362,7 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     learner = Learner(task.topology, "truncated", 1.0)
     rng = np.random.default_rng(0)
     alone = make_approximator(learner._replace(network=links_alone(task.topology)), rng, task)
-    by, found = Step(False, 1.0, 1.0, 1.0), make_found(300)
+    by, found = Update(False, 1.0, 1.0, 1.0), make_found(300)
     learn_task(alone, make_source(task, rng), by, True, 2.0, found)
     assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
     whole = grown(alone, learner, rng, task)
@@ -372,7 +372,7 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
 
 @pytest.mark.parametrize("task", [TriggerLagTask(30, 12), TriggerLagTask(200, 12), TemporalOrder(3)], ids=str)
 def test_sources_at_rest_are_left_out_exactly(task: Task) -> None:
-    """`carry` skips inputs that are 0; the gradient is that of `blame` without errors, which skips nothing."""
+    """`advance` skips inputs that are 0; `accumulate_gradient` without errors skips nothing, and is equal."""
     traces = []
     x = task.batch(1, np.random.default_rng(5)).x[:, 0]
     for skips in (True, False):
@@ -388,12 +388,12 @@ def _last_blamed(approximator: Any, x: Any, errors: Any, none: Any, skips: bool)
     for t in range(x.shape[0]):
         forward(approximator, 0, x[t])
         if t == x.shape[0] - 1:
-            blame(approximator, 0, errors)
+            accumulate_gradient(approximator, 0, errors)
         elif skips:
-            carry(approximator, 0)
+            advance(approximator, 0)
         else:
             none[:] = 0.0
-            blame(approximator, 0, none)
+            accumulate_gradient(approximator, 0, none)
 
 
 # --- cases, tables, command line --------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_compiled_table_equals_the_equations() -> None:
     # The chosen outputs, bits included, are what cannot be read off the environment: watch them while training
     for _ in range(400):
         model.learn(1, reset_num_timesteps=not outputs)
-        moves, bits = model._learner.pending.action[0], model._learner.approximator.bits[0, 0]
+        moves, bits = model._learner.last_action.action[0], model._learner.approximator.bits[0, 0]
         outputs.append(int(moves * 2 + bits))
 
     plain, trace, cut = np.zeros((18, 6)), np.zeros((18, 6)), 0
@@ -78,7 +78,7 @@ def test_compiled_table_equals_the_equations() -> None:
     first = AdvantageLearning("MemoryBitsPolicy", Tape(), CONFIG, seed=2)
     first._setup_learn(1, None)
     first._begin()
-    k = int(first._learner.pending.action[0] * 2 + first._learner.approximator.bits[0, 0])
+    k = int(first._learner.last_action.action[0] * 2 + first._learner.approximator.bits[0, 0])
     for entry, following in zip(steps, outputs, strict=True):
         _, action, reward, terminated, truncated, observation = entry
         assert action == k // 2

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lstm_rl.kernels.squashing import SQUASHINGS
 from lstm_rl.nn.loop import squash
 from lstm_rl.nn.lstm import LstmNetwork
-from lstm_rl.streaming.squashing import SQUASHINGS
 from lstm_rl.topology import Squash
 
 STEEPEST = 0.25  # f' of a logistic unit is at most this; therefore errors vanish while |w| < 4

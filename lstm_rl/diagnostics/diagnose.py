@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.episode import decision, episode_errors, record_episode
 from lstm_rl.diagnostics.error_comparison import Flow, compare
@@ -16,7 +16,7 @@ from lstm_rl.diagnostics.figures import save
 from lstm_rl.diagnostics.replay import as_network
 from lstm_rl.diagnostics.timeline import describe, episode_errors_figure, episode_figure
 from lstm_rl.evaluation import load
-from lstm_rl.runs import limited, make_env
+from lstm_rl.make import limited, make_env
 
 LAYERED = "LSTM 2000, forget bias 3"  # the network that is shown layer by layer
 
@@ -99,7 +99,7 @@ def _rows(flows: Iterable[Flow]) -> Iterable[tuple[Any, ...]]:
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     """All rows, as a whole or not at all."""
-    with whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(rows)

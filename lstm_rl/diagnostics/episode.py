@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.agents.models import Boxes
-from lstm_rl.agents.policies import MemoryPolicy, to_input
+from lstm_rl.agents.policies import MemoryPolicy
+from lstm_rl.agents.spaces import to_input
 from lstm_rl.diagnostics.activations import Activations, Marks
 from lstm_rl.diagnostics.error_flow import Errors, jacobians
 from lstm_rl.diagnostics.replay import as_network, as_seen

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.diagnostics.monitor import moving_average, read_monitor
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # told apart by the colour-blind too
@@ -82,5 +82,5 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; an old file stays until the new one is complete."""
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png")

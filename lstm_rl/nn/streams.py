@@ -1,7 +1,7 @@
 """Any network of `lstm_rl.nn.network` as an approximator: autograd through the last steps of each stream.
 
 The gradient of a step is that of an unroll over the last T inputs, with the weights as they are now, from the state
-that was there then. Reference speed: Torch takes near a millisecond for what the kernels of `lstm_rl.streaming` do in
+that was there then. Reference speed: Torch takes near a millisecond for what the kernels of `lstm_rl.kernels` do in
 one microsecond; but whatever has the interface of `lstm_rl.nn.network` learns by the same rules.
 
 Dimensions: n streams, T steps that errors are carried back at most, P weights, I inputs, K outputs.
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.traces import EPSILON
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.updates import EPSILON
 
 
 class FlatWeights(NamedTuple):
@@ -42,20 +42,20 @@ def bind(network: nn.Module, values: NDArray[Any]) -> list[nn.Parameter]:
     return parameters
 
 
-def step_flat(weights: FlatWeights, e: NDArray[Any], by: Step) -> None:
-    """As in `lstm_rl.streaming.traces`: plain, or divided by the running RMS of error x trace; ``e`` (P,)."""
+def step_flat(weights: FlatWeights, e: NDArray[Any], update: Update) -> None:
+    """As in `lstm_rl.kernels.updates`: plain, or divided by the running RMS of error x trace; ``e`` (P,)."""
     w, square = weights
-    if by.normalised:
-        g = by.error * e
-        square *= by.rms_decay
-        square += (1.0 - by.rms_decay) * g * g
-        w += by.alpha * g / (np.sqrt(square) + EPSILON)
+    if update.normalised:
+        g = update.error * e
+        square *= update.rms_decay
+        square += (1.0 - update.rms_decay) * g * g
+        w += update.learning_rate * g / (np.sqrt(square) + EPSILON)
     else:
-        w += by.alpha * by.error * e
+        w += update.learning_rate * update.error * e
 
 
 class TorchStreams:
-    """n streams through one network; `lstm_rl.streaming.foreign.Pythonic` says what each method does.
+    """n streams through one network; `lstm_rl.kernels.callback.Pythonic` says what each method does.
 
     Args:
         network: A module with the interface `lstm_rl.nn.network.Network`; its parameters become views of ``weights``.
@@ -104,20 +104,20 @@ class TorchStreams:
         self.age[i] = 0
         self.traces[i] = 0.0
 
-    def step(self, i: int, by: Step) -> None:
+    def end_episode(self, i: int, update: Update) -> None:
         """Step all weights along the traces of stream ``i``, which are over."""
-        step_flat(self.weights, self.traces[i], by)
+        step_flat(self.weights, self.traces[i], update)
         self.traces[i] = 0.0
 
-    def sweep(self, i: int, k: int, by: Step, decay: float) -> None:
+    def update_and_trace(self, i: int, k: int, update: Update, decay: float) -> None:
         """Step all weights, then decay the traces and add output ``k``'s gradient."""
-        step_flat(self.weights, self.traces[i], by)
+        step_flat(self.weights, self.traces[i], update)
         self.traces[i] *= decay
         errors = np.zeros(self.network.outputs)
         errors[k] = 1.0
-        self.blame(i, errors)
+        self.accumulate_gradient(i, errors)
 
-    def blame(self, i: int, errors: NDArray[np.float64]) -> None:
+    def accumulate_gradient(self, i: int, errors: NDArray[np.float64]) -> None:
         """Add the gradient of errors (K,) times outputs to the traces."""
         depth = self.past_inputs.shape[1]
         y, _ = self.network(*self._window(i, min(int(self.age[i]), depth)))
@@ -125,7 +125,7 @@ class TorchStreams:
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
         self.traces[i] += torch.cat([gradient.flatten() for gradient in gradients]).numpy()
 
-    def carry(self, i: int) -> None:
+    def advance(self, i: int) -> None:
         """Nothing: `forward` keeps all that is needed."""
 
     def _window(self, i: int, steps: int) -> tuple[Tensor, Any]:

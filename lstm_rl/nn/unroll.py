@@ -1,6 +1,6 @@
 """A `Topology` over whole sequences as one autograd function, with a backward pass derived by hand and compiled.
 
-The kernels are those of `lstm_rl.streaming`; only the sums over time and batch are Torch's matrix products.
+The kernels are those of `lstm_rl.kernels`; only the sums over time and batch are Torch's matrix products.
 
 Dimensions: T time, B batch, I inputs, M sources, U units, C cells, V output sources, K outputs.
 """
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lstm_rl.kernels import sequence
+from lstm_rl.kernels.network import Net, Weights, make_net
+from lstm_rl.kernels.sequence_forward import forward_gradient
 from lstm_rl.nn.loop import LstmState
-from lstm_rl.streaming import sequence
-from lstm_rl.streaming.network import Net, Weights, make_net
-from lstm_rl.streaming.sequence_forward import forward_gradient
 from lstm_rl.topology import Topology
 
 Gradient = Literal["bptt", "truncated", "truncated_forward", "rtrl"]

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstm_rl.steps import Steps
+from lstm_rl.cli_types import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import MazeRun, check_mazes, run_maze
 from lstm_rl.studies.statistics import median_text, success_text

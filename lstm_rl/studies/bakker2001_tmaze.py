@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstm_rl.checks import check_choice, check_int
+from lstm_rl.cli_types import Steps
 from lstm_rl.presets import PresetName
-from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import POLICIES, Learner, MazeRun, run_maze
 from lstm_rl.studies.statistics import median_text, success_text

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstm_rl.checks import check_float
+from lstm_rl.cli_types import Steps
 from lstm_rl.presets import preset
-from lstm_rl.steps import Steps
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import check_mazes
 from lstm_rl.studies.statistics import median_text, steps_text, success_text
@@ -109,7 +109,7 @@ def run(settings: Contest) -> Row:
     from stable_baselines3.common.callbacks import BaseCallback
 
     from lstm_rl.agents import AdvantageLearning
-    from lstm_rl.runs import make_rows
+    from lstm_rl.make import make_rows
 
     torch.set_num_threads(1)
     kwargs = {"corridor_length": settings.corridor_length}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from lstm_rl.atomic import whole
+from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def conduct(study: Study, options: Options, command: str) -> Path:
     wanted = {_key(asdict(settings), columns) for settings in study.settings}
     rows = [row for row in rows if study.whole or _key(row, columns) in wanted]
     text = f"# {study.name}\n\n{study.protocol}\n\n{study.table(rows)}\n\n{study.notes}".rstrip()
-    with whole(out / "table.md") as part:
+    with atomic_write(out / "table.md") as part:
         part.write_text(f"{text}\n\n`{command}` with {environment()}.\n")
     from lstm_rl.diagnostics.figures import save
 
@@ -170,7 +170,7 @@ def _value(cell: str) -> Any:
 def write_rows(path: Path, rows: list[Row]) -> None:
     """Write all rows, as a whole or not at all."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)

@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lstm_rl.agents.execution import flushed
+from lstm_rl.compiled import flushed
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.bptt import make_bptt
+from lstm_rl.kernels.lstm import make_lstm
+from lstm_rl.kernels.network import make_weights
+from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.supervised import learn_sequences
 from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.bptt import make_bptt
-from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import make_weights
-from lstm_rl.streaming.rtrl import make_rtrl
-from lstm_rl.streaming.supervised import learn_sequences
 from lstm_rl.topology import Topology
 
 BATCH = 16  # sequences, of the Torch networks
@@ -125,7 +125,7 @@ def _streaming(learner: Learner, lag: int, seed: int, max_sequences: int, every:
     approximator = learner.make(topology, weights, 1, np.float64, *((lag,) if learner.make is make_bptt else ()))
     has_target, (errors, row) = np.ones(lag, np.bool_), np.zeros((2, lag + 1))
     both, found, looked = np.array([0, 1]), np.zeros((every, 2)), np.zeros((2, 2))
-    by, still = Step(False, learner.alpha, 1.0, 1.0), Step(False, 0.0, 1.0, 1.0)
+    by, still = Update(False, learner.alpha, 1.0, 1.0), Update(False, 0.0, 1.0, 1.0)
     done = 0
     while True:
         learn_sequences(approximator, x, targets, has_target, rng.integers(0, 2, every), by, True, errors, row, found)

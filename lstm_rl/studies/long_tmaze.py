@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstm_rl.steps import Steps
+from lstm_rl.cli_types import Steps
 from lstm_rl.studies.bakker2001_tmaze import cells
 from lstm_rl.studies.engine import Options, Row, Study
 from lstm_rl.studies.mazes import MazeRun, check_mazes, run_maze

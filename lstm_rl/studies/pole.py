@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from lstm_rl.cli_types import Steps
 from lstm_rl.presets import PresetName
-from lstm_rl.steps import Steps
 from lstm_rl.studies import bakker2001_pole
 from lstm_rl.studies.bakker2001_pole import BakkerPole
 from lstm_rl.studies.engine import Study

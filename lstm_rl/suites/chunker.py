@@ -110,11 +110,11 @@ def run(settings: Run) -> Row:
 
     import numpy as np
 
-    from lstm_rl.agents.execution import flushed
+    from lstm_rl.compiled import flushed
+    from lstm_rl.kernels.bptt import make_bptt
+    from lstm_rl.kernels.network import make_weights
+    from lstm_rl.kernels.rtrl import make_rtrl
     from lstm_rl.published import hs1997_lag_a_rtrl
-    from lstm_rl.streaming.bptt import make_bptt
-    from lstm_rl.streaming.network import make_weights
-    from lstm_rl.streaming.rtrl import make_rtrl
     from lstm_rl.suites.compressor import Goal, Rules, train
     from lstm_rl.tasks import LagTask, RandomLagTask
     from lstm_rl.tasks.history import HistoryTask

@@ -14,7 +14,7 @@ So C lives in a shorter time, in which what is far apart for A may be neighbours
 keeps in mind. C never feeds A: A is the whole system once it has learned. The first symbol after a reset is a surprise,
 too. How much of h_C o d_C A is to imitate follows from its number of outputs: all in 1992, h_C in 1997.
 
-Both networks learn on line, by a step of the weights after each `blame`, with whatever gradient their approximators
+Both networks learn on line, by an update after each `accumulate_gradient`, with whatever gradient their approximators
 carry: published is backpropagation three steps back, in C's time for C.
 
 (ours) The threshold on the largest error of an output; A's input does not hold the targets of the step before; one
@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.approximator import Step, blame, forward, reset, step
-from lstm_rl.streaming.supervised import largest_error, spell
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, end_episode, forward, reset
+from lstm_rl.kernels.supervised import largest_error, spell
 from lstm_rl.tasks.streaming import Source, next_sequence
 
 LOOK = 100  # sequences between two looks at what came of them
@@ -107,13 +107,13 @@ def train(
         goal: See `Goal`.
         max_sequences: Budget.
     """
-    by, still = Step(False, alpha, 1.0, 1.0), Step(False, 0.0, 1.0, 1.0)
+    update, still = Update(False, alpha, 1.0, 1.0), Update(False, 0.0, 1.0, 1.0)
     scratch = make_scratch(automatiser.outputs.shape[1], source.targets.shape[1])
     outcome, tested = make_outcome(LOOK), make_outcome(TESTED)
     window, chunker_window = Window(goal), Window(goal)
     done = 0
     while window.reached is None and done + LOOK <= max_sequences:
-        learn_stream(automatiser, chunker, source, by, rules, scratch, outcome)
+        learn_stream(automatiser, chunker, source, update, rules, scratch, outcome)
         window.see(outcome.at_end if goal.at_end else outcome.everywhere)
         if chunker is not None:
             chunker_window.see(outcome.chunker_at_end)
@@ -146,7 +146,7 @@ def learn_stream(
     automatiser: Any,
     chunker: Any,
     source: Source,
-    by: Step,
+    update: Update,
     rules: Rules,
     scratch: Scratch,
     outcome: Outcome,
@@ -154,11 +154,11 @@ def learn_stream(
     """Learn as many new sequences as ``outcome`` has room for; every step of them must have a target.
 
     Args:
-        automatiser: A, an approximator (see `lstm_rl.streaming.approximator`); its stream 0 is used.
+        automatiser: A, an approximator (see `lstm_rl.kernels.approximator`); its stream 0 is used.
         chunker: C, one of a network that has only ordinary hidden units; None: A learns alone, which is plain on-line
             learning of the targets.
         source: Where sequences come from.
-        by: Both networks' step of the weights, with error 1; alpha 0: nothing is learned.
+        update: Both networks' step of the weights, with error 1; alpha 0: nothing is learned.
         rules: See `Rules`.
         scratch: Fresh for each stream.
         outcome: Is filled.
@@ -166,7 +166,7 @@ def learn_stream(
     errors, targets, x = scratch.errors, source.targets, source.x
     all_targets = targets.shape[1]
     first_final = all_targets - rules.final if rules.final > 0 else 0
-    learns = by.alpha > 0.0
+    learns = update.learning_rate > 0.0
     for n in range(outcome.at_end.shape[0]):
         length = next_sequence(source, x.shape[0])
         if rules.resets or not scratch.begun[0]:
@@ -182,7 +182,7 @@ def learn_stream(
             last = t == length - 1
             given = all_targets if last else all_targets - rules.final
             spell(x, t, source.row)
-            _move(automatiser, source.row)
+            _to_env_action(automatiser, source.row)
             _differences(targets[t], automatiser.outputs[0], given, errors)
             error = largest_error(errors, 0, given)
             outcome.everywhere[n] = max(outcome.everywhere[n], error)
@@ -195,11 +195,11 @@ def learn_stream(
                 if error >= rules.threshold:
                     outcome.surprises[n] += 1
                     if learns:
-                        _learn(chunker, scratch.chunker_errors, by)
+                        _learn(chunker, scratch.chunker_errors, update)
                     _perceive(chunker, targets[t], scratch.event)
                 _imitate(automatiser.outputs[0], chunker.streams.y[0], chunker.outputs[0], all_targets, errors)
             if learns:
-                _learn(automatiser, errors, by)
+                _learn(automatiser, errors, update)
 
 
 @kernel
@@ -207,20 +207,20 @@ def _perceive(chunker: Any, what: Any, event: Any) -> None:
     """C's step with the input ``what``, which may be shorter than its input: the first symbol has no final targets."""
     for k in range(event.shape[0]):
         event[k] = what[k] if k < what.shape[0] else 0.0
-    _move(chunker, event)
+    _to_env_action(chunker, event)
 
 
 @compiled  # not a kernel, nor is the next: inlined at every call they would take half a minute to compile
-def _move(approximator: Any, x: Any) -> None:
+def _to_env_action(approximator: Any, x: Any) -> None:
     """A step with the input x (I,)."""
     forward(approximator, 0, x)
 
 
 @compiled
-def _learn(approximator: Any, errors: Any, by: Step) -> None:
+def _learn(approximator: Any, errors: Any, update: Update) -> None:
     """A step of the weights by the errors of all outputs, which are used up."""
-    blame(approximator, 0, errors)
-    step(approximator, 0, by)
+    accumulate_gradient(approximator, 0, errors)
+    end_episode(approximator, 0, update)
 
 
 @kernel

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rl.agents.execution import flushed
-from lstm_rl.compiled import compiled, kernel
-from lstm_rl.generator import uniform
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.supervised import learn_sequence
+from lstm_rl.compiled import compiled, flushed, kernel
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.supervised import learn_sequence
+from lstm_rl.rng import uniform
 from lstm_rl.studies.engine import Row
 from lstm_rl.suites.judges import STILL, Legal, make_judge, wrong_strings
 from lstm_rl.suites.learner import Learner, check_learner, make_approximator
@@ -91,7 +90,7 @@ def _guess(
     mask: Any,
     generator: Any,
     source: Source,
-    still: Step,
+    still: Update,
     at_end: bool,
     sequences: int,
     allowed: int,

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.generator import uniform
-from lstm_rl.streaming.squashing import SQUASHINGS, Squashing, logistic
+from lstm_rl.kernels.squashing import SQUASHINGS, Squashing, logistic
+from lstm_rl.rng import uniform
 from lstm_rl.topology import Squash
 
 LANES = 248  # guesses side by side: results do not depend on it; powers of 2 put all rows into the same cache lines

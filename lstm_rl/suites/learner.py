@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from lstm_rl.checks import check_float, check_int
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.bptt import make_bptt
-from lstm_rl.streaming.lstm import make_lstm
-from lstm_rl.streaming.network import Weights, make_weights
-from lstm_rl.streaming.rtrl import make_rtrl
-from lstm_rl.streaming.squashing import SQUASHINGS
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.bptt import make_bptt
+from lstm_rl.kernels.lstm import make_lstm
+from lstm_rl.kernels.network import Weights, make_weights
+from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.squashing import SQUASHINGS
 from lstm_rl.suites.unrolled import Build, Unrolled
 from lstm_rl.tasks.streaming import Found, Source, learn_task
 from lstm_rl.tasks.task import Task
@@ -111,14 +111,14 @@ def make_approximator(learner: Learner, rng: np.random.Generator, task: Task) ->
 
 
 def learn(
-    approximator: Any, source: Source, by: Step, each_step: bool, found: Found, loss: str | float = "squared"
+    approximator: Any, source: Source, update: Update, each_step: bool, found: Found, loss: str | float = "squared"
 ) -> None:
     """Learn as many new sequences as ``found`` has room for; see `learn_task`."""
     power = 2.0 if isinstance(loss, str) else float(loss)
     if isinstance(approximator, Unrolled):
-        approximator.learn(source, by, power, found)
+        approximator.learn(source, update, power, found)
     else:
-        learn_task(approximator, source, by, each_step, power, found)
+        learn_task(approximator, source, update, each_step, power, found)
 
 
 def averaged(approximator: Any, average: int | None) -> Any:

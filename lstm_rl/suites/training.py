@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lstm_rl.agents.execution import flushed
-from lstm_rl.streaming.approximator import Step
+from lstm_rl.compiled import flushed
+from lstm_rl.kernels.approximator import Update
 from lstm_rl.studies.engine import Row
 from lstm_rl.suites.judges import make_judge
 from lstm_rl.suites.learner import (
@@ -55,7 +55,7 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
         approximator = make_approximator(learner._replace(network=links_alone(learner.network)), rngs[0], task)
     judged = averaged(approximator, learner.average)
     decay = RMS_DECAY if learner.rms_decay is None else learner.rms_decay
-    by, found = Step(learner.descent == "rms", learner.alpha, 1.0, decay), make_found(protocol.every)
+    update, found = Update(learner.descent == "rms", learner.alpha, 1.0, decay), make_found(protocol.every)
     pieces = [Found._make(values[n : n + PIECE] for values in found) for n in range(0, protocol.every, PIECE)]
     sequences, steps, before = 0, 0, np.inf
     met: list[int] = []  # sequences at which each criterion was met
@@ -63,7 +63,7 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
     with flushed():
         while len(met) < len(protocol.criteria) and sequences + protocol.every <= max_sequences:
             for piece in pieces:
-                learn(approximator, source, by, protocol.each_step, piece, learner.loss)
+                learn(approximator, source, update, protocol.each_step, piece, learner.loss)
                 if learner.average:
                     follow(judged, approximator, PIECE / learner.average)
             sequences, steps = sequences + protocol.every, steps + int(found.lengths.sum())

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lstm_rl.kernels.approximator import Update
 from lstm_rl.nn.streams import FlatWeights, bind, flat, step_flat
-from lstm_rl.streaming.approximator import Step
 from lstm_rl.tasks.streaming import Found, Source, draw, rows_of
 
 Build = Callable[..., Any]
@@ -49,19 +49,19 @@ class Unrolled:
         net, _ = self.network(torch.from_numpy(x))
         return net, torch.sigmoid(net) if self.logistic else net
 
-    def learn(self, source: Source, by: Step, power: float, found: Found) -> None:
+    def learn(self, source: Source, by: Update, power: float, found: Found) -> None:
         """Learn as many new sequences as ``found`` has room for; see `learn_task`."""
         length = source.x.shape[0]
         for n in range(found.largest.shape[0]):
             length = draw(source, length)
             has_target = source.has_target[:length]
-            with torch.set_grad_enabled(by.alpha > 0.0):
+            with torch.set_grad_enabled(by.learning_rate > 0.0):
                 net, y = (values[:, 0] for values in self.outputs(rows_of(source, length)[:, None]))  # (T, K)
             errors = source.targets[:length][has_target] - y.detach().numpy()[has_target]  # (T', K)
             worst = np.nan_to_num(np.abs(errors).max(1), nan=np.inf)  # (T',)
             found.largest[n], found.last[n], found.squares[n] = worst.max(), worst[-1], np.square(errors).sum()
             found.lengths[n] = length
-            if by.alpha > 0.0:
+            if by.learning_rate > 0.0:
                 blamed = (net if self.cross_entropy else y)[torch.from_numpy(has_target)]
                 errors = np.sign(errors) * np.abs(errors) ** (power - 1.0)
                 gradients = torch.autograd.grad(blamed, self.parameters, torch.from_numpy(errors))

@@ -15,7 +15,7 @@ Action Space:
     | hs1997-adding, hs1997-multiplication              | Box(-1, 1, (1,)) | the number (1 + action) / 2    |
 
 Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1], pairs (value, marker) in [-1, 1], or
-    one number in [-5, 5] (else), which is more than the noise of `lstm_rl.generator` can reach. After a
+    one number in [-5, 5] (else), which is more than the noise of `lstm_rl.rng` can reach. After a
     sequence's last answer zeros are seen.
 
 Rewards: 1 for a right answer, 0 for any other and at steps without a target. Right is the target's symbol, the class,

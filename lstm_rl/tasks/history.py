@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
-from lstm_rl.generator import uniform
+from lstm_rl.rng import uniform
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 

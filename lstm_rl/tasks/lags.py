@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_int
-from lstm_rl.generator import integer, uniform
 from lstm_rl.published import hs1997_lag_a, hs1997_lag_c
+from lstm_rl.rng import integer, uniform
 from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology

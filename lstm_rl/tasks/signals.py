@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_int
-from lstm_rl.generator import integer, normal, uniform
 from lstm_rl.published import PUBLISHED
+from lstm_rl.rng import integer, normal, uniform
 from lstm_rl.tasks.protocol import Criterion, Protocol
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.supervised import learn_sequence
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.supervised import learn_sequence
 from lstm_rl.tasks.task import Task, one_hot, sequence_at
 
 
@@ -83,11 +83,11 @@ def draw(source: Source, stale: int) -> int:
 
 
 @compiled
-def learn_task(approximator: Any, source: Source, by: Step, each_step: bool, power: float, found: Found) -> None:
+def learn_task(approximator: Any, source: Source, by: Update, each_step: bool, power: float, found: Found) -> None:
     """Learn as many new sequences as ``found`` has room for.
 
     Args:
-        approximator: See `lstm_rl.streaming.approximator`; its stream 0 is used.
+        approximator: See `lstm_rl.kernels.approximator`; its stream 0 is used.
         source: Where sequences come from.
         by: A step of the weights, with error 1; alpha 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at a sequence's end.

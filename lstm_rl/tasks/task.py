@@ -3,7 +3,7 @@
     rule(params, generator, x, targets, has_target) -> T
 
     params      (P,)  float64   the task's constants
-    generator   (1,)  uint64    its random numbers, see `lstm_rl.generator`
+    generator   (1,)  uint64    its random numbers, see `lstm_rl.rng`
     x           (L, I) float64  becomes the inputs of a new sequence, rows T .. L - 1 are not touched; of a task with
                                 one-hot inputs (L, 1), the numbers of its symbols
     targets     (L, K) float64  becomes the targets where there are any

@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.nn import LstmNetwork
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.network import (
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.network import (
     Coefficients,
     Net,
     Streams,
@@ -22,7 +21,8 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import blame_output, step_hidden, step_weights
+from lstm_rl.kernels.updates import output_gradient, step_hidden, step_weights
+from lstm_rl.nn import LstmNetwork
 from lstm_rl.topology import Topology
 
 SEES_GATES: Any = {"cells_see": ("input", "cells", "gates"), "gates_see": ("input", "cells", "gates")}
@@ -89,8 +89,8 @@ def _run(
     """Stream a sequence with frozen weights; keep outputs (T, K) and the gradients of output ``target``, (T, M, U)."""
     for t in range(x.shape[0]):
         forward(net, w, streams, 0, x[t])
-        step_weights(w.output, w.output_square, streams.output_traces[0], Step(False, 0.0, 0.0, 1.0), 0.0)
-        blame_output(net, w, streams, 0, target, q)
+        step_weights(w.output, w.output_square, streams.output_traces[0], Update(False, 0.0, 0.0, 1.0), 0.0)
+        output_gradient(net, w, streams, 0, target, q)
         coefficients(net, streams, 0, q, scratch)
         step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
         for k in range(outputs.shape[1]):

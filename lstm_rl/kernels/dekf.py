@@ -3,7 +3,7 @@
 Perez-Ortiz, Gers, Eck & Schmidhuber, Kalman filters improve LSTM network performance in problems unsolvable by
 traditional recurrent nets, Neural Networks 16 (2003), after Puskorius & Feldkamp, IEEE Trans. Neural Networks 5 (1994).
 
-Dimensions as in `lstm_rl.streaming.network`: n streams, M sources, U units, V output sources, K outputs, S slots. The
+Dimensions as in `lstm_rl.kernels.network`: n streams, M sources, U units, V output sources, K outputs, S slots. The
 weights w_i into one unit i are a group: a column of (M, U), or of (V, K). With the derivative H_i = dy / dw_i of all
 outputs y = f_k(W_k u) and the target d, each step with a target is
 
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.network import (
+from lstm_rl.kernels.network import (
     Coefficients,
     Net,
     Numbers,
@@ -36,8 +36,8 @@ from lstm_rl.streaming.network import (
     make_streams,
     reset,
 )
-from lstm_rl.streaming.squashing import slope
-from lstm_rl.streaming.traces import carry_partials
+from lstm_rl.kernels.squashing import slope
+from lstm_rl.kernels.updates import advance_partials
 from lstm_rl.topology import Topology
 
 
@@ -90,7 +90,7 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
 def dekf_move(dekf: Dekf, i: int) -> None:
     """D <- a D + b z, the step that `forward` made last in stream ``i``: all that a step without a target needs."""
     coefficients(dekf.net, dekf.streams, i, dekf.q, dekf.scratch)  # a and b; they do not depend on q
-    carry_partials(dekf.net, dekf.streams, i, dekf.scratch, True)
+    advance_partials(dekf.net, dekf.streams, i, dekf.scratch, True)
 
 
 @kernel

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, reset, step
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, end_episode, forward, reset
 
 
 @kernel
@@ -53,7 +53,7 @@ def learn_sequence(
     x: Any,
     targets: Any,
     has_target: Any,
-    by: Step,
+    update: Update,
     each_step: bool,
     power: float,
     errors: Any,
@@ -68,7 +68,7 @@ def learn_sequence(
         x: (T, I), or symbols' numbers (T, 1).
         targets: (T, K).
         has_target: (T,) bool.
-        by: A step of the weights, with error 1; alpha 0: nothing is learned.
+        update: A step of the weights, with error 1; alpha 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at the end.
         power: Of the errors in what is descended, > 1; 2: squared error.
         errors: (K,) scratch.
@@ -85,16 +85,16 @@ def learn_sequence(
                 squares += errors[k] * errors[k]
             last = largest_error(errors, 0, errors.shape[0])
             largest = max(largest, last)
-            if by.alpha > 0.0:
+            if update.learning_rate > 0.0:
                 for k in range(errors.shape[0]):
                     errors[k] = blamed(errors[k], power)
-                blame(approximator, 0, errors)
+                accumulate_gradient(approximator, 0, errors)
                 if each_step:
-                    step(approximator, 0, by)
-        elif by.alpha > 0.0:
-            carry(approximator, 0)
-    if by.alpha > 0.0 and not each_step:
-        step(approximator, 0, by)
+                    end_episode(approximator, 0, update)
+        elif update.learning_rate > 0.0:
+            advance(approximator, 0)
+    if update.learning_rate > 0.0 and not each_step:
+        end_episode(approximator, 0, update)
     return largest, last, squares
 
 
@@ -105,7 +105,7 @@ def learn_sequences(
     targets: Any,
     has_target: Any,
     order: Any,
-    by: Step,
+    update: Update,
     each_step: bool,
     errors: Any,
     row: Any,
@@ -119,7 +119,7 @@ def learn_sequences(
         targets: (S, T, K).
         has_target: (T,) bool.
         order: (N,) kind of each sequence.
-        by: As in `learn_sequence`.
+        update: As in `learn_sequence`.
         each_step: As in `learn_sequence`.
         errors: (K,) scratch.
         row: (I,) scratch.
@@ -128,7 +128,7 @@ def learn_sequences(
     for n in range(order.shape[0]):
         kind = order[n]
         largest, _, squares = learn_sequence(
-            approximator, x[kind], targets[kind], has_target, by, each_step, 2.0, errors, row
+            approximator, x[kind], targets[kind], has_target, update, each_step, 2.0, errors, row
         )
         found[n, 0] = largest
         found[n, 1] = squares

@@ -1,7 +1,7 @@
 """A `Topology` as an approximator, its complete gradient: errors carried back through time anew at every step.
 
 With q the derivative of the error by the sources of the outputs at t, and k = t, t-1, ..., down to the episode's start,
-`lstm_rl.streaming.backward` gives the errors delta_j(k) of all net inputs, and
+`lstm_rl.kernels.backward` gives the errors delta_j(k) of all net inputs, and
 
     d error / d w_mj = sum_k delta_j(k) z_m(k)
 
@@ -17,11 +17,20 @@ import numpy as np
 
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming import network
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
-from lstm_rl.streaming.backward import from_outputs, one_back, through_step, transpose
-from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, make_net, make_streams
-from lstm_rl.streaming.traces import blame_output, blame_outputs, step_all, step_weights
+from lstm_rl.kernels import network
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    advance,
+    end_episode,
+    forward,
+    reset,
+    to_env_action,
+    update_and_trace,
+)
+from lstm_rl.kernels.backward import from_outputs, one_back, through_step, transpose
+from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
+from lstm_rl.kernels.updates import output_gradient, output_gradients, step_all, step_weights
 from lstm_rl.topology import Topology
 
 BLOCK = 4  # steps back whose gradients are added in one pass over the weights
@@ -97,33 +106,33 @@ def _reset(approximator: Bptt, i: int) -> None:
     approximator.history.age[i] = 0
 
 
-@move.register(Bptt)
-def _move(approximator: Bptt, i: int, k: int) -> int:
+@to_env_action.register(Bptt)
+def _to_env_action(approximator: Bptt, i: int, k: int) -> int:
     return k
 
 
-@step.register(Bptt)
-def _step(approximator: Bptt, i: int, by: Step) -> None:
-    step_all(approximator.weights, approximator.streams, i, by)
+@end_episode.register(Bptt)
+def _end_episode(approximator: Bptt, i: int, update: Update) -> None:
+    step_all(approximator.weights, approximator.streams, i, update)
 
 
-@sweep.register(Bptt)
-def _sweep(approximator: Bptt, i: int, k: int, by: Step, decay: float) -> None:
+@update_and_trace.register(Bptt)
+def _update_and_trace(approximator: Bptt, i: int, k: int, update: Update, decay: float) -> None:
     weights, streams = approximator.weights, approximator.streams
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, decay)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], by, decay)
-    blame_output(approximator.net, weights, streams, i, k, approximator.errors.q)
+    step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
+    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], update, decay)
+    output_gradient(approximator.net, weights, streams, i, k, approximator.errors.q)
     _carry_back(approximator, i)
 
 
-@blame.register(Bptt)
-def _blame(approximator: Bptt, i: int, errors: Any) -> None:
-    blame_outputs(approximator.net, approximator.weights, approximator.streams, i, errors, approximator.errors.q)
+@accumulate_gradient.register(Bptt)
+def _accumulate_gradient(approximator: Bptt, i: int, errors: Any) -> None:
+    output_gradients(approximator.net, approximator.weights, approximator.streams, i, errors, approximator.errors.q)
     _carry_back(approximator, i)
 
 
-@carry.register(Bptt)
-def _carry(approximator: Bptt, i: int) -> None:
+@advance.register(Bptt)
+def _advance(approximator: Bptt, i: int) -> None:
     """Nothing: `forward` keeps all that is needed."""
 
 

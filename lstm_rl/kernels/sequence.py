@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.backward import from_outputs
-from lstm_rl.streaming.network import Net, Numbers, Weights, add_rows
-from lstm_rl.streaming.squashing import Squashing, logistic, slope, squash
+from lstm_rl.kernels.backward import from_outputs
+from lstm_rl.kernels.network import Net, Numbers, Weights, add_rows
+from lstm_rl.kernels.squashing import Squashing, logistic, slope, squash
 from lstm_rl.topology import Topology
 
 

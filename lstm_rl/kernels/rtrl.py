@@ -19,11 +19,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming import network
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
-from lstm_rl.streaming.network import Net, Numbers, Streams, Weights, make_net, make_streams
-from lstm_rl.streaming.squashing import slope
-from lstm_rl.streaming.traces import blame_output, blame_outputs, mask_row, step_all, step_weights
+from lstm_rl.kernels import network
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    advance,
+    end_episode,
+    forward,
+    reset,
+    to_env_action,
+    update_and_trace,
+)
+from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
+from lstm_rl.kernels.squashing import slope
+from lstm_rl.kernels.updates import mask_row, output_gradient, output_gradients, step_all, step_weights
 from lstm_rl.topology import Topology
 
 
@@ -71,37 +80,37 @@ def _reset(approximator: Rtrl, i: int) -> None:
     clear(approximator.sensitivities, i)
 
 
-@move.register(Rtrl)
-def _move(approximator: Rtrl, i: int, k: int) -> int:
+@to_env_action.register(Rtrl)
+def _to_env_action(approximator: Rtrl, i: int, k: int) -> int:
     return k
 
 
-@step.register(Rtrl)
-def _step(approximator: Rtrl, i: int, by: Step) -> None:
-    step_all(approximator.weights, approximator.streams, i, by)
+@end_episode.register(Rtrl)
+def _end_episode(approximator: Rtrl, i: int, update: Update) -> None:
+    step_all(approximator.weights, approximator.streams, i, update)
 
 
-@sweep.register(Rtrl)
-def _sweep(approximator: Rtrl, i: int, k: int, by: Step, decay: float) -> None:
+@update_and_trace.register(Rtrl)
+def _update_and_trace(approximator: Rtrl, i: int, k: int, update: Update, decay: float) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
-    carry_sensitivities(net, weights, streams, i, approximator.sensitivities)  # by the weights that made the step
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, decay)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], by, decay)
-    blame_output(net, weights, streams, i, k, approximator.q)
+    advance_sensitivities(net, weights, streams, i, approximator.sensitivities)  # by the weights that made the step
+    step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
+    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], update, decay)
+    output_gradient(net, weights, streams, i, k, approximator.q)
     add_sensitivities(net, approximator.sensitivities, i, approximator.q, streams.traces[i])
 
 
-@blame.register(Rtrl)
-def _blame(approximator: Rtrl, i: int, errors: Any) -> None:
+@accumulate_gradient.register(Rtrl)
+def _accumulate_gradient(approximator: Rtrl, i: int, errors: Any) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
-    carry_sensitivities(net, weights, streams, i, approximator.sensitivities)
-    blame_outputs(net, weights, streams, i, errors, approximator.q)
+    advance_sensitivities(net, weights, streams, i, approximator.sensitivities)
+    output_gradients(net, weights, streams, i, errors, approximator.q)
     add_sensitivities(net, approximator.sensitivities, i, approximator.q, streams.traces[i])
 
 
-@carry.register(Rtrl)
-def _carry(approximator: Rtrl, i: int) -> None:
-    carry_sensitivities(approximator.net, approximator.weights, approximator.streams, i, approximator.sensitivities)
+@advance.register(Rtrl)
+def _advance(approximator: Rtrl, i: int) -> None:
+    advance_sensitivities(approximator.net, approximator.weights, approximator.streams, i, approximator.sensitivities)
 
 
 @kernel
@@ -136,7 +145,7 @@ def _set(to: Any, factor: Any, what: Any) -> None:
 
 
 @kernel
-def carry_sensitivities(net: Net, weights: Weights, streams: Streams, i: int, to: Sensitivities) -> None:
+def advance_sensitivities(net: Net, weights: Weights, streams: Streams, i: int, to: Sensitivities) -> None:
     """Carry stream ``i``'s sensitivities over the step that `forward` made last."""
     w, z, y, h = weights.hidden, streams.z[i], streams.y[i], streams.h[i]
     units, states, nets = to.units[i], to.states[i], to.nets

@@ -2,7 +2,7 @@
 
 So one learning rule serves networks that have no kernels here, as Torch modules (`lstm_rl.nn.streams`). A call back
 costs some microseconds, little beside what Torch does in it. Exceptions cannot pass through compiled code: the first is
-kept, later calls do nothing, and `executed`, around the compiled function, raises it.
+kept, later calls do nothing, and `reraising`, around the compiled function, raises it.
 
 Dimensions: n streams, I inputs, K outputs.
 """
@@ -18,17 +18,26 @@ from numba import types
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel, rule_type
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    advance,
+    end_episode,
+    forward,
+    reset,
+    to_env_action,
+    update_and_trace,
+)
 
-FORWARD, RESET, STEP, SWEEP, BLAME, CARRY = range(6)
+FORWARD, RESET, END_EPISODE, UPDATE_AND_TRACE, ACCUMULATE_GRADIENT, ADVANCE = range(6)
 K, NORMALISED, ALPHA, ERROR, RMS_DECAY, DECAY = range(6)  # arguments in `Foreign.arguments`
 
 _, _at_address = rule_type(types.void(types.int64, types.int64))
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 
 
-class Pythonic(Protocol):
-    """What the Python side does; see `lstm_rl.streaming.approximator` for each."""
+class Callbacks(Protocol):
+    """What the Python side does; see `lstm_rl.kernels.approximator` for each."""
 
     def forward(self, i: int, x: NDArray[np.float64]) -> NDArray[Any]:
         """Return outputs (K,) for x (I,)."""
@@ -36,20 +45,20 @@ class Pythonic(Protocol):
     def reset(self, i: int) -> None:
         """Put stream ``i`` to rest."""
 
-    def step(self, i: int, by: Step) -> None:
+    def end_episode(self, i: int, update: Update) -> None:
         """Step all weights; the traces are over."""
 
-    def sweep(self, i: int, k: int, by: Step, decay: float) -> None:
+    def update_and_trace(self, i: int, k: int, update: Update, decay: float) -> None:
         """Step all weights, then decay the traces and add output ``k``'s gradient."""
 
-    def blame(self, i: int, errors: NDArray[np.float64]) -> None:
+    def accumulate_gradient(self, i: int, errors: NDArray[np.float64]) -> None:
         """Add the gradient of errors (K,) times outputs to the traces."""
 
-    def carry(self, i: int) -> None:
+    def advance(self, i: int) -> None:
         """Carry on without an error."""
 
 
-class Foreign(NamedTuple):
+class CallbackApproximator(NamedTuple):
     """n streams through something in Python."""
 
     outputs: NDArray[Any]  # (n, K)
@@ -62,7 +71,7 @@ class Foreign(NamedTuple):
 class _Callee:
     """Owner of the function that compiled code calls, as long as the array of its address lives."""
 
-    def __init__(self, streams: Pythonic, n: int, inputs: int, outputs: int, dtype: Any) -> None:
+    def __init__(self, streams: Callbacks, n: int, inputs: int, outputs: int, dtype: Any) -> None:
         self.streams, self.exception = streams, None
         self.callback = _Callback(self._call)
         self._address = np.array([ctypes.cast(self.callback, ctypes.c_void_p).value], np.int64)
@@ -76,42 +85,44 @@ class _Callee:
             return
         try:
             self._do(what, i)
-        except BaseException as exception:  # raised again by `executed`
+        except BaseException as exception:  # raised again by `reraising`
             self.exception = exception
 
     def _do(self, what: int, i: int) -> None:
         outputs, x, arguments, errors = self.record
-        by = Step(bool(arguments[NORMALISED]), arguments[ALPHA], arguments[ERROR], arguments[RMS_DECAY])
+        update = Update(bool(arguments[NORMALISED]), arguments[ALPHA], arguments[ERROR], arguments[RMS_DECAY])
         if what == FORWARD:
             outputs[i] = self.streams.forward(i, x)
         elif what == RESET:
             self.streams.reset(i)
-        elif what == STEP:
-            self.streams.step(i, by)
-        elif what == SWEEP:
-            self.streams.sweep(i, int(arguments[K]), by, float(arguments[DECAY]))
-        elif what == BLAME:
-            self.streams.blame(i, errors)
+        elif what == END_EPISODE:
+            self.streams.end_episode(i, update)
+        elif what == UPDATE_AND_TRACE:
+            self.streams.update_and_trace(i, int(arguments[K]), update, float(arguments[DECAY]))
+        elif what == ACCUMULATE_GRADIENT:
+            self.streams.accumulate_gradient(i, errors)
         else:
-            self.streams.carry(i)
+            self.streams.advance(i)
 
 
-def make_foreign(streams: Pythonic, n: int, inputs: int, outputs: int, dtype: Any) -> Foreign:
+def make_callback_approximator(
+    streams: Callbacks, n: int, inputs: int, outputs: int, dtype: Any
+) -> CallbackApproximator:
     """N streams whose steps ``streams`` takes; it lives as long as the result."""
     callee = _Callee(streams, n, inputs, outputs, dtype)
-    return Foreign(*callee.record, np.asarray(callee))
+    return CallbackApproximator(*callee.record, np.asarray(callee))
 
 
-def streams_of(approximator: Foreign) -> Any:
+def streams_of(approximator: CallbackApproximator) -> Any:
     """The Python side."""
     callee: Any = approximator.address.base
     return callee.streams
 
 
 @contextmanager
-def executed(approximator: Any) -> Iterator[None]:
+def reraising(approximator: Any) -> Iterator[None]:
     """Around compiled code that uses ``approximator``: raise what went wrong in Python, and interrupt only between."""
-    if not isinstance(approximator, Foreign):
+    if not isinstance(approximator, CallbackApproximator):
         yield
         return
     callee: Any = approximator.address.base
@@ -135,52 +146,52 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@forward.register(Foreign)
-def _forward(approximator: Foreign, i: int, x: Any) -> None:
+@forward.register(CallbackApproximator)
+def _forward(approximator: CallbackApproximator, i: int, x: Any) -> None:
     for m in range(x.shape[0]):
         approximator.x[m] = x[m]
     _at_address(approximator.address[0])(FORWARD, i)
 
 
-@reset.register(Foreign)
-def _reset(approximator: Foreign, i: int) -> None:
+@reset.register(CallbackApproximator)
+def _reset(approximator: CallbackApproximator, i: int) -> None:
     _at_address(approximator.address[0])(RESET, i)
 
 
-@move.register(Foreign)
-def _move(approximator: Foreign, i: int, k: int) -> int:
+@to_env_action.register(CallbackApproximator)
+def _to_env_action(approximator: CallbackApproximator, i: int, k: int) -> int:
     return k
 
 
 @kernel
-def _hand_over(approximator: Foreign, by: Step) -> None:
-    approximator.arguments[NORMALISED] = 1.0 if by.normalised else 0.0
-    approximator.arguments[ALPHA] = by.alpha
-    approximator.arguments[ERROR] = by.error
-    approximator.arguments[RMS_DECAY] = by.rms_decay
+def _give(approximator: CallbackApproximator, update: Update) -> None:
+    approximator.arguments[NORMALISED] = 1.0 if update.normalised else 0.0
+    approximator.arguments[ALPHA] = update.learning_rate
+    approximator.arguments[ERROR] = update.error
+    approximator.arguments[RMS_DECAY] = update.rms_decay
 
 
-@step.register(Foreign)
-def _step(approximator: Foreign, i: int, by: Step) -> None:
-    _hand_over(approximator, by)
-    _at_address(approximator.address[0])(STEP, i)
+@end_episode.register(CallbackApproximator)
+def _end_episode(approximator: CallbackApproximator, i: int, update: Update) -> None:
+    _give(approximator, update)
+    _at_address(approximator.address[0])(END_EPISODE, i)
 
 
-@sweep.register(Foreign)
-def _sweep(approximator: Foreign, i: int, k: int, by: Step, decay: float) -> None:
+@update_and_trace.register(CallbackApproximator)
+def _update_and_trace(approximator: CallbackApproximator, i: int, k: int, update: Update, decay: float) -> None:
     approximator.arguments[K] = k
-    _hand_over(approximator, by)
+    _give(approximator, update)
     approximator.arguments[DECAY] = decay
-    _at_address(approximator.address[0])(SWEEP, i)
+    _at_address(approximator.address[0])(UPDATE_AND_TRACE, i)
 
 
-@blame.register(Foreign)
-def _blame(approximator: Foreign, i: int, errors: Any) -> None:
+@accumulate_gradient.register(CallbackApproximator)
+def _accumulate_gradient(approximator: CallbackApproximator, i: int, errors: Any) -> None:
     for k in range(errors.shape[0]):
         approximator.errors[k] = errors[k]
-    _at_address(approximator.address[0])(BLAME, i)
+    _at_address(approximator.address[0])(ACCUMULATE_GRADIENT, i)
 
 
-@carry.register(Foreign)
-def _carry(approximator: Foreign, i: int) -> None:
-    _at_address(approximator.address[0])(CARRY, i)
+@advance.register(CallbackApproximator)
+def _advance(approximator: CallbackApproximator, i: int) -> None:
+    _at_address(approximator.address[0])(ADVANCE, i)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming.approximator import Step
-from lstm_rl.streaming.network import BLOCK, Coefficients, Net, Streams, Weights, at_rest
-from lstm_rl.streaming.squashing import slope
+from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.network import BLOCK, Coefficients, Net, Streams, Weights, at_rest
+from lstm_rl.kernels.squashing import slope
 
 EPSILON = 1e-8
 
@@ -77,11 +77,11 @@ def step_hidden_rms(
     i: int,
     to: Coefficients,
     error: Any,
-    alpha: Any,
+    learning_rate: Any,
     rho: Any,
     decay: Any,
 ) -> None:
-    """The same with RMS-normalised steps; ``alpha`` 0 and ``rho`` 1 leave weights and mean squares alone."""
+    """The same with RMS-normalised steps; ``learning_rate`` 0 and ``rho`` 1 leave weights and mean squares alone."""
     z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
     units, epsilon = gradient.shape[0], w.hidden.dtype.type(EPSILON)
@@ -92,7 +92,7 @@ def step_hidden_rms(
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
                 w.hidden_square[m, j] = square
-                w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+                w.hidden[m, j] += learning_rate * g / (np.sqrt(square) + epsilon)
                 d = a[j] * partials[0, m, j] + b[j] * z_m
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
@@ -102,41 +102,41 @@ def step_hidden_rms(
                 g = error * e[m, j]
                 square = _normalised(w.hidden_square[m, j], g, rho)
                 w.hidden_square[m, j] = square
-                w.hidden[m, j] += alpha * g / (np.sqrt(square) + epsilon)
+                w.hidden[m, j] += learning_rate * g / (np.sqrt(square) + epsilon)
                 e[m, j] = decay * e[m, j] + gradient[j]
         mask_row(net, e, m)
 
 
 @kernel
-def step_weights(weights: Any, squares: Any, traces: Any, by: Step, decay: float) -> None:
+def step_weights(weights: Any, squares: Any, traces: Any, update: Update, decay: float) -> None:
     """Step weights of any shape along their traces, then decay the traces."""
     number = weights.dtype.type
     w, v, e = weights.reshape(-1), squares.reshape(-1), traces.reshape(-1)
     decay, epsilon = number(decay), number(EPSILON)
-    if by.normalised:
-        error, alpha, rho = number(by.error), number(by.alpha), number(by.rms_decay)
+    if update.normalised:
+        error, learning_rate, rho = number(update.error), number(update.learning_rate), number(update.rms_decay)
         for m in range(w.shape[0]):
             g = error * e[m]
             square = _normalised(v[m], g, rho)
             v[m] = square
-            w[m] += alpha * g / (np.sqrt(square) + epsilon)
+            w[m] += learning_rate * g / (np.sqrt(square) + epsilon)
             e[m] = decay * e[m]
     else:
-        size = number(by.alpha * by.error)
+        size = number(update.learning_rate * update.error)
         for m in range(w.shape[0]):
             w[m] += size * e[m]
             e[m] = decay * e[m]
 
 
 @kernel
-def step_all(w: Weights, streams: Streams, i: int, by: Step) -> None:
+def step_all(w: Weights, streams: Streams, i: int, update: Update) -> None:
     """Step all weights of a network along the traces of stream ``i``, which are over: nothing of them is left."""
-    step_weights(w.output, w.output_square, streams.output_traces[i], by, 0.0)
-    step_weights(w.hidden, w.hidden_square, streams.traces[i], by, 0.0)
+    step_weights(w.output, w.output_square, streams.output_traces[i], update, 0.0)
+    step_weights(w.hidden, w.hidden_square, streams.traces[i], update, 0.0)
 
 
 @kernel
-def blame_output(net: Net, w: Weights, streams: Streams, i: int, k: int, q: Any) -> None:
+def output_gradient(net: Net, w: Weights, streams: Streams, i: int, k: int, q: Any) -> None:
     """Add output ``k``'s gradient by its own weights to the traces; leave that by its sources in q (V,)."""
     u, traces = streams.u[i], streams.output_traces[i]
     rate = w.output.dtype.type(slope(net.f_k, streams.outputs[i, k]))
@@ -146,7 +146,7 @@ def blame_output(net: Net, w: Weights, streams: Streams, i: int, k: int, q: Any)
 
 
 @kernel
-def blame_outputs(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
+def output_gradients(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
     """The same for sum_k errors[k] outputs[k]; ``errors`` (K,) are left as those of the outputs' net inputs."""
     u, traces = streams.u[i], streams.output_traces[i]
     for k in range(errors.shape[0]):
@@ -173,7 +173,7 @@ def _carry_rows(a: Any, b: Any, z: Any, d: Any, idle_rows: bool) -> None:
 
 
 @kernel
-def carry_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_rows: bool) -> None:
+def advance_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_rows: bool) -> None:
     """D <- a D + b z and nothing else.
 
     Without ``idle_rows`` sources at 0 are left out, which is exact where a is 1, and where it is 0 once they are not

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming.approximator import Step, forward, move, reset, step, sweep
-from lstm_rl.streaming.network import Numbers
-from lstm_rl.streaming.traces import step_weights
+from lstm_rl.kernels.approximator import Update, end_episode, forward, reset, to_env_action, update_and_trace
+from lstm_rl.kernels.network import Numbers
+from lstm_rl.kernels.updates import step_weights
 
 
 class Table(NamedTuple):
@@ -79,18 +79,18 @@ def _reset(approximator: Table, i: int) -> None:
     approximator.traces[i] = 0.0
 
 
-@move.register(Table)
-def _move(approximator: Table, i: int, k: int) -> int:
+@to_env_action.register(Table)
+def _to_env_action(approximator: Table, i: int, k: int) -> int:
     approximator.bits[i, 0] = k % approximator.patterns
     return k // approximator.patterns
 
 
-@step.register(Table)
-def _step(approximator: Table, i: int, by: Step) -> None:
-    step_weights(approximator.values, approximator.square, approximator.traces[i], by, 0.0)
+@end_episode.register(Table)
+def _end_episode(approximator: Table, i: int, update: Update) -> None:
+    step_weights(approximator.values, approximator.square, approximator.traces[i], update, 0.0)
 
 
-@sweep.register(Table)
-def _sweep(approximator: Table, i: int, k: int, by: Step, decay: float) -> None:
-    step_weights(approximator.values, approximator.square, approximator.traces[i], by, decay)
+@update_and_trace.register(Table)
+def _update_and_trace(approximator: Table, i: int, k: int, update: Update, decay: float) -> None:
+    step_weights(approximator.values, approximator.square, approximator.traces[i], update, decay)
     approximator.traces[i, approximator.row[i], k] += 1.0

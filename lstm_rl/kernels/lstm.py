@@ -1,15 +1,24 @@
 """A `Topology` as an approximator: the truncated gradient, carried forward in time.
 
-Dimensions as in `lstm_rl.streaming.network`.
+Dimensions as in `lstm_rl.kernels.network`.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_rl.streaming import network
-from lstm_rl.streaming.approximator import Step, blame, carry, forward, move, reset, step, sweep
-from lstm_rl.streaming.network import (
+from lstm_rl.kernels import network
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    advance,
+    end_episode,
+    forward,
+    reset,
+    to_env_action,
+    update_and_trace,
+)
+from lstm_rl.kernels.network import (
     Coefficients,
     Net,
     Numbers,
@@ -20,11 +29,11 @@ from lstm_rl.streaming.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.streaming.traces import (
+from lstm_rl.kernels.updates import (
     add_gradient,
-    blame_output,
-    blame_outputs,
-    carry_partials,
+    advance_partials,
+    output_gradient,
+    output_gradients,
     step_all,
     step_hidden,
     step_hidden_rms,
@@ -62,41 +71,41 @@ def _reset(approximator: Lstm, i: int) -> None:
     network.reset(approximator.streams, i)
 
 
-@move.register(Lstm)
-def _move(approximator: Lstm, i: int, k: int) -> int:
+@to_env_action.register(Lstm)
+def _to_env_action(approximator: Lstm, i: int, k: int) -> int:
     return k
 
 
-@step.register(Lstm)
-def _step(approximator: Lstm, i: int, by: Step) -> None:
-    step_all(approximator.weights, approximator.streams, i, by)
+@end_episode.register(Lstm)
+def _end_episode(approximator: Lstm, i: int, update: Update) -> None:
+    step_all(approximator.weights, approximator.streams, i, update)
 
 
-@sweep.register(Lstm)
-def _sweep(approximator: Lstm, i: int, k: int, by: Step, decay: float) -> None:
+@update_and_trace.register(Lstm)
+def _update_and_trace(approximator: Lstm, i: int, k: int, update: Update, decay: float) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
     q, scratch, number = approximator.q, approximator.scratch, weights.hidden.dtype.type
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], by, decay)
-    blame_output(net, weights, streams, i, k, q)
+    step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
+    output_gradient(net, weights, streams, i, k, q)
     coefficients(net, streams, i, q, scratch)
-    if by.normalised:
-        alpha, error, rms_decay = number(by.alpha), number(by.error), number(by.rms_decay)
-        step_hidden_rms(net, weights, streams, i, scratch, error, alpha, rms_decay, number(decay))
+    if update.normalised:
+        learning_rate, error, rms_decay = number(update.learning_rate), number(update.error), number(update.rms_decay)
+        step_hidden_rms(net, weights, streams, i, scratch, error, learning_rate, rms_decay, number(decay))
     else:
-        step_hidden(net, weights, streams, i, scratch, number(by.alpha * by.error), number(decay))
+        step_hidden(net, weights, streams, i, scratch, number(update.learning_rate * update.error), number(decay))
 
 
-@blame.register(Lstm)
-def _blame(approximator: Lstm, i: int, errors: Any) -> None:
+@accumulate_gradient.register(Lstm)
+def _accumulate_gradient(approximator: Lstm, i: int, errors: Any) -> None:
     net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
-    blame_outputs(net, approximator.weights, streams, i, errors, approximator.q)
+    output_gradients(net, approximator.weights, streams, i, errors, approximator.q)
     coefficients(net, streams, i, approximator.q, scratch)
-    carry_partials(net, streams, i, scratch, True)
+    advance_partials(net, streams, i, scratch, True)
     add_gradient(net, streams.partials[i], scratch, streams.traces[i])
 
 
-@carry.register(Lstm)
-def _carry(approximator: Lstm, i: int) -> None:
+@advance.register(Lstm)
+def _advance(approximator: Lstm, i: int) -> None:
     net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
     coefficients(net, streams, i, approximator.q, scratch)  # a and b count
-    carry_partials(net, streams, i, scratch, net.has_forget_gate)
+    advance_partials(net, streams, i, scratch, net.has_forget_gate)

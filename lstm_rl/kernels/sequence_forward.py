@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.streaming.network import (
+from lstm_rl.kernels.network import (
     Coefficients,
     Net,
     Numbers,
@@ -18,9 +18,9 @@ from lstm_rl.streaming.network import (
     make_coefficients,
     make_streams,
 )
-from lstm_rl.streaming.rtrl import Sensitivities, add_sensitivities, carry_sensitivities, clear, make_sensitivities
-from lstm_rl.streaming.sequence import Record, copy, some
-from lstm_rl.streaming.traces import add_gradient, carry_partials
+from lstm_rl.kernels.rtrl import Sensitivities, add_sensitivities, advance_sensitivities, clear, make_sensitivities
+from lstm_rl.kernels.sequence import Record, copy, some
+from lstm_rl.kernels.updates import add_gradient, advance_partials
 from lstm_rl.topology import Topology
 
 
@@ -47,7 +47,7 @@ def truncated_forward(net: Net, record: Record, q: Any, streams: Streams, scratc
                 streams.partials[0] = 0.0
             _replay(net, record, t, i, streams)
             coefficients(net, streams, 0, q[t, i], scratch)
-            carry_partials(net, streams, 0, scratch, True)
+            advance_partials(net, streams, 0, scratch, True)
             if some(q[t, i]):
                 add_gradient(net, streams.partials[0], scratch, gradient)
 
@@ -69,7 +69,7 @@ def all_forward(
             if record.resets[t, i]:
                 clear(sensitivities, 0)
             _replay(net, record, t, i, streams)
-            carry_sensitivities(net, weights, streams, 0, sensitivities)
+            advance_sensitivities(net, weights, streams, 0, sensitivities)
             if some(q[t, i]):
                 add_sensitivities(net, sensitivities, 0, q[t, i], gradient)
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming.squashing import SQUASHINGS, Squashing, logistic, slope, squash
+from lstm_rl.kernels.squashing import SQUASHINGS, Squashing, logistic, slope, squash
 from lstm_rl.topology import Topology
 
 Numbers = NDArray[Any]

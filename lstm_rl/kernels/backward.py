@@ -21,8 +21,8 @@ Errors d (U,) stand in the columns of `Topology`; those of cells mean cell outpu
 from typing import Any
 
 from lstm_rl.compiled import kernel
-from lstm_rl.streaming.network import Net, add_rows
-from lstm_rl.streaming.squashing import slope
+from lstm_rl.kernels.network import Net, add_rows
+from lstm_rl.kernels.squashing import slope
 
 
 @kernel
