@@ -183,7 +183,7 @@ def test_deterministic_is_greedy_and_the_rest_explores(trained: AdvantageLearnin
 
 
 def test_a_lasting_random_action_travels_in_the_state() -> None:
-    model = learner(epsilon=1.0, duration_exponent=1.01, longest=10.0)
+    model = learner(epsilon=1.0, duration_exponent=1.01, repeat_horizons=10.0)
     x = np.zeros((50, 3), np.float32)
     actions, state = model.predict(x)
     again, later = model.predict(x, state)
@@ -319,14 +319,14 @@ BAD = {
     "horizon": (0, 2.5, True),
     "learning_rate": (0.0, -1.0, np.nan, "fast"),
     "kappa": (0.0, 1.1),
-    "step_rule": ("adam", 1),
+    "optimizer": ("adam", 1),
     "exploration": ("none", None),
     "precision": ("float16",),
     "epsilon": (-0.1, 1.1, "0"),
     "duration_exponent": (1.0, 0.5),
     **{name: (-0.1, 1.1, np.nan) for name in ("gamma", "lambda_")},
     **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
-    **{name: (0.0, -1.0, np.inf) for name in ("longest", "temperature", "observation_clip")},
+    **{name: (0.0, -1.0, np.inf) for name in ("repeat_horizons", "temperature", "observation_clip")},
     **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
@@ -406,7 +406,7 @@ def test_half_a_file_is_refused(trained: AdvantageLearning, tmp_path: Path) -> N
 @pytest.mark.parametrize("env", [maze, lambda: gym.make("CartPole-v1")], ids=["compiled", "steps"])
 def test_training_that_leaves_the_finite_numbers_says_so(env: Any) -> None:
     with pytest.raises(DivergedError, match=r"diverged before step \d+.*learning_rate.*1e\+30"):
-        learner(env(), learning_rate=1e30, step_rule="sgd", normalize_observations=False).learn(5000)
+        learner(env(), learning_rate=1e30, optimizer="sgd", normalize_observations=False).learn(5000)
 
 
 def test_an_observation_that_is_not_finite_stops_training() -> None:
