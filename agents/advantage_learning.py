@@ -10,7 +10,7 @@ import logging
 import math
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -28,8 +28,7 @@ from stable_baselines3.common.utils import FloatSchedule, safe_mean
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.env_states import environment_horizon
-from lstm_rl.agents.exploration import Boltzmann, Directed
-from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, Learner
+from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
 from lstm_rl.agents.schedule import LinearDecay, configured_rate, learning_rates
 from lstm_rl.agents.trainer import Trainer
@@ -86,15 +85,19 @@ class AdvantageLearning(BaseAlgorithm):
         _init_setup_model: bool = True,
         **settings: Any,
     ) -> None:
+        kind = self.policy_aliases.get(policy) if isinstance(policy, str) else policy
+        if not (isinstance(kind, type) and issubclass(kind, MemoryPolicy)):
+            names = ", ".join(self.policy_aliases)
+            raise ValueError(f"policy must be one of {names}, or a class of this kind, got {policy!r}")
         if str(device) not in ("auto", "cpu"):
             raise ValueError(
                 f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU"
             )
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
-        self.config = _override(config or Config(), settings)
+        self.config = (config or Config()).override(settings)
         super().__init__(
-            policy,
+            kind,
             env,
             learning_rate=learning_rate if callable(learning_rate) else self.config.learning_rate or 0.0,
             policy_kwargs=policy_kwargs,
@@ -130,11 +133,6 @@ class AdvantageLearning(BaseAlgorithm):
             **self.policy_kwargs,
         )
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
-
-    def _get_policy_from_name(self, policy_name: str) -> type[BasePolicy]:
-        if policy_name not in self.policy_aliases:
-            raise ValueError(f"policy must be one of {', '.join(self.policy_aliases)}, or a class, got {policy_name!r}")
-        return self.policy_aliases[policy_name]
 
     @property
     def lr_schedule(self) -> Schedule:  # type: ignore[override]
@@ -173,7 +171,7 @@ class AdvantageLearning(BaseAlgorithm):
             DivergedError: Weights are no longer finite.
             ValueError: A reward or an observation is not finite, or an argument does not fit.
         """
-        if isinstance(total_timesteps, float) and total_timesteps % 1 == 0:  # such as 1e6
+        if isinstance(total_timesteps, (float, np.floating)) and total_timesteps % 1 == 0:  # such as 1e6
             total_timesteps = int(total_timesteps)
         check_int("total_timesteps", total_timesteps, 0)
         fresh = reset_num_timesteps or self._last_obs is None
@@ -183,8 +181,8 @@ class AdvantageLearning(BaseAlgorithm):
         assert self.env is not None
         continues = not reset_num_timesteps and isinstance(self.learning_rate, LinearDecay)
         self._highest_progress = self._current_progress_remaining if continues else 1.0
-        if fresh and (reset_num_timesteps or not self._restore()):
-            self._begin()
+        if fresh:
+            self._start(None if reset_num_timesteps else self._position)
         self._position = None
         rows = self._rows_for(hooks)
         hooks.on_training_start(locals(), globals())
@@ -200,21 +198,14 @@ class AdvantageLearning(BaseAlgorithm):
         hooks.on_training_end()
         return self
 
-    def _begin(self) -> None:
-        """Start episodes in all streams from the last observation, and choose their first actions."""
+    def _start(self, position: dict[str, Any] | None) -> None:
+        """Go on from a position if the environments can stand there; else from their last, first observations."""
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
-        self._trainer.begin(self._last_obs)
-
-    def _restore(self) -> bool:
-        """Go on from where the saved model stood; False if it was not saved, or the environments cannot stand there."""
-        if self._position is None:
-            return False
-        self._trainer = Trainer(self.policy, self.n_envs, self.seed)
-        observations = self._trainer.restore(self._position, self.env)
+        observations = None if position is None else self._trainer.restore(position, self.env)
         if observations is None:
-            return False
-        self._last_obs = observations
-        return True
+            self._trainer.begin(self._last_obs)
+        else:
+            self._last_obs = observations
 
     def _rows_for(self, hooks: BaseCallback) -> Rows | None:
         """The environments as rows for the compiled loop, if they are worlds and no callback is in the way."""
@@ -256,41 +247,29 @@ class AdvantageLearning(BaseAlgorithm):
             self._last_episode_starts = rows.elapsed == 0
             self._after(chunk)
             count_calls(callback, chunk - 1)
-            going_on = self._call(callback, episodes=episodes, **self._last_step(ended, episodes))
+            last = self._trainer.last_step(ended, episodes) | {"episodes": episodes, "new_obs": self._last_obs}
+            callback.update_locals(last | {"self": self})
+            going_on = callback.on_step()
             steps -= chunk
         return going_on
 
-    def _last_step(self, ended: list[Any], episodes: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the last step of a chunk gave, as the environments would have told it."""
-        transition = self._trainer.transition
-        dones = transition.terminated | transition.truncated
-        last = {row: info for (row, *_), info in zip(ended, episodes, strict=True)}
-        infos: list[dict[str, Any]] = [{"TimeLimit.truncated": bool(cut)} for cut in transition.truncated]
-        for i in np.flatnonzero(dones):
-            infos[i] |= last[int(i)] | {"terminal_observation": transition.observation[i].copy()}
-        return {"new_obs": self._last_obs, "rewards": transition.reward.copy(), "dones": dones, "infos": infos}
-
     def _learn_stepwise(self, steps: int, callback: BaseCallback) -> bool:
         """One rollout step by step."""
-        for learning_rate in self._learning_rates(steps):
-            actions, step = self._trainer.learn_step(self.env, learning_rate, self.num_timesteps)
-            new_obs, rewards, dones, infos = step
+        rate, rates = None, np.empty(0)
+        for left in range(steps, 0, -1):
+            if rate is not self.learning_rate:  # a callback may change it
+                rate, rates = self.learning_rate, self._learning_rates(left)
+            values = self._trainer.learn_step(self.env, rates[-left], self.num_timesteps)
             self.num_timesteps += self.n_envs
-            self._last_obs, self._last_episode_starts = new_obs, dones
-            episodes: list[dict[str, Any]] = []
-            if True in dones.tolist():  # for few rows faster than dones.any()
-                episodes = [infos[i] for i in np.flatnonzero(dones)]
-                self._update_info_buffer(infos, dones)
+            self._last_obs, self._last_episode_starts = values["new_obs"], values["dones"]
+            if values["episodes"]:
+                self._update_info_buffer(values["infos"], values["dones"])
             self._after(1)
-            values = {"actions": actions, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
-            if not self._call(callback, episodes=episodes, **values):
+            values["self"] = self
+            callback.update_locals(values)
+            if not callback.on_step():
                 return False
         return True
-
-    def _call(self, callback: BaseCallback, **values: Any) -> bool:
-        values["self"] = self
-        callback.update_locals(values)
-        return callback.on_step()
 
     def _after(self, steps: int) -> None:
         """Count updates and progress; refuse to go on from numbers that are not finite, which errors add up."""
@@ -306,7 +285,7 @@ class AdvantageLearning(BaseAlgorithm):
 
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log: ``rollout/*``, ``time/*`` and ``train/*`` since the last write."""
-        learner, record = self._learner, self.logger.record
+        record = self.logger.record
         elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
         if self.ep_info_buffer:
             record("rollout/ep_rew_mean", safe_mean([episode["r"] for episode in self.ep_info_buffer]))
@@ -316,24 +295,10 @@ class AdvantageLearning(BaseAlgorithm):
         record("time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed))
         record("time/time_elapsed", int(elapsed), exclude="tensorboard")
         record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        if steps := learner.sums[STEPS]:
-            record("train/td_error", learner.sums[ERROR] / steps)
-            record("train/abs_td_error", learner.sums[ABS_ERROR] / steps)
-            record("train/exploratory_share", learner.sums[EXPLORATORY] / steps)
-            hot = isinstance(learner.exploration, (Boltzmann, Directed))
-            record("train/temperature" if hot else "train/exploration_rate", learner.sums[LEVEL] / steps)
         record("train/learning_rate", self.lr_schedule(self._current_progress_remaining))
-        record("train/trace_norm", float(np.linalg.norm(self.policy.model.traces(learner.approximator))))
-        named = self.policy.named_parameters()
-        weights = np.concatenate([w.detach().numpy().ravel() for name, w in named if name.endswith("_weights")])
-        if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
-            record("train/step_norm", float(np.linalg.norm(weights - self._logged_weights)) / steps)
-        record("train/weight_norm", float(np.linalg.norm(weights)))
-        self._logged_weights = weights
-        learner.sums[:] = 0.0
+        for name, value in self._trainer.log().items():
+            record(f"train/{name}", value)
         self.logger.dump(step=self.num_timesteps)
-
-    _logged_weights: NDArray[Any] | None = None
 
     # --- saving and exact resume -------------------------------------------------------------------------------------
 
@@ -341,7 +306,7 @@ class AdvantageLearning(BaseAlgorithm):
         return ["policy"], []
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_trainer", "_logged_weights"]
+        return [*super()._excluded_save_params(), "_trainer"]
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """Save everything that training depends on; on disk the old file stays until the new one is complete.
@@ -377,16 +342,8 @@ class AdvantageLearning(BaseAlgorithm):
         if settings.get("horizon") is not None:
             kwargs["horizon"] = settings["horizon"]
         if settings:
-            kwargs["config"] = _override(data["config"], settings)
+            kwargs["config"] = data["config"].override(settings)
             if "learning_rate" in settings:
                 kwargs["learning_rate"] = configured_rate(kwargs["config"], data["horizon"])
         model: Self = super().load(path, env, device="cpu", **kwargs)
         return model
-
-
-def _override(config: Config, settings: dict[str, Any]) -> Config:
-    names = [field.name for field in fields(Config)]
-    for name in settings:
-        if name not in names:
-            raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
-    return replace(config, **settings)

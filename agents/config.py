@@ -1,8 +1,8 @@
 """The learner's configuration: one dataclass that is the constructor's keywords, the command line and the log."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from lstm_rl.checks import check_choice, check_float, check_int
 
@@ -155,6 +155,18 @@ class Config:
         for name in ("input_gate_bias", "forget_gate_bias", "output_gate_bias"):
             if getattr(self, name) is not None:
                 check_float(name, getattr(self, name))
+
+    def override(self, settings: dict[str, Any]) -> "Config":
+        """A copy with other values of some fields.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        names = [field.name for field in fields(self)]
+        for name in settings:
+            if name not in names:
+                raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
+        return replace(self, **settings)
 
     def learning_rate_for(self, horizon: int) -> float:
         """The learning rate that is used: the given one, or 0.06 / sqrt(horizon)."""

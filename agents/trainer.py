@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lstm_rl.agents.advantage_lambda import make_advantage_lambda
 from lstm_rl.agents.env_states import environment_states, layout, restore_environments
 from lstm_rl.agents.execution import execute
-from lstm_rl.agents.learner import make_learner, make_transition
+from lstm_rl.agents.exploration import Boltzmann, Directed
+from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, make_learner, make_transition
 from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.agents.spaces import to_input
@@ -46,6 +47,7 @@ class Trainer:
         self._start = int(policy.action_space.start)  # type: ignore[attr-defined]
         self._no_worlds = no_worlds(n, policy.sensors)
         self._learning_rate = np.zeros(1)
+        self._logged_weights: NDArray[Any] | None = None
         self._step: Callable[..., Any] | None = None  # the compiled code for one step, once it is needed
 
     # --- learning ----------------------------------------------------------------------------------------------------
@@ -59,8 +61,8 @@ class Trainer:
         self.transition.first[:] = self._to_input(observations, len(self.transition.first), 0)
         self._learn(0.0, 0, starting=True)
 
-    def learn_step(self, env: Any, learning_rate: float, timesteps: int) -> tuple[NDArray[Any], Any]:
-        """Take one step of the environments, of SB3's interface, and learn from it.
+    def learn_step(self, env: Any, learning_rate: float, timesteps: int) -> dict[str, Any]:
+        """Take one step of environments that have SB3's interface, and learn from it.
 
         Args:
             env: They stand where the streams' pending actions were chosen.
@@ -68,18 +70,17 @@ class Trainer:
             timesteps: Of all environments so far, for errors.
 
         Returns:
-            The actions, and what ``env.step`` returned.
+            What SB3 tells callbacks: actions, new_obs, rewards, dones, infos; and the infos of episodes that ended.
 
         Raises:
             ValueError: A reward or an observation is not finite.
         """
-        transition, n = self.transition, len(self.transition.reward)
+        transition, n, episodes = self.transition, len(self.transition.reward), list[dict[str, Any]]()
         actions = self.learner.last_action.action + self._start
-        step = env.step(actions)
-        observations, rewards, dones, infos = step
+        new_obs, rewards, dones, infos = env.step(actions)
         timesteps += n
         transition.reward[:] = rewards
-        transition.first[:] = self._to_input(observations, n, timesteps)
+        transition.first[:] = self._to_input(new_obs, n, timesteps)
         transition.observation[:] = transition.first
         transition.terminated[:] = dones
         transition.truncated[:] = False
@@ -88,8 +89,10 @@ class Trainer:
                 transition.truncated[i] = infos[i].get("TimeLimit.truncated", False)
                 transition.terminated[i] = not transition.truncated[i]
                 transition.observation[i] = self._to_input(infos[i]["terminal_observation"], 1, timesteps)[0]
+                episodes.append(infos[i])
         self._learn(learning_rate, timesteps)
-        return actions, step
+        values = {"actions": actions, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
+        return values | {"episodes": episodes}
 
     def _to_input(self, observations: Any, n: int, timesteps: int) -> NDArray[Any]:
         """Observations of n rows as network input (n, I); numbers are checked by the compiled loop."""
@@ -143,14 +146,44 @@ class Trainer:
             rows.scatter()
         return episodes
 
+    def last_step(self, ended: list[Episode], episodes: list[dict[str, Any]]) -> dict[str, Any]:
+        """What `learn_step` would have told of the last step of `learn_rows`; ``episodes`` are infos of ``ended``."""
+        transition = self.transition
+        dones = transition.terminated | transition.truncated
+        last = {row: info for (row, *_), info in zip(ended, episodes, strict=True)}
+        infos: list[dict[str, Any]] = [{"TimeLimit.truncated": bool(cut)} for cut in transition.truncated]
+        for i in np.flatnonzero(dones):
+            infos[i] |= last[int(i)] | {"terminal_observation": transition.observation[i].copy()}
+        return {"rewards": transition.reward.copy(), "dones": dones, "infos": infos}
+
     def _check_transition(self, timesteps: int) -> None:
-        names = {"reward": "reward", "observation": "observation", "first": "observation"}
-        for part, name in names.items():
+        for part, name in {"reward": "reward", "observation": "observation", "first": "observation"}.items():
             for i, values in enumerate(getattr(self.transition, part)):
                 if not np.isfinite(values).all():
                     raise ValueError(
                         f"{name} must be finite numbers, got {values} from environment {i} at time step {timesteps}"
                     )
+
+    # --- the log -----------------------------------------------------------------------------------------------------
+
+    def log(self) -> dict[str, float]:
+        """Means since the last call, and norms: by name."""
+        learner, policy = self.learner, self.policy
+        steps, numbers = learner.sums[STEPS], dict[str, float]()
+        if steps:
+            hot = isinstance(learner.exploration, (Boltzmann, Directed))
+            parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR, "exploratory_share": EXPLORATORY}
+            parts["temperature" if hot else "exploration_rate"] = LEVEL
+            numbers = {name: float(learner.sums[part] / steps) for name, part in parts.items()}
+        numbers["trace_norm"] = float(np.linalg.norm(policy.model.traces(learner.approximator)))
+        named = policy.named_parameters()
+        weights = np.concatenate([w.detach().numpy().ravel() for name, w in named if name.endswith("_weights")])
+        if self._logged_weights is not None and steps:
+            numbers["step_norm"] = float(np.linalg.norm(weights - self._logged_weights)) / steps
+        numbers["weight_norm"] = float(np.linalg.norm(weights))
+        self._logged_weights = weights
+        learner.sums[:] = 0.0
+        return numbers
 
     # --- saving and exact resume -------------------------------------------------------------------------------------
 

@@ -92,14 +92,14 @@ class PerStep(BaseCallback):
 
 
 class SaveTheBest(BaseCallback):
-    """The documented form: looks every 50 calls."""
+    """The documented form: looks every 45 calls."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looks: list[int] = []
 
     def _on_step(self) -> bool:
-        if self.n_calls % 50 == 0:
+        if self.n_calls % 45 == 0:
             self.looks.append(self.num_timesteps)
         return True
 
