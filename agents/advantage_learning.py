@@ -45,6 +45,7 @@ from lstm_rl.agents.learner import (
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
 from lstm_rl.agents.spaces import to_input
 from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import check_choice
 from lstm_rl.compiled import entry_point
 from lstm_rl.envs.rows import Rows, find_rows
 
@@ -117,6 +118,8 @@ class AdvantageLearning(BaseAlgorithm):
             raise ValueError(
                 f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU"
             )
+        if isinstance(policy, str):
+            check_choice("policy", policy, tuple(self.policy_aliases))
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = _override(config or Config(), settings)
