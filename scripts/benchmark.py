@@ -215,7 +215,7 @@ def networks() -> list[Row]:
 def sequences() -> list[Row]:
     """The streaming trainer on adding (T = 1000) and 2c (p = q = 1000), and random weight guessing on parity."""
     from lstm_rl.compiled import flushed
-    from lstm_rl.kernels.approximator import Update
+    from lstm_rl.kernels.approximator import Sgd, Update
     from lstm_rl.suites.guessing import guess
     from lstm_rl.suites.guessing_cases import PROBLEMS
     from lstm_rl.suites.learner import Learner, learn, make_approximator
@@ -229,7 +229,7 @@ def sequences() -> list[Row]:
 
         def work() -> int:
             with flushed():
-                learn(approximator, source, Update(False, learner.alpha, 1.0, 1.0), False, found)
+                learn(approximator, source, Update(Sgd(), learner.alpha, 1.0), False, found)
             return int(found.lengths.sum())
 
         work()  # compiled before the clock starts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.lstm import make_lstm
 from lstm_rl.kernels.network import Weights
 from lstm_rl.studies.engine import Options, conduct, read_rows
@@ -52,7 +52,7 @@ def test_a_streaming_learner_takes_it() -> None:
     task, found = Parity(1, 2), make_found(300)
     hidden, output = task.topology.initial_weights(rng())
     approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
-    learn_task(approximator, make_source(task, rng(1)), Update(False, 0.5, 1.0, 1.0), False, 2.0, found)
+    learn_task(approximator, make_source(task, rng(1)), Update(Sgd(), 0.5, 1.0), False, 2.0, found)
     assert set(found.lengths) == {1, 2} and np.isfinite(found.squares).all() and found.squares.max() > 0.0
 
 

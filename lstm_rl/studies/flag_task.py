@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lstm_rl.compiled import flushed
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.bptt import make_bptt
 from lstm_rl.kernels.lstm import make_lstm
 from lstm_rl.kernels.network import make_weights
@@ -125,7 +125,7 @@ def _streaming(learner: Learner, lag: int, seed: int, max_sequences: int, every:
     approximator = learner.make(topology, weights, 1, np.float64, *((lag,) if learner.make is make_bptt else ()))
     has_target, (errors, row) = np.ones(lag, np.bool_), np.zeros((2, lag + 1))
     both, found, looked = np.array([0, 1]), np.zeros((every, 2)), np.zeros((2, 2))
-    by, still = Update(False, learner.alpha, 1.0, 1.0), Update(False, 0.0, 1.0, 1.0)
+    by, still = Update(Sgd(), learner.alpha, 1.0), Update(Sgd(), 0.0, 1.0)
     done = 0
     while True:
         learn_sequences(approximator, x, targets, has_target, rng.integers(0, 2, every), by, True, errors, row, found)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, end_episode, forward, reset
+from lstm_rl.kernels.approximator import Sgd, Update, accumulate_gradient, forward, reset, update_weights
 from lstm_rl.kernels.supervised import largest_error, spell
 from lstm_rl.tasks.streaming import Source, next_sequence
 
@@ -107,7 +107,7 @@ def train(
         goal: See `Goal`.
         max_sequences: Budget.
     """
-    update, still = Update(False, alpha, 1.0, 1.0), Update(False, 0.0, 1.0, 1.0)
+    update, still = Update(Sgd(), alpha, 1.0), Update(Sgd(), 0.0, 1.0)
     scratch = make_scratch(automatiser.outputs.shape[1], source.targets.shape[1])
     outcome, tested = make_outcome(LOOK), make_outcome(TESTED)
     window, chunker_window = Window(goal), Window(goal)
@@ -220,7 +220,7 @@ def _to_env_action(approximator: Any, x: Any) -> None:
 def _learn(approximator: Any, errors: Any, update: Update) -> None:
     """A step of the weights by the errors of all outputs, which are used up."""
     accumulate_gradient(approximator, 0, errors)
-    end_episode(approximator, 0, update)
+    update_weights(approximator, 0, update, 0.0)
 
 
 @kernel

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Update, forward, reset
+from lstm_rl.kernels.approximator import Sgd, Update, forward, reset
 from lstm_rl.studies.engine import Row
 from lstm_rl.suites.learner import learn
 from lstm_rl.suites.unrolled import Unrolled
@@ -16,7 +16,7 @@ from lstm_rl.tasks.streaming import Found, Source, make_found, make_source
 from lstm_rl.tasks.task import Task
 
 TESTED = 2560  # sequences at the end
-STILL = Update(False, 0.0, 1.0, 1.0)
+STILL = Update(Sgd(), 0.0, 1.0)
 
 
 def make_judge(task: Task, rng: np.random.Generator) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lstm_rl.compiled import flushed
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
 from lstm_rl.studies.engine import Row
 from lstm_rl.suites.judges import make_judge
 from lstm_rl.suites.learner import (
@@ -55,7 +55,8 @@ def train(task: Task, learner: Learner, seed: int, max_sequences: int, report: C
         approximator = make_approximator(learner._replace(network=links_alone(learner.network)), rngs[0], task)
     judged = averaged(approximator, learner.average)
     decay = RMS_DECAY if learner.rms_decay is None else learner.rms_decay
-    update, found = Update(learner.descent == "rms", learner.alpha, 1.0, decay), make_found(protocol.every)
+    optimizer = RmsProp(decay) if learner.descent == "rms" else Sgd()
+    update, found = Update(optimizer, learner.alpha, 1.0), make_found(protocol.every)
     pieces = [Found._make(values[n : n + PIECE] for values in found) for n in range(0, protocol.every, PIECE)]
     sequences, steps, before = 0, 0, np.inf
     met: list[int] = []  # sequences at which each criterion was met
