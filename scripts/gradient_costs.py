@@ -116,7 +116,7 @@ def forward_truncated(topology: Topology, length: int) -> Job:
 
 def forward_complete(topology: Topology, length: int) -> Job:
     """Real-time recurrent learning; its scratch is not counted."""
-    rtrl = make_approximator(topology, new_weights(topology), 1, DTYPE, "rtrl")
+    rtrl: Any = make_approximator(topology, new_weights(topology), 1, DTYPE, "rtrl")
     return streaming(rtrl, length, size(rtrl.sensitivities.units, rtrl.sensitivities.states))
 
 
@@ -124,7 +124,7 @@ def back_at_every_step(depth: int | None) -> Callable[[Topology, int], Job]:
     """Errors carried back anew at every step, ``depth`` steps or to the sequence's beginning."""
 
     def make(topology: Topology, length: int) -> Job:
-        bptt = make_approximator(topology, new_weights(topology), 1, DTYPE, "bptt", depth or length)
+        bptt: Any = make_approximator(topology, new_weights(topology), 1, DTYPE, "bptt", depth or length)
         return streaming(bptt, length, size(*bptt.history))
 
     return make
