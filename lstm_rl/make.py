@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+from gymnasium.wrappers import TimeLimit
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs import SEQUENCES, WORLDS
+from lstm_rl.envs.rows import plain_world
+from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
@@ -27,18 +30,23 @@ def limited(env_id: str, env_kwargs: dict[str, Any], max_steps: int | None = Non
         ValueError: As `make_env`.
     """
     if max_steps is None:
-        world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+        world = plain_world(make_env(env_id, env_kwargs))
         if world is None or world.max_steps is not None:
             return env_kwargs
         max_steps = 50 * world.horizon if world.horizon else LONGEST
-    return env_kwargs | {"max_steps" if is_ours(env_id) else "max_episode_steps": check_int("max_steps", max_steps, 1)}
+    steps = check_int("max_steps", max_steps, 1)
+    if not is_ours(env_id):
+        return env_kwargs | {"max_episode_steps": steps}
+    return {name: value for name, value in env_kwargs.items() if name != "max_episode_steps"} | {"max_steps": steps}
 
 
 def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = None) -> gym.Env[Any, Any]:
     """Make one environment; errors name the id or the argument.
 
+    Gymnasium's ``max_episode_steps`` becomes the limit of a world itself; words are left out of other observations.
+
     Raises:
-        ValueError: Unknown environment or argument, or a bad value.
+        ValueError: Unknown environment or argument, a bad value, or observations that SB3 cannot carry.
     """
     ours = (*WORLDS, SEQUENCES)
     if env_id.split(":")[-1].startswith("lstm_rl/") and env_id.split(":")[-1] not in ours:
@@ -49,12 +57,16 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     # Not every environment takes a render mode
     mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
-        return gym.make(env_id, **env_kwargs, **mode)
+        env = gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
         raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}") from error
     except TypeError as error:
         reason = str(error).split(" was raised from")[0]
         raise ValueError(f"env-kwargs must be arguments of {env_id}, got {env_kwargs}: {reason}") from error
+    if type(env) is TimeLimit and (world := plain_world(env.env)):  # so that a world ends as its vector face does
+        env.env.unwrapped.world = world.limited(env._max_episode_steps)  # type: ignore[attr-defined]
+        return env.env
+    return fit_for_sb3(env)
 
 
 def make_rows(env_id: str, env_kwargs: dict[str, Any], n: int) -> "VecMonitor":
@@ -65,8 +77,6 @@ def make_rows(env_id: str, env_kwargs: dict[str, Any], n: int) -> "VecMonitor":
     """
     from gymnasium.vector import AutoresetMode
     from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
-
-    from lstm_rl.envs.sb3 import GymnasiumVecEnv
 
     make_env(env_id, env_kwargs).close()  # for its errors
     if not is_ours(env_id):
