@@ -7,6 +7,7 @@ layer that is neither has no state that could be saved: nothing is passed by.
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +18,10 @@ from stable_baselines3.common import vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.envs.vector import WorldVectorEnv
 
 LIMITS = ("_max_episode_steps", "max_episode_steps", "max_steps", "max_episode_length")
 """What TimeLimit, MiniGrid, POPGym and others call the steps after which they truncate an episode."""
@@ -75,6 +79,12 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
     ),
 }
 
+_TRANSPARENT: _Table = _RECORDERS | {
+    **_listed(vec_env, {}, "VecTransposeImage VecCheckNan VecVideoRecorder"),
+    **_listed(wrappers.vector, {}, "HumanRendering RecordVideo"),
+}
+_LEARNING: _Table = _listed(wrappers, {}, "NormalizeObservation NormalizeReward")  # statistics over episodes
+
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
@@ -98,6 +108,36 @@ def _attribute(env: VecEnv, name: str) -> Any:
 
 def _count(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, np.integer)) and value is not True and value >= 1 else None
+
+
+# --- an environment of one's own -------------------------------------------------------------------------------------
+
+
+def make_like(env: VecEnv) -> gym.Env[Any, Any]:
+    """A new scalar environment that shows what the rows of ``env`` show.
+
+    Raises:
+        ValueError: There can be none; the message says why.
+    """
+    around, *rows = _stacks(env)
+    for layer in [*around, *(rows[0] if rows else [])]:
+        kind = type(layer)
+        if (isinstance(layer, (VecEnvWrapper, VectorWrapper)) and kind not in _TRANSPARENT) or kind in _LEARNING:
+            raise ValueError(f"{kind.__name__} changes what is seen, and its state belongs to training")
+    world = around[-1].world if around and isinstance(around[-1], WorldVectorEnv) else None
+    world, spec = (plain_world(rows[0][0]), rows[0][0].spec) if rows else (world, None)
+    if world is not None:
+        own = WorldEnv(world)
+        own.spec = spec
+        return own
+    if spec is None:
+        raise ValueError("the environments of training are in other processes, or do not say how they were made")
+    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name != "Monitor")  # SB3's, a recorder
+    for wrapper in wrappers:
+        if wrapper.kwargs is None:
+            raise ValueError(f"{wrapper.name} does not say how it was made")
+    silent = {"render_mode": None} if spec.kwargs.get("render_mode") else {}
+    return gym.make(replace(spec, additional_wrappers=wrappers), disable_env_checker=True, **silent)
 
 
 # --- states ----------------------------------------------------------------------------------------------------------

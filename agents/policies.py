@@ -164,16 +164,27 @@ class MemoryPolicy(BasePolicy):
         Raises:
             ValueError: The observation or the state does not fit, or an observation is not finite.
         """
+        choices, _, after = self.act(observation, state, episode_start, deterministic)
+        actions = self.decoder.decode(choices)
+        return (actions[0] if self.encoder.count(observation) is None else actions), after
+
+    def act(
+        self,
+        observation: Any,
+        state: State | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[np.int64], NDArray[Any], State]:
+        """As `predict`, before choices become actions: choices (n,), the Advantage values (n, K), the next state."""
         inputs, repeated = self._see(observation, state, episode_start)
         approximator, explorer = self._scratch(len(inputs))
         explorer.repeated[:] = repeated
-        actions = np.empty(len(inputs), np.int64)
+        choices = np.empty(len(inputs), np.int64)
         exploration = make_exploration(self.config, self.horizon)
-        _choose_rows(approximator, exploration, explorer, inputs, deterministic, actions)
+        _choose_rows(approximator, exploration, explorer, inputs, deterministic, choices)
         if not deterministic:
             repeated = explorer.repeated.copy()
-        actions = self.decoder.decode(actions)
-        return (actions[0] if self.encoder.count(observation) is None else actions), self._state(approximator, repeated)
+        return choices, approximator.outputs.copy(), self._state(approximator, repeated)
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None

@@ -45,10 +45,9 @@ class _Part:
     def array(self, observation: Any) -> NDArray[Any]:
         """The entry as an array of rows or of one row."""
         values = np.asarray(self.of(observation))
-        if (
-            self.image and values.ndim >= 3 and values.shape[-3:] != self.shape
-        ):  # channels last, where they should be first
-            values = np.moveaxis(values, -1, -3)
+        if self.image and values.ndim >= 3 and values.shape[-3:] != self.shape:  # channels at the other end
+            first = np.moveaxis(values, -1, -3)
+            values = first if first.shape[-3:] == self.shape else np.moveaxis(values, -3, -1)
         return values
 
     def write(self, observation: Any, out: NDArray[np.float32]) -> None:

@@ -7,6 +7,7 @@ n rows out of one VectorEnv of n rows, ours or anybody's. Wrap it in SB3's `VecM
 import re
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import gymnasium as gym
@@ -29,7 +30,7 @@ def is_text(space: gym.Space[Any]) -> bool:
 def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """The environment with observations that SB3's vector environments take: entries of a Dict that are words go.
 
-    It warns of what is left out.
+    It warns of what is left out, once.
 
     Raises:
         ValueError: They take it neither way; the message names the wrapper to use.
@@ -38,16 +39,23 @@ def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     if isinstance(space, gym.spaces.Dict):
         words = [key for key, part in space.spaces.items() if is_text(part)]
         if words and len(words) < len(space.spaces):
-            warnings.warn(f"words are left out of observations: {', '.join(words)}", stacklevel=2)
+            _say_once(f"words are left out of observations: {', '.join(words)}")
             return fit_for_sb3(FilterObservation(env, [key for key in space.spaces if key not in words]))
-    parts: Any = getattr(space, "spaces", [space])
-    if any(part.shape is None for part in (parts.values() if isinstance(parts, dict) else parts)):
+    parts: Any = [space]
+    if isinstance(space, (gym.spaces.Dict, gym.spaces.Tuple)):
+        parts = space.spaces.values() if isinstance(space, gym.spaces.Dict) else space.spaces
+    if any(part.shape is None for part in parts):
         wrapper = "FlattenObservation" if space.is_np_flattenable else "TransformObservation"
         raise ValueError(
-            f"observation_space must consist of arrays and numbers, in at most one Dict or Tuple, got {space}: wrap the "
-            f"environment in gymnasium.wrappers.{wrapper}"
+            f"observation_space must consist of arrays and numbers, in one Dict or Tuple at most, got {space}: wrap "
+            f"the environment in gymnasium.wrappers.{wrapper}"
         )
     return env
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=3)
 
 
 class GymnasiumVecEnv(VecEnv):

@@ -48,6 +48,25 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     Raises:
         ValueError: Unknown environment or argument, a bad value, or observations that SB3 cannot carry.
     """
+    env = _make(env_id, env_kwargs, render_mode)
+    if type(env) is TimeLimit and (world := plain_world(env.env)):  # so that a world ends as its vector face does
+        env.env.unwrapped.world = world.limited(env._max_episode_steps)  # type: ignore[attr-defined]
+        return env.env
+    return fit_for_sb3(env)
+
+
+def family(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
+    """The `family` of the environment's world; ``None`` if it is no world, or one of no family.
+
+    Raises:
+        ValueError: As `make_env`.
+    """
+    env = _make(env_id, env_kwargs, None)
+    env.close()
+    return getattr(getattr(env.unwrapped, "world", None), "family", None)
+
+
+def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> gym.Env[Any, Any]:
     ours = (*WORLDS, SEQUENCES)
     if env_id.split(":")[-1].startswith("lstm_rl/") and env_id.split(":")[-1] not in ours:
         raise ValueError(f"env must be one of {', '.join(ours)}, or another Gymnasium id, got {env_id}")
@@ -57,16 +76,12 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     # Not every environment takes a render mode
     mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
-        env = gym.make(env_id, **env_kwargs, **mode)
+        return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
         raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}") from error
     except TypeError as error:
         reason = str(error).split(" was raised from")[0]
         raise ValueError(f"env-kwargs must be arguments of {env_id}, got {env_kwargs}: {reason}") from error
-    if type(env) is TimeLimit and (world := plain_world(env.env)):  # so that a world ends as its vector face does
-        env.env.unwrapped.world = world.limited(env._max_episode_steps)  # type: ignore[attr-defined]
-        return env.env
-    return fit_for_sb3(env)
 
 
 def make_rows(env_id: str, env_kwargs: dict[str, Any], n: int) -> "VecMonitor":
