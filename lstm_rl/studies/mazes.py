@@ -78,7 +78,7 @@ def run_maze(settings: MazeRun) -> Row:
     torch.set_num_threads(1)
     n, name = settings.corridor_length, "NoisyTMaze-v0" if settings.noisy else "TMaze-v0"
     policy = POLICIES[settings.learner]
-    config = preset(settings.preset, name, policy).config
+    config = preset(settings.preset, f"lstm_rl/{name}", policy).config
     config = replace(config, **({"chunk_size": CHUNK} | json.loads(settings.overrides)))
     _warm_up(policy, config.precision)
 
@@ -132,7 +132,7 @@ def _warm_up(policy: PolicyName, precision: Any) -> None:
     from lstm_rl.agents.rollouts import play
     from lstm_rl.envs.tmaze import tmaze
 
-    config = replace(preset("default", "TMaze-v0", policy).config, precision=precision)
+    config = replace(preset("default", "lstm_rl/TMaze-v0", policy).config, precision=precision)
     model = AdvantageLearning(policy, gym.make("lstm_rl/TMaze-v0", corridor_length=3), config, seed=0)
     model.learn(10)
     play(model.policy, tmaze(corridor_length=3), 1, 0)
