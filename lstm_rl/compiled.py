@@ -27,7 +27,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def cache_folder() -> str:
     """The folder for machine code: ``NUMBA_CACHE_DIR`` if set, else the user's cache, plus a digest of our code."""
     package = Path(__file__).parent
-    folders = (package, *(package / name for name in ("kernels", "nn", "tasks", "experiments/protocols", "envs", "agents")))
+    folders = (
+        package,
+        *(package / name for name in ("kernels", "nn", "tasks", "experiments/protocols", "envs", "agents")),
+    )
     sources = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py"))]
     marks = (b"lstm_rl.compiled", b"def compiled(", b"NamedTuple")  # kernels, this file, and what kernels take
     kernels = b"".join(source for source in sources if any(mark in source for mark in marks))

@@ -162,7 +162,11 @@ def run_marks(
     for label, chosen, column, style in (
         ("success", good, "sequences", {"color": LINES[0], "marker": "o"}),
         ("budget of a run that failed", ~good, "sequences", {"color": LINES[1], "marker": "x"}),
-        *([(extra[1], good | ~good, extra[0], {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"})] if extra else []),
+        *(
+            [(extra[1], good | ~good, extra[0], {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"})]
+            if extra
+            else []
+        ),
     ):
         panel.scatter(runs[chosen][column].clip(lower=1), places[chosen], s=24, label=label, **style)
     known = [(label, value) for label, value in (published or {}).items() if label in labels]

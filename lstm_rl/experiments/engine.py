@@ -31,7 +31,7 @@ class Row:
     label: str
     """Its name in the table; with ``column`` it tells the row's runs from all others of the experiment."""
     settings: Any
-    """What its runs depend on, a frozen dataclass with a field ``seed``; None: the row is only quoted, and never run."""
+    """What its runs depend on, a frozen dataclass with a field ``seed``; None: the row is quoted and never run."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """Published figures by name."""
     column: str = ""
@@ -185,7 +185,7 @@ def _processes(workers: int) -> Callable[..., Iterator[Any]]:
 
 
 def frame(experiment: Experiment, runs: Sequence[Run]) -> "DataFrame":
-    """Runs as a table, in the order of the experiment's rows; settings that are newer than the runs are the defaults."""
+    """Runs as a table, in the order of the experiment's rows; settings newer than the runs have their defaults."""
     from pandas import DataFrame
 
     order = {row.key: number for number, row in enumerate(experiment.rows)}

@@ -52,9 +52,7 @@ def elman_row(
 ) -> Row:
     """An Elman net by one of the three gradients."""
     name = {"truncated": "Elman", "bptt": "BPTT", "rtrl": "RTRL"}[gradient]
-    method = Method(
-        network="elman", units=units, gradient=gradient, learning_rate=rate, max_sequences=max_sequences
-    )
+    method = Method(network="elman", units=units, gradient=gradient, learning_rate=rate, max_sequences=max_sequences)
     return sequence_row(task, settings, f"{name}, {units} units", method=method, **published)
 
 

@@ -1,7 +1,8 @@
 """Stored runs: one CSV file per experiment, a line per run, read by column name.
 
-Columns: experiment, row (the row's label) and seed tell runs apart; then the run's settings and its results. Text stands
-as it is, everything else as JSON, and None is empty. The results that come with the package lie in its folder results.
+Columns: experiment, row (the row's label) and seed tell runs apart; then come the run's settings and its results. Text
+is stored as it is, everything else as JSON, and None is empty. The results that come with the package are in its folder
+results.
 """
 
 import csv

@@ -83,7 +83,9 @@ def draw(source: Source, stale: int) -> int:
 
 
 @compiled
-def learn_task(approximator: Any, source: Source, update: Update, each_step: bool, power: float, seen: SequenceErrors) -> None:
+def learn_task(
+    approximator: Any, source: Source, update: Update, each_step: bool, power: float, seen: SequenceErrors
+) -> None:
     """Learn as many new sequences as ``seen`` has room for.
 
     Args:

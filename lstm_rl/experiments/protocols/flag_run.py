@@ -135,7 +135,9 @@ def _torch(settings: FlagRun, x: Any, targets: Any) -> Any:
     from lstm_rl.nn.slstm import SlstmNetwork
 
     x, targets = torch.tensor(x, dtype=torch.float32), torch.tensor(targets, dtype=torch.float32)
-    make: Any = partial(GruNetwork, update_gate_bias=(1.0, 2.0, 4.0, 6.0)) if settings.network == "GRU" else SlstmNetwork
+    make: Any = (
+        partial(GruNetwork, update_gate_bias=(1.0, 2.0, 4.0, 6.0)) if settings.network == "GRU" else SlstmNetwork
+    )
     size = settings.lag + 1
     network, links = make(size, size, 4, settings.seed), torch.zeros(size, size, requires_grad=True)
     optimizer = torch.optim.Adam([links, *network.parameters()], TORCH[settings.network])

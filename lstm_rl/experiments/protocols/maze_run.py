@@ -101,7 +101,9 @@ def run(settings: MazeRun, report: "Report") -> Mapping[str, Any]:
             return not self.success
 
         def _greedy(self) -> float:
-            return float(play(model.policy, world, TRIAL_EPISODES, settings.seed + 10**6 * self.trials).successes.mean())
+            return float(
+                play(model.policy, world, TRIAL_EPISODES, settings.seed + 10**6 * self.trials).successes.mean()
+            )
 
     world = tmaze(corridor_length=n, noisy=settings.noisy, max_steps=3 * (n + 1))
     env = gym.make(f"lstm_rl/{name}", corridor_length=n, max_steps=None)

@@ -1,4 +1,4 @@
-"""A network that learns sequences: with kernels or in Torch, with a running mean of its weights, and with late cells."""
+"""A network that learns sequences, with kernels or in Torch; a running mean of its weights; cells added later."""
 
 from dataclasses import replace
 from typing import Any

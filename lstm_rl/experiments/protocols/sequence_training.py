@@ -1,7 +1,7 @@
 """Train on a sequence task: one sequence after the other until the criteria of its protocol are met."""
 
 import time
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from lstm_rl.tasks.streaming import SequenceErrors, make_errors
 from lstm_rl.topology import Topology
 
 
-def train(run: SequenceRun, report: Report) -> Mapping[str, Any]:
+def train(run: SequenceRun, report: Report) -> dict[str, Any]:
     """Train from fresh weights until the criteria are met or the budget is used up, then test.
 
     Args:

@@ -56,6 +56,12 @@ ROWS = [
 ]
 EXPERIMENTS = (
     Experiment(
-        "ablation", "what each ingredient of the default preset is worth", PROTOCOL, ROWS, maze_run.run, score, success_bars
+        "ablation",
+        "what each ingredient of the default preset is worth",
+        PROTOCOL,
+        ROWS,
+        maze_run.run,
+        score,
+        success_bars,
     ),
 )

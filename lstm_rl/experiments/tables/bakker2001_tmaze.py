@@ -51,7 +51,9 @@ def _experiment(noisy: bool) -> Experiment:
         Row(f"{learner}, N = {length}", settings, {"": published(learner, length)})
         for learner in POLICIES
         for length in LENGTHS
-        for settings in [MazeRun(length, learner=learner, preset="bakker2001", noisy=noisy, share=0.8, max_steps=BUDGET)]
+        for settings in [
+            MazeRun(length, learner=learner, preset="bakker2001", noisy=noisy, share=0.8, max_steps=BUDGET)
+        ]
     ]
     return Experiment(
         "bakker2001-tmaze" + "-noisy" * noisy,

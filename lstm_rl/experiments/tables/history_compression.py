@@ -1,4 +1,4 @@
-"""The two-level neural history compressor (Schmidhuber 1991, 1992) against plain BPTT and RTRL, on time lags of tasks."""
+"""The two-level neural history compressor (Schmidhuber 1991, 1992) against plain BPTT and RTRL."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = f"""\
 The neural history compressor (Schmidhuber 1991, 1992): an automatiser A predicts the next symbol, the targets and the
-state of a chunker C; C sees and predicts only what A got wrong by {THRESHOLD:g} or more (ours). Both learn on line, plain
-gradient descent after every step, errors carried back {BACK} steps.
+state of a chunker C; C sees and predicts only what A got wrong by {THRESHOLD:g} or more (ours). Both learn on line,
+plain gradient descent after every step, errors carried back {BACK} steps.
 
 **history**, **history-5**: an endless stream of 22 (7) symbols, blocks a b1 .. b20 (b5) and x b1 .. b20 (b5) at random;
 at a block's end a target unit is to tell a from x. A, C and their competitors have 12 logistic hidden units without

@@ -32,7 +32,10 @@ ROWS_B = (
     _one_unit(B, 100, "rtrl", 1.0, 50_000),
     _one_unit(B, 100, "bptt", 1.0, 50_000),
     *and_ours(
-        sequence_row(B, "p=100", **SOLVED, sequences=5_680), "p=100 targets=end", loss="cross-entropy", learning_rate=0.7
+        sequence_row(B, "p=100", **SOLVED, sequences=5_680),
+        "p=100 targets=end",
+        loss="cross-entropy",
+        learning_rate=0.7,
     ),
     guessed_row(B, "p=100", 100_000),
 )

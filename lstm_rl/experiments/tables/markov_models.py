@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = f"""\
 Hidden Markov models (hmmlearn's CategoricalHMM) on tasks of 1997. A string is a task's symbols and, last, the answer:
-in hs1997-temporal-order-3 one of four more symbols. Training (ours): {STRINGS:,} strings, or {SYMBOLS:,} symbols if these
-are fewer; {STARTS} random starts as hmmlearn draws them, each of at most {ITERATIONS} iterations of EM, fewer once one
+in hs1997-temporal-order-3 one of four more symbols. Training (ours): {STRINGS:,} strings, or {SYMBOLS:,} symbols if
+these are fewer; {STARTS} random starts as hmmlearn draws them, each of at most {ITERATIONS} iterations of EM, fewer once one
 adds less than {GAIN} to the log likelihood; the likeliest is kept. Test: {TEST_STRINGS} fresh strings, the next symbol
 predicted from all before it. Success: all are right. A string is right in hs1997-reber if at every step the k legal
 next symbols are the k most probable (paper); in the other tasks if the last prediction takes the right answer to be

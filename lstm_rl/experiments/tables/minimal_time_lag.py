@@ -1,4 +1,4 @@
-"""Which networks bridge which time lags? The noise-free task of 1997 (experiment 2a) with every network of the toolkit."""
+"""Which networks bridge which time lags? Experiment 2a of 1997, noise-free, with every network of the toolkit."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,8 +21,8 @@ of which there are at most 20,000. All networks have four units or cells, are tr
 their outputs see the inputs, too (ours). Gates and cell inputs see the inputs only, as in the paper; input-gate biases
 -1 .. -4, forget-gate bias 6. Topologies: plain gradient descent after every step, learning rate 1, by the truncated
 gradient (LSTM) or learning rate 3 by the complete one (Elman nets; the better of 1, 3 and 10 on other seeds). GRU
-(update-gate biases 1, 2, 4, 6) and sLSTM: Adam, learning rate .1 (the best of .03, .1 and .3 on other seeds), batches of
-16 sequences. In the table: successful runs with 95 % intervals, and the median number of sequences to success."""
+(update-gate biases 1, 2, 4, 6) and sLSTM: Adam, learning rate .1 (the best of .03, .1 and .3 on other seeds), batches
+of 16 sequences. In the table: successful runs with 95 % intervals, and the median number of sequences to success."""
 
 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,9 +32,7 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ROWS = [
-    Row(network, FlagRun(network, lag), column=f"p = {lag}")
-    for network in NETWORKS
-    for lag in (4, 7, 10, 20, 50, 100)
+    Row(network, FlagRun(network, lag), column=f"p = {lag}") for network in NETWORKS for lag in (4, 7, 10, 20, 50, 100)
 ]
 EXPERIMENTS = (
     Experiment(

@@ -63,6 +63,4 @@ ROWS = (
 )
 FIGURES = partial(guessing_charts, published=TRIALS, others=OTHERS)
 ABOUT = "parity, latch and two-sequence problems by guessing all weights (Schmidhuber, Hochreiter & Bengio 2001)"
-EXPERIMENTS = (
-    Experiment("parity", ABOUT, PROTOCOL, ROWS, guessing_run.run, score, FIGURES, notes=NOTES, runs=100),
-)
+EXPERIMENTS = (Experiment("parity", ABOUT, PROTOCOL, ROWS, guessing_run.run, score, FIGURES, notes=NOTES, runs=100),)
