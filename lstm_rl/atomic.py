@@ -1,9 +1,21 @@
 """Files that are written as a whole or not at all."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add the file to an error of the system that does not say for which file, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -11,12 +23,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well; else the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    with naming(path):
+        try:
+            part.touch()  # where this fails, the writers' own messages are worse
+            yield part
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files of `atomic_write` whose processes were killed."""
+    for part in folder.glob(".*.part*"):
+        match = re.fullmatch(r"\..*\.(\d+)\.part(\.[^.]+)?", part.name)
+        if match and not _is_alive(int(match[1])):
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
     try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # a full disk does not say for which file
-            error.filename = str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

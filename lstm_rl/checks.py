@@ -6,11 +6,14 @@ import numbers
 import numpy as np
 
 
-def check_int(name: str, value: object, low: int) -> int:
-    """Return ``value`` if it is an integer >= ``low``; else raise ``ValueError``."""
+def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return ``value`` if it is an integer in [low, high]; else raise ``ValueError``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
-    return int(value)
+    number = int(value)
+    if high is not None and number > high:
+        raise ValueError(f"{name} must be an integer <= {high}, got {value!r}")
+    return number
 
 
 def check_float(

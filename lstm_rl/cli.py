@@ -1,6 +1,5 @@
 """The command line: dataclasses become commands; what they do is elsewhere and imported when needed."""
 
-import ast
 import io
 import json
 import os
@@ -8,58 +7,21 @@ import re
 import sys
 import warnings
 from contextlib import redirect_stderr
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from lstm_rl.agents.config import Config
-from lstm_rl.cli_types import Steps
 from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
-from lstm_rl.presets import PolicyName, PresetName, preset
+from lstm_rl.runs import check_folder, settings_of
+from lstm_rl.settings import Settings, from_preset
+from lstm_rl.signals import describe, signal_of, stop_on_signals, terminate_on_signals
 
 
 @dataclass(frozen=True)
 class Envs:
     """List the environments, one line each."""
-
-
-@dataclass(frozen=True)
-class Train:
-    """Train an LSTM by Advantage(lambda) on an environment; everything about the run goes into one folder."""
-
-    env: tyro.conf.Positional[str]
-    """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""
-    env_kwargs: tuple[str, ...] = ()
-    """Arguments of the environment, as key=value."""
-    preset: PresetName = "default"
-    """Settings to start from; fields given here override them."""
-    policy: PolicyName = "LstmPolicy"
-    """LSTM, Elman net by BPTT, GRU or sLSTM in Torch, or a table with memory bits."""
-    seed: int = 0
-    """Of weights, exploration and environments."""
-    timesteps: Steps | None = None
-    """Environment steps in all; default: the preset's."""
-    n_envs: int = 1
-    """Environments that learn side by side into the same weights."""
-    eval_freq: Steps | None = None
-    """Steps between evaluations; default: a 25th of the timesteps."""
-    eval_episodes: int = 200
-    """Greedy episodes per evaluation."""
-    stop_when_solved: bool = False
-    """Stop at the second evaluation in a row without a failure."""
-    log_dir: Path = Path("runs")
-    """Folder of run folders."""
-    run_name: str | None = None
-    """Name of the run folder; default: made from environment, preset and seed."""
-    overwrite: bool = False
-    """Delete a run folder of this name first."""
-    resume: bool = False
-    """Go on with the interrupted run of this name, exactly as if it had not been interrupted."""
-    progress: bool = True
-    """Show a progress bar."""
-    config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
 
 
 @dataclass(frozen=True)
@@ -144,7 +106,7 @@ class Diagnose:
 
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Settings, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Experiments, tyro.conf.subcommand("experiments")]
@@ -154,37 +116,21 @@ Command = (
 )
 
 
-def parse_kwargs(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Environment arguments from key=value pairs; values are Python literals, anything else is a string.
-
-    Raises:
-        ValueError: A pair without "=".
-    """
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError(f"env-kwargs must be key=value pairs, got {pair!r}")
-        try:
-            values[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            values[key] = text
-    return values
-
-
 def _parse(arguments: list[str]) -> Any:
-    """Parse a command; a preset's settings are the defaults of the fields.
+    """Parse a command; a preset's settings, or those of the run to resume, are the defaults of the fields.
 
     Raises:
         ValueError: The arguments do not fit.
     """
     command = _tyro(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
-    if isinstance(command, Train):
-        chosen = preset(command.preset, command.env, command.policy)
-        default = Train(env=tyro.MISSING, config=chosen.config)
-        command = _tyro(Train, prog="lstm-rl train", args=arguments[1:], default=default)
-        values = chosen.env_kwargs | parse_kwargs(command.env_kwargs)
-        command = replace(command, env_kwargs=tuple(f"{key}={value!r}" for key, value in values.items()))
+    if isinstance(command, Settings):
+        default = from_preset(command.env, command.preset, command.policy)
+        env_kwargs = default.env_kwargs | command.env_kwargs
+        folder = replace(command, env_kwargs=env_kwargs).folder
+        if command.resume and (folder / "config.json").is_file():
+            default = settings_of(folder)
+        command = _tyro(Settings, prog="lstm-rl train", args=arguments[1:], default=default)
+        command = replace(command, env_kwargs=default.env_kwargs | command.env_kwargs)
     return command
 
 
@@ -207,73 +153,23 @@ def _tyro(*arguments: Any, **keywords: Any) -> Any:
         raise ValueError(re.sub(r"^Error parsing \S*(config|method|what): ", "", text)) from None
 
 
-def _run_name(command: Train) -> str:
-    parts = [command.env.split(":")[-1].split("/")[-1], *command.env_kwargs]
-    if command.preset != "default":
-        parts.append(command.preset)
-    if command.policy != "LstmPolicy":
-        parts.append(command.policy)
-    text = "_".join([*parts, f"seed={command.seed}"])
-    return "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
-
-
-def train(command: Train) -> int:
+def train(settings: Settings) -> int:
     """`lstm-rl train`."""
-    folder = command.log_dir / (command.run_name or _run_name(command))
-    if command.log_dir.exists() and not command.log_dir.is_dir():
-        raise ValueError(f"log-dir must be a folder, got {command.log_dir}, which is a file")
-    if command.resume and not (folder / "model.zip").is_file():
-        raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-    if folder.exists() and not command.resume:
-        if not command.overwrite:
-            raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
-        _check_overwrite(folder)
-    from lstm_rl import training
+    check_folder(settings)
+    with stop_on_signals() as stop:
+        from lstm_rl.agents import DivergedError
+        from lstm_rl.training import describe as told
+        from lstm_rl.training import run
 
-    budget = preset(command.preset, command.env).timesteps if command.timesteps is None else command.timesteps
-    settings = training.Settings(
-        command.env,
-        parse_kwargs(command.env_kwargs),
-        command.preset,
-        command.policy,
-        command.seed,
-        budget,
-        command.n_envs,
-        max(1, budget // 25) if command.eval_freq is None else command.eval_freq,
-        command.eval_episodes,
-        command.stop_when_solved,
-        command.config,
-    )
-    if command.resume:
-        saved = training.settings_of(folder)
-        kept = {"timesteps": command.timesteps, "eval_freq": command.eval_freq}  # where not given, as they were
-        settings = replace(settings, **{name: getattr(saved, name) for name, value in kept.items() if value is None})
-        _check_same(asdict(settings), asdict(saved))
-    outcome = training.run(settings, folder, command.resume, command.progress, command.overwrite)
-    print(training.describe(outcome))
-    if outcome.interrupted:
-        print("interrupted; the same command with --resume goes on exactly from here", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _check_overwrite(folder: Path) -> None:
-    """Let nothing be deleted that is not a run."""
-    from lstm_rl.runs import read_config
-
-    if not folder.is_dir() or any(folder.iterdir()):
         try:
-            read_config(folder)
-        except ValueError as error:
-            raise ValueError(f"overwrite must name a run folder, got {folder}: {error}") from error
-
-
-def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Refuse to resume with other settings than the run's own, the number of time steps aside."""
-    asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
-    for name, value in saved.items():
-        if asked[name] != value and name not in ("timesteps", "config"):
-            raise ValueError(f"{name} must be {value!r}, as in the run to resume, got {asked[name]!r}")
+            outcome = run(settings, stop)
+        except DivergedError as error:
+            raise RuntimeError(str(error)) from error
+    print(told(outcome))
+    if outcome.signal is None:
+        return 0
+    print(f"{describe(outcome.signal)}; the same command with --resume goes on exactly from here", file=sys.stderr)
+    return 128 + outcome.signal
 
 
 def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dict[str, Any]]:
@@ -282,6 +178,15 @@ def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dic
 
     model, env_id, env_kwargs = load(run, which)
     return model, env_id, limited(env_id, env_kwargs, max_steps)
+
+
+def _check_display() -> None:
+    """Refuse a window that nobody would see; SDL_VIDEODRIVER is for those who know what they want."""
+    lacking = sys.platform == "linux" and not any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
+    )
+    if lacking:
+        raise ValueError("watch needs a display, but DISPLAY and WAYLAND_DISPLAY are not set: use --video FILE.gif")
 
 
 def evaluate(command: Evaluate) -> int:
@@ -307,6 +212,8 @@ def watch(command: Watch) -> int:
 
     if command.video is not None and command.video.suffix not in (".gif", ".mp4"):
         raise ValueError(f"video must be a .mp4 or .gif file, got {command.video}")
+    if command.video is None:
+        _check_display()
     model, env_id, env_kwargs = _loaded(command.run, command.which, command.max_steps)
     pictures, fps = frames(model, env_id, env_kwargs, command.episodes, command.seed, command.video is None)
     if command.video is not None:
@@ -338,10 +245,10 @@ def envs(_: Envs) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit code: 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
+    """Run one command; return the exit code: 0, 1 for a failed run, 2 for bad input, 128 + n for signal n."""
     actions: dict[type, Any] = {
         Envs: envs,
-        Train: train,
+        Settings: train,
         Evaluate: evaluate,
         Watch: watch,
         Experiments: experiments,
@@ -351,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), terminate_on_signals():
             warnings.showwarning = _show_warning
             result: int = actions[type(command)](command)
         sys.stdout.flush()
@@ -359,15 +266,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         print(f"lstm-rl: {error}", file=sys.stderr)
         return 2
-    except (RuntimeError, OSError) as error:  # a run that diverged, a full disk
+    except (RuntimeError, OSError, MemoryError) as error:  # a run that diverged, a full disk
         print(f"lstm-rl: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("lstm-rl: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(f"lstm-rl: {describe(signal_of(error))}", file=sys.stderr)
+        return 128 + signal_of(error)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

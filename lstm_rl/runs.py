@@ -4,30 +4,36 @@ config.json              settings, complete: enough to repeat the run
 model.zip                the latest checkpoint, from which `--resume` goes on exactly
 best_model.zip           the checkpoint with the best evaluation
 monitor.csv              one row per training episode
-evaluations.npz          what the evaluations gave
+evaluations.npz          what the evaluations gave, as SB3's `EvalCallback` writes it
 learning_curve.png       the picture of monitor.csv
-events.out.tfevents...   TensorBoard
+events.out.tfevents...   TensorBoard; of attempts after the first in folders of their own
+.lock                    while a process works here: which one
 """
 
 import json
-from dataclasses import asdict
+import shutil
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_rl.atomic import atomic_write
+from lstm_rl.atomic import atomic_write, naming
+from lstm_rl.run_lock import LOCK
+from lstm_rl.settings import Settings, from_record
 
 if TYPE_CHECKING:
+    import gymnasium as gym
+    from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import VecMonitor
 
     from lstm_rl.agents import AdvantageLearning
 
 
-def write_config(folder: Path, settings: Any) -> None:
-    """Write a dataclass of settings to ``config.json``."""
+def write_config(folder: Path, settings: Settings) -> None:
+    """Write settings to ``config.json``."""
     from lstm_rl import __version__
 
     with atomic_write(folder / "config.json") as part:
-        part.write_text(json.dumps({"version": __version__} | asdict(settings), indent=2) + "\n")
+        part.write_text(json.dumps({"version": __version__} | settings.recorded(), indent=2) + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -40,13 +46,75 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"run must be a folder with a config.json, as `lstm-rl train` makes, got {folder}")
     try:
-        config: Any = json.loads(path.read_text())
-    except ValueError as error:  # no JSON, or no text at all
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # no JSON, no text at all, or nested too deep
         raise ValueError(f"{path} must be JSON, but is damaged: {error}") from error
     kinds = {"env": str, "env_kwargs": dict, "config": dict}
     if not isinstance(config, dict) or any(not isinstance(config.get(key), kind) for key, kind in kinds.items()):
         raise ValueError(f"{path} must hold the settings of a run, with {', '.join(kinds)}, but does not")
     return config
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings of a run folder.
+
+    Raises:
+        ValueError: The folder is no run.
+    """
+    values = read_config(folder)
+    values.pop("version", None)
+    try:
+        return from_record(values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'} must hold the settings of a run, but does not: {error}") from error
+
+
+def check_folder(settings: Settings) -> None:
+    """Refuse a folder in which a run of these settings may not begin, or not go on.
+
+    Raises:
+        ValueError: It holds something else; nothing has been changed.
+    """
+    folder, log_dir = settings.folder, settings.log_dir
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"log-dir and run-name must be text in UTF-8, got {str(folder)!a}; in a locale without it set PYTHONUTF8=1"
+        ) from None
+    if log_dir.exists() and not log_dir.is_dir():
+        raise ValueError(f"log-dir must be a folder, got {log_dir}, which is a file")
+    if settings.resume:
+        if not (folder / "model.zip").is_file():
+            raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
+        _check_same(settings.recorded(), settings_of(folder).recorded())
+    elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
+        if not settings.overwrite:
+            raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
+        try:
+            read_config(folder)
+        except ValueError as error:
+            raise ValueError(f"overwrite must name a run folder, got {folder}: {error}") from error
+
+
+def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Refuse to resume with other settings than the run's own, the number of time steps aside."""
+    asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
+    for name, value in saved.items():
+        if asked[name] != value and name not in ("timesteps", "config"):
+            raise ValueError(f"{name} must be {value!r}, as in the run to resume, got {asked[name]!r}")
+
+
+def clear(folder: Path) -> None:
+    """Delete all that a run folder holds but its lock; config.json last, so that what is left is still a run."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "config.json"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
 
 
 def model_path(folder: Path, which: str = "best") -> Path:
@@ -66,22 +134,87 @@ def load_model(path: Path) -> "AdvantageLearning":
     """A saved model.
 
     Raises:
-        ValueError: The file is damaged, or not such a model.
+        ValueError: The file is damaged, or not such a model, or its weights are not finite.
     """
     from lstm_rl.agents import AdvantageLearning
 
     try:
-        return AdvantageLearning.load(path)
+        model = AdvantageLearning.load(path)
     except OSError:
         raise
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
         message = f"{path} must be a model saved by AdvantageLearning, but is damaged or of another kind"
         raise ValueError(f"{message}: {str(error) or type(error).__name__}") from error
+    for name, values in model.policy.state_dict().items():
+        if not values.isfinite().all():
+            raise ValueError(f"{path} must hold finite numbers, but {name} holds NaN or infinity")
+    return model
+
+
+def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: str) -> None:
+    """Refuse to play a model in an environment of other spaces than it has learned in.
+
+    Raises:
+        ValueError: Observations or actions differ.
+    """
+    from lstm_rl.agents.spaces import input_size
+
+    sizes = [input_size(space) for space in (model.observation_space, env.observation_space)]
+    if sizes[0] != sizes[1] or model.action_space != env.action_space:
+        raise ValueError(
+            f"env must be as the one that the model was trained in, with {sizes[0]} inputs and {model.action_space}, "
+            f"got {env_id} with {sizes[1]} and {env.action_space}"
+        )
+
+
+# --- what is written during a run ------------------------------------------------------------------------------------
 
 
 def record(rows: "VecMonitor", path: Path, env_id: str, append: bool = False) -> None:
     """Write one line per episode of the rows into a file named ``monitor.csv``, a new one or behind what it holds."""
     from stable_baselines3.common.monitor import ResultsWriter
 
+    class NamedWriter(ResultsWriter):
+        def write_row(self, epinfo: dict[str, float]) -> None:
+            with naming(path):
+                super().write_row(epinfo)
+
     header: dict[str, float | str] = {"t_start": rows.t_start, "env_id": env_id}
-    rows.results_writer = ResultsWriter(str(path), header, rows.info_keywords, override_existing=not append)
+    with naming(path):
+        rows.results_writer = NamedWriter(str(path), header, rows.info_keywords, override_existing=not append)
+
+
+def cut_monitor(path: Path, size: int) -> bool:
+    """Forget the episodes after the checkpoint, when the file had ``size`` bytes; return whether any lines are left.
+
+    A file that has lost lines is no reason to stop: it is said, and the run goes on.
+    """
+    lines = path.read_bytes()[:size] if path.is_file() else b""
+    whole = lines[: lines.rfind(b"\n") + 1]
+    if len(whole) < size:
+        warnings.warn(
+            f"{path} has lost {size - len(whole)} of the {size} bytes that it had at the checkpoint: the run goes on, "
+            "but these episodes will be missing from the file and from the learning curve",
+            stacklevel=2,
+        )
+    if whole.count(b"\n") < 2:
+        return False
+    with path.open("r+b") as file:
+        file.truncate(len(whole))
+    return True
+
+
+def tensorboard(folder: Path) -> "Logger":
+    """A log for TensorBoard only; errors of the file system name the file."""
+    from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+
+    class Named(TensorBoardOutputFormat):
+        def write(self, *arguments: Any) -> None:
+            with naming(folder / "events.out.tfevents"):
+                super().write(*arguments)
+
+        def close(self) -> None:
+            with naming(folder / "events.out.tfevents"):
+                super().close()
+
+    return Logger(str(folder), [Named(str(folder))])

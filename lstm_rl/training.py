@@ -1,55 +1,35 @@
 """`lstm-rl train`: one run from settings to a run folder."""
 
-import shutil
-import signal
+import csv
+import shlex
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Discrete
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
-from lstm_rl.agents.advantage_learning import AdvantageLearning
-from lstm_rl.agents.config import Config
-from lstm_rl.checks import check_int
-from lstm_rl.diagnostics.figures import learning_curve, save
-from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
-from lstm_rl.make import limited, make_env, make_rows
-from lstm_rl.presets import PolicyName, PresetName
-from lstm_rl.runs import load_model, read_config, record, write_config
+from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
+from lstm_rl.atomic import remove_parts
+from lstm_rl.bounds import check_memory
+from lstm_rl.make import make_env, make_rows
+from lstm_rl.run_lock import folder_lock
+from lstm_rl.runs import check_folder, clear, cut_monitor, load_model, record, tensorboard, write_config
+from lstm_rl.settings import Settings
+from lstm_rl.signals import Stop
+from lstm_rl.trials import History, Player, add_to, make_player, read_history, write_history
 
-PATIENCE = 3  # horizons after which an evaluation gives up on a greedy policy that goes round in circles
-EVALUATION_ROWS = 100  # environments that evaluation episodes are played in, side by side
-EVALUATIONS = ("evaluations_timesteps", "evaluations_results", "evaluations_length", "evaluations_successes")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a run depends on; ``config.json`` holds it."""
-
-    env: str
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    preset: PresetName = "default"
-    policy: PolicyName = "LstmPolicy"
-    seed: int = 0
-    timesteps: int = 500_000
-    n_envs: int = 1
-    eval_freq: int = 20_000
-    eval_episodes: int = 200
-    stop_when_solved: bool = False
-    config: Config = field(default_factory=Config)
-
-    def __post_init__(self) -> None:
-        for name, low in (("timesteps", 1), ("n_envs", 1), ("eval_freq", 1), ("eval_episodes", 1), ("seed", 0)):
-            check_int(name, getattr(self, name), low)
+SURVIVAL_EVAL_FREQ = 25_000  # steps between two trials in stages, at most: most of them end in the first stage
 
 
 @dataclass
@@ -59,219 +39,285 @@ class Outcome:
     folder: Path
     steps: int
     seconds: float
-    interrupted: bool
-    solved_at: int | None  # steps at the second evaluation in a row without a failure
-    success_rate: float | None  # of the last 100 training episodes
-    best_success_rate: float | None  # of the best evaluation
+    signal: int | None  # that interrupted it
+    solved_at: int | None  # steps at the evaluation that the run counts as solved with
+    attempts: int  # how often it began with new weights
+    best: dict[str, Any] | None  # evaluation: steps before it, reward, length and success_rate in the mean
+    trial_steps: int  # of all evaluations, not learned from
+    mean_reward: float | None  # of the last 100 training episodes
+    success_rate: float | None
 
 
 class RunCallback(BaseCallback):
-    """Progress bar, checkpoints after every evaluation, and the ways to stop early."""
+    """Progress bar, evaluations, the best model, a checkpoint after each evaluation, and the ways to stop early."""
 
-    def __init__(
-        self, folder: Path, evaluation: EvalCallback, rows: VecMonitor, settings: Settings, bar: "tqdm[Any]"
-    ) -> None:
+    model: AdvantageLearning
+
+    def __init__(self, settings: Settings, player: Player, rows: VecMonitor, bar: "tqdm[Any]", stop: Stop) -> None:
         super().__init__()
-        self.folder, self.evaluation, self.rows, self.settings, self.bar = folder, evaluation, rows, settings, bar
-        self.interrupted = False
-        self.solved_at: int | None = None
-        self.best_success_rate: float | None = None
-        self._seen = 0  # evaluations
+        self.settings, self.player, self.rows, self.bar, self.stop = settings, player, rows, bar, stop
+        self.folder = settings.folder
+        assert settings.eval_freq is not None
+        self.eval_freq = max(1, settings.eval_freq // settings.n_envs)  # the learner's chunks end there
+        self.history: History = {}
+        # All that a resumed run needs besides the model
+        self.state: dict[str, Any] = {
+            "attempt": 0,
+            "before": 0,  # steps of earlier attempts
+            "evaluations": 0,
+            "flawless": 0,  # evaluations in a row
+            "solved_at": None,
+            "best_score": -np.inf,
+            "best": None,
+            "trial_steps": 0,
+        }
+
+    @property
+    def steps(self) -> int:
+        """Steps of all attempts."""
+        return int(self.state["before"]) + self.model.num_timesteps
 
     @property
     def finished(self) -> bool:
         """Whether the run is over before its time."""
-        return self.settings.stop_when_solved and self.solved_at is not None
-
-    def interrupt(self, *_: Any) -> None:
-        """Stop at the next border of chunks, the second time at once; for a signal handler."""
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
+        return self.settings.stop_when_solved and self.state["solved_at"] is not None
 
     def restore(self, state: dict[str, Any]) -> None:
         """Undo `checkpoint`."""
+        self.state = {name: state[name] for name in self.state}
         self.rows.t_start = time.time() - state["seconds"]
-        self.evaluation.best_mean_reward = state["best_mean_reward"]
-        self.best_success_rate, self.solved_at = state["best_success_rate"], state["solved_at"]
-        for name in EVALUATIONS:
-            setattr(self.evaluation, name, list(state[name]))
-        self._seen = len(self.evaluation.evaluations_results)
-
-    def seed_evaluation(self) -> None:
-        """New episodes for the next evaluation, far from the training seeds; the same if the run is resumed there."""
-        self.evaluation.eval_env.seed(self.settings.seed + 1_000_003 * (1 + self._seen))
+        path, length = self.folder / "evaluations.npz", state["evaluations"]
+        self.history = read_history(path, length) if length else {}
+        if (left := len(self.history.get("timesteps", []))) < length:
+            warnings.warn(f"{path} has lost {length - left} of {length} evaluations: the run goes on", stacklevel=2)
 
     def _on_training_start(self) -> None:
-        self.seed_evaluation()
         self.checkpoint()  # from here on there is something to go on from
 
     def _on_step(self) -> bool:
-        self.bar.update(self.num_timesteps - self.bar.n)
-        window = self.model.ep_success_buffer
-        if window:
-            self.bar.set_postfix_str(f"success {np.mean(window):.2f}", refresh=False)
-        if len(self.evaluation.evaluations_results) > self._seen:
-            self._seen = len(self.evaluation.evaluations_results)
-            self.seed_evaluation()
-            if self.evaluation.evaluations_successes:
-                rate = float(np.mean(self.evaluation.evaluations_successes[-1]))
-                self.best_success_rate = max(rate, self.best_success_rate or 0.0)
-                last = self.evaluation.evaluations_successes[-2:]
-                if self.solved_at is None and len(last) == 2 and np.min(last) == 1:
-                    self.solved_at = self.num_timesteps
-            self.evaluation.best_mean_reward -= 1e-9  # of two equally good models the later one is kept
+        self.stop.can_wait = True
+        self.bar.update(self.steps - self.bar.n)
+        if self.n_calls % self.eval_freq == 0:
+            self.evaluate()
             self.checkpoint()
-        return not self.interrupted and not self.finished
+        window = self.model.ep_success_buffer
+        self.bar.set_postfix_str(f"success {np.mean(window):.2f}" if window else "", refresh=False)
+        return self.stop.signal is None and not self.finished
+
+    def _on_training_end(self) -> None:
+        self.checkpoint()
+
+    def evaluate(self) -> None:
+        """Try the greedy policy; keep it if it is the best so far, of equally good ones the later one."""
+        self.bar.set_postfix_str("evaluating")
+        state, trial = self.state, self.player(self.model, self.steps)
+        state["evaluations"] += 1
+        state["trial_steps"] += trial.steps
+        state["flawless"] = state["flawless"] + 1 if trial.flawless else 0
+        if state["solved_at"] is None and state["flawless"] >= trial.needed:
+            state["solved_at"] = self.steps
+        if trial.score >= state["best_score"]:
+            state["best_score"], state["best"] = trial.score, {"steps": self.steps} | trial.means()
+            self.model.save(self.folder / "best_model.zip", exclude=["run_state"])
+        add_to(self.history, self.steps, trial)
+        write_history(self.folder / "evaluations.npz", self.history)
 
     def checkpoint(self) -> None:
         """Save ``model.zip``, with what `--resume` needs besides the model."""
-        monitor = self.folder / "monitor.csv"
-        self.model.run_state = {  # type: ignore[attr-defined]
-            "monitor_bytes": monitor.stat().st_size,
-            "seconds": time.time() - self.rows.t_start,
-            "best_mean_reward": float(self.evaluation.best_mean_reward),
-            "best_success_rate": self.best_success_rate,
-            "solved_at": self.solved_at,
-            **{name: list(getattr(self.evaluation, name)) for name in EVALUATIONS},
+        monitor, seconds = self.folder / "monitor.csv", time.time() - self.rows.t_start
+        self.model.run_state = self.state | {  # type: ignore[attr-defined]
+            "monitor_bytes": monitor.stat().st_size if monitor.exists() else 0,
+            "seconds": seconds,
         }
         self.model.save(self.folder / "model.zip")
 
 
-@contextmanager
-def _on_interrupt(handler: Any) -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def run(
-    settings: Settings, folder: Path, resume: bool = False, progress: bool = True, overwrite: bool = False
-) -> Outcome:
+def run(settings: Settings, stop: Stop | None = None) -> Outcome:
     """Train, evaluate on the way, and fill the run folder.
 
     Args:
-        settings: What to run.
-        folder: Made here; on ``resume`` the folder of an interrupted run of the same settings.
-        resume: Go on from ``model.zip``, exactly.
-        progress: Show a bar on standard error.
-        overwrite: Delete the folder if it exists, once it is clear that the settings fit.
+        settings: What to run, and where.
+        stop: Where a request to stop may come from.
 
     Raises:
-        ValueError: Settings do not fit; nothing has been written.
+        ValueError: Settings do not fit, or another process works in the folder; nothing has been written.
         DivergedError: Weights are no longer finite; ``model.zip`` is the last good checkpoint.
     """
-    env_id, env_kwargs, n = settings.env, settings.env_kwargs, settings.n_envs
-    rows = make_rows(env_id, env_kwargs, n)
-    if not isinstance(rows.action_space, Discrete):
-        raise ValueError(f"env must have Discrete actions, got {env_id} with {rows.action_space}")
-    own = make_env(env_id, env_kwargs)  # TensorBoard's, to look at episodes
+    env_id, env_kwargs, n, folder = settings.env, settings.env_kwargs, settings.n_envs, settings.folder
+    own = make_env(env_id, env_kwargs)  # to look at an episode, and for its errors
+    if not isinstance(own.action_space, Discrete):
+        raise ValueError(f"env must have Discrete actions, got {env_id} with {own.action_space}")
+    check_memory(settings, own)
+    own.reset(seed=0)
     world = getattr(own.unwrapped, "world", None)
-    patience = None
-    if world is not None and world.horizon is not None:
-        patience = min(PATIENCE * world.horizon, world.max_steps or sys.maxsize)
-    games = make_rows(env_id, limited(env_id, env_kwargs, patience), min(EVALUATION_ROWS, settings.eval_episodes))
-    if resume:
-        model, state = _checkpoint(folder / "model.zip", settings)
-        model.set_env(rows)
-        _cut(folder / "monitor.csv", state["monitor_bytes"])
-    else:
-        model, state = AdvantageLearning(settings.policy, rows, settings.config, seed=settings.seed), {}
-        if overwrite and folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-    write_config(folder, settings)
-    record(rows, folder / "monitor.csv", env_id, append=resume)
-    model.set_logger(configure(str(folder), ["tensorboard"]))
-    evaluation = EvalCallback(
-        games,
-        n_eval_episodes=settings.eval_episodes,
-        eval_freq=max(1, settings.eval_freq // n),
-        log_path=str(folder),
-        best_model_save_path=str(folder),
-        verbose=0,
-    )
-    start, begun = model.num_timesteps, time.perf_counter()
-    bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not progress)
-    bar.set_postfix_str("compiling, on the first run some 15 s")
-    callback = RunCallback(folder, evaluation, rows, settings, bar)
-    if resume:
-        evaluation.n_calls = start // n
-        callback.restore(state)
-    watcher = TensorBoardCallback(own, every=max(settings.timesteps // 2, 1))
-    callbacks = CallbackList([evaluation, callback, watcher])
-    with _on_interrupt(callback.interrupt):
+    settings = replace(settings, eval_freq=_eval_freq(settings, world is not None and world.survival_is_success))
+    player, rows = make_player(env_id, env_kwargs, settings.eval_episodes), make_rows(env_id, env_kwargs, n)
+    model = None if settings.resume else _new_model(settings, rows, 0)
+    begun = time.perf_counter()
+    with folder_lock(folder), _errors_of_threads():
+        check_folder(settings)
+        remove_parts(folder)
+        append, state = False, None
+        if model is None:
+            model, state = _checkpoint(settings)
+            model.set_env(rows)
+            append = cut_monitor(folder / "monitor.csv", state["monitor_bytes"])
+        elif settings.overwrite:
+            clear(folder)
+        write_config(folder, settings)
+        bar = tqdm(total=settings.timesteps, unit="step", unit_scale=True, disable=not settings.progress)
+        bar.set_postfix_str("compiling, if this is the first run")
+        callback = RunCallback(settings, player, rows, bar, stop or Stop())
+        if state:
+            callback.restore(state)
+        record(rows, folder / "monitor.csv", env_id, append)
         try:
-            left = 0 if callback.finished else settings.timesteps - start
-            model.learn(left, callbacks, reset_num_timesteps=not resume, tb_log_name="train")
-            callback.checkpoint()
+            model = _attempts(model, callback, own, fresh=not state)
         finally:
             bar.close()
-            model.logger.close()
             rows.close()
-    seconds = time.perf_counter() - begun
-    optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
-    figure = learning_curve(
-        folder / "monitor.csv", optimal_return=optimal, memoryless_return=memoryless, title=folder.name
-    )
-    save(figure, folder / "learning_curve.png")
-    window = model.ep_success_buffer
+            callback.stop.can_wait = False
+        if settings.pictures:
+            _draw_learning_curve(folder, world)
+    state, episodes = callback.state, list(model.ep_info_buffer or ())
     return Outcome(
         folder,
-        model.num_timesteps,
-        seconds,
-        callback.interrupted,
-        callback.solved_at,
-        float(np.mean(window)) if window else None,
-        callback.best_success_rate,
+        callback.steps,
+        time.perf_counter() - begun,
+        callback.stop.signal,
+        state["solved_at"],
+        state["attempt"] + 1,
+        state["best"],
+        state["trial_steps"],
+        float(np.mean([episode["r"] for episode in episodes])) if episodes else None,
+        float(np.mean(model.ep_success_buffer)) if model.ep_success_buffer else None,
     )
 
 
-def settings_of(folder: Path) -> Settings:
-    """The settings of a run folder.
+def _eval_freq(settings: Settings, in_stages: bool) -> int:
+    if settings.eval_freq is not None:
+        return settings.eval_freq
+    freq = max(1, settings.timesteps // 25)
+    return min(freq, SURVIVAL_EVAL_FREQ) if in_stages else freq
 
-    Raises:
-        ValueError: The folder is no run.
-    """
-    values = read_config(folder)
-    values.pop("version", None)
+
+def _new_model(settings: Settings, rows: VecMonitor, attempt: int) -> AdvantageLearning:
+    return AdvantageLearning(settings.policy, rows, settings.config, seed=settings.seed + 10**6 * attempt)
+
+
+def _attempts(
+    model: AdvantageLearning, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool
+) -> AdvantageLearning:
+    """Train the model; where it does not get there in ``attempt_steps``, new ones; return the last."""
+    settings, state = callback.settings, callback.state
+    while True:
+        left = settings.timesteps - state["before"]
+        goal = min(settings.attempt_steps or left, left)
+        failure = f"attempt {state['attempt'] + 1} has not solved the task in {goal:,} steps"
+        try:
+            _learn(model, goal, callback, own, fresh)
+        except DivergedError as error:
+            if settings.attempt_steps is None:
+                raise
+            failure = f"attempt {state['attempt'] + 1}: {error}"
+        if callback.stop.signal or state["solved_at"] is not None or callback.steps >= settings.timesteps:
+            return model
+        state |= {"before": callback.steps, "attempt": state["attempt"] + 1}
+        warnings.warn(f"{failure}: starting over with new weights", stacklevel=2)
+        model, fresh = _new_model(settings, callback.rows, state["attempt"]), True
+
+
+def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool) -> None:
+    """Train one model up to ``goal`` steps of its own."""
+    settings, attempt = callback.settings, callback.state["attempt"]
+    callback.n_calls = 0 if fresh else model.num_timesteps // settings.n_envs
+    callback.init_callback(model)
+    if callback.finished or model.num_timesteps >= goal:
+        return
+    model.set_logger(tensorboard(callback.folder / f"attempt-{attempt + 1}" if attempt else callback.folder))
+    watcher = None
+    if settings.pictures:
+        from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
+
+        watcher = TensorBoardCallback(own, every=sys.maxsize)
+        watcher.init_callback(model)
+        watcher.on_training_start({}, {})
     try:
-        return Settings(**(values | {"config": Config(**values["config"])}))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder / 'config.json'} must hold the settings of a run, but does not: {error}") from error
+        model.learn(goal - model.num_timesteps, callback, reset_num_timesteps=fresh, tb_log_name="train")
+        if watcher is not None and callback.stop.signal is None:
+            watcher.on_step()
+            watcher.on_training_end()
+    finally:
+        model.logger.close()
 
 
-def _checkpoint(path: Path, settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:
+def _checkpoint(settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:
     """A model to go on from, and what `RunCallback.checkpoint` added to it."""
+    path = settings.folder / "model.zip"
     model = load_model(path)
     state: dict[str, Any] | None = getattr(model, "run_state", None)
     if state is None:
         raise ValueError(
             f"resume must name a run with a checkpoint of its training, got {path}, which is another model"
         )
-    if settings.timesteps + settings.n_envs <= model.num_timesteps:
-        raise ValueError(f"timesteps must be >= {model.num_timesteps}, which the run has, got {settings.timesteps}")
+    steps = state["before"] + model.num_timesteps
+    if settings.timesteps + settings.n_envs <= steps:
+        raise ValueError(f"timesteps must be >= {steps}, which the run has, got {settings.timesteps}")
     return model, state
 
 
-def _cut(path: Path, size: int) -> None:
-    """Forget the episodes that were recorded after the checkpoint."""
-    present = path.stat().st_size if path.is_file() else 0
-    if present < size:
-        raise ValueError(f"{path} must hold the {size} bytes that it had at the checkpoint, got {present}")
-    with path.open("r+b") as file:
-        file.truncate(size)
+@contextmanager
+def _errors_of_threads() -> Iterator[None]:
+    """Raise the errors of TensorBoard's thread here, where they are not met before, and let it not print them."""
+    met, before = [], threading.excepthook
+
+    def keep(arguments: Any) -> None:
+        if isinstance(arguments.exc_value, OSError):
+            met.append(arguments.exc_value)
+        else:
+            before(arguments)
+
+    threading.excepthook = keep
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+    if met:
+        raise met[0]
+
+
+def _draw_learning_curve(folder: Path, world: Any) -> None:
+    from lstm_rl.diagnostics.figures import learning_curve, save
+
+    optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
+    path = folder / "monitor.csv"
+    try:
+        figure = learning_curve(path, optimal_return=optimal, memoryless_return=memoryless, title=folder.name)
+    except (ValueError, csv.Error) as error:  # the file was damaged by somebody else
+        warnings.warn(f"{folder / 'learning_curve.png'} cannot be drawn from {path}: {error}", stacklevel=2)
+        return
+    save(figure, folder / "learning_curve.png")
 
 
 def describe(outcome: Outcome) -> str:
-    """One line about how a run ended."""
+    """How a run ended; the last line says what came of it and what to do next, to copy."""
     parts = [f"{outcome.steps:,} steps in {outcome.seconds:.1f} s"]
+    if outcome.attempts > 1:
+        parts.append(f"{outcome.attempts} attempts")
     if outcome.solved_at is not None:
-        parts.append(f"solved (two evaluations in a row without a failure) at {outcome.solved_at:,} steps")
-    elif outcome.best_success_rate is not None:
-        parts.append(f"best evaluation {outcome.best_success_rate:.0%} success")
-    if outcome.success_rate is not None:
-        parts.append(f"{outcome.success_rate:.0%} of the last training episodes correct")
-    return f"{outcome.folder}: {', '.join(parts)}"
+        parts.append(f"solved at {outcome.solved_at:,} steps")
+    if outcome.mean_reward is not None:
+        told = [f"mean reward {outcome.mean_reward:.4g}"]
+        if outcome.success_rate is not None:
+            told.append(f"{outcome.success_rate:.0%} success")
+        parts.append(f"last training episodes: {', '.join(told)}")
+    best, folder = "no evaluation yet", shlex.quote(str(outcome.folder))
+    if outcome.best is not None:
+        told = [f"mean reward {outcome.best['reward']:.4g}"]
+        if outcome.best["success_rate"] is not None:
+            told.append(f"{outcome.best['success_rate']:.0%} success")
+        best = f"best evaluation: {', '.join(told)}, {outcome.best['length']:,.6g} steps per episode"
+    return (
+        f"{'; '.join(parts)}\n{outcome.folder}: {best}; next: lstm-rl evaluate {folder} | "
+        f"lstm-rl watch {folder} --video film.gif | tensorboard --logdir {folder}"
+    )

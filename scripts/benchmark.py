@@ -37,8 +37,9 @@ from lstm_rl.nn import LstmNetwork
 from lstm_rl.nn.exchange import standard_topology
 from lstm_rl.nn.fused import fused_lstm
 from lstm_rl.presets import preset
+from lstm_rl.settings import Settings
 from lstm_rl.topology import Topology
-from lstm_rl.training import Settings, run
+from lstm_rl.training import run
 
 MAZE, LENGTH = "lstm_rl/NoisyTMaze-v0", 70
 REPETITIONS = 5
@@ -71,11 +72,16 @@ def solve() -> list[Row]:
     steps, seconds, rates = [], [], []
     for seed in tqdm(range(10), desc="noisy T-maze, N = 70"):
         with tempfile.TemporaryDirectory() as folder:
-            chosen = preset("default", MAZE)
-            settings = Settings(
-                MAZE, {"corridor_length": LENGTH}, seed=seed, stop_when_solved=True, config=chosen.config
+            outcome = run(
+                Settings(
+                    MAZE,
+                    {"corridor_length": LENGTH},
+                    seed=seed,
+                    stop_when_solved=True,
+                    log_dir=Path(folder),
+                    progress=False,
+                )
             )
-            outcome = run(settings, Path(folder) / "run", progress=False)
             model, env_id, env_kwargs = load(outcome.folder)
             rates.append(evaluate(model, env_id, env_kwargs, 1000, seed=1)["success_rate"])
             steps.append(outcome.steps)

@@ -10,7 +10,7 @@ import tyro
 
 from lstm_rl.experiments.engine import Experiment, Row, conduct, plan
 from lstm_rl.experiments.protocols.sequence_run import Method, SequenceRun, parse_settings
-from lstm_rl.experiments.store import stored_runs
+from lstm_rl.experiments.store import read_runs, stored_runs
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def reproduce(command: Reproduce) -> int:
     from lstm_rl.checks import check_int
     from lstm_rl.experiments.registry import find
     from lstm_rl.experiments.report import write_report
+    from lstm_rl.run_lock import folder_lock
 
     check_int("workers", command.workers, 1)
     runs = command.runs if command.runs is None else check_int("runs", command.runs, 1)
@@ -82,10 +83,16 @@ def reproduce(command: Reproduce) -> int:
         experiment.runs if runs is None else runs,
         experiment.seed if seed is None else seed,
     )
-    path, text = out / "results.csv", shlex.join(["lstm-rl", *sys.argv[1:]])
-    done = conduct(experiment, plans, path, command.workers, command.progress)
-    write_report(experiment, done, out, text)
-    keys = {(each.key, each.settings.seed) for each in plans}
+    path, keys = out / "results.csv", {(each.key, each.settings.seed) for each in plans}
+    with folder_lock(out):
+        try:
+            done = conduct(experiment, plans, path, command.workers, command.progress)
+        except KeyboardInterrupt:
+            count = sum((run["row"], run["seed"]) in keys for run in read_runs(path, experiment.name))
+            said = f"{out}: {count} of {len(plans)} runs are done; the same command goes on with the others"
+            print(said, file=sys.stderr)
+            raise
+        write_report(experiment, done, out, shlex.join(["lstm-rl", *sys.argv[1:]]))
     good = sum(bool(run["success"]) for run in done if (run["row"], run["seed"]) in keys)
     print(
         f"{out}: {len(plans)} of {len(plans)} runs done, {good} with success, see table.md; "

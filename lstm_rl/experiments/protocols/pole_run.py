@@ -1,9 +1,10 @@
 """One run on the multi-mode pole: does a learner come to balance it for good?
 
 Protocol: train in episodes of limited length. Every so many steps the greedy policy is tried, first for a short time,
-then, if nothing falls, for longer and longer: `STAGES`. The weights of the longest mean balance are kept; training ends
-when no start of the last stage falls, or with the budget. Then the kept weights play fresh starts to the limit. A run
-may be several attempts: after so many steps without that it starts over with new weights, and all steps count.
+then, if nothing falls, for longer and longer (`lstm_rl.trials`). The weights of the longest mean balance are kept;
+training ends when no start of the last stage falls, or with the budget. Then the kept weights play fresh starts to the
+limit. A run may be several attempts: after so many steps without success it starts over with new weights, and all steps
+count.
 """
 
 import json
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 LIMIT = 100_000
 """Steps that count as for good: 2,000 s simulated."""
-STAGES = ((10, 2_000), (40, 10_000), (40, LIMIT))
-"""Starts and steps of the trials while training."""
+TRIAL_STARTS = 40
+"""Starts of the longest stage of a trial while training."""
 STARTS = 20
 """Fresh starts at the end, half of them (on average) in each mode."""
 
@@ -69,6 +70,7 @@ def run(settings: PoleRun, report: "Report") -> Mapping[str, Any]:
     from lstm_rl.agents import AdvantageLearning, DivergedError
     from lstm_rl.agents.rollouts import play
     from lstm_rl.envs.multimode_pole import MODE, multimode_pole
+    from lstm_rl.trials import try_in_stages
 
     torch.set_num_threads(1)
     env_id, policy = "lstm_rl/MultimodePole-v0", POLICIES[settings.learner]
@@ -86,15 +88,11 @@ def run(settings: PoleRun, report: "Report") -> Mapping[str, Any]:
             if self.num_timesteps % settings.eval_freq >= config.chunk_size:
                 return True
             steps = self.before + self.num_timesteps
-            for stage, (starts, limit) in enumerate(STAGES):
-                played = play(model.policy, multimode_pole(max_steps=limit), starts, steps + stage)
-                self.trial_steps += int(played.lengths.sum())
-                self.up = bool(played.successes.all())
-                if not self.up:
-                    break
-            mean = float(played.lengths.mean())
-            if mean > self.best:
-                self.best, self.best_at, self.kept = mean, steps, deepcopy(model.policy.state_dict())
+            trial = try_in_stages(model, multimode_pole(max_steps=LIMIT), steps, TRIAL_STARTS)
+            self.trial_steps += trial.steps
+            self.up = trial.flawless
+            if trial.score > self.best:
+                self.best, self.best_at, self.kept = trial.score, steps, deepcopy(model.policy.state_dict())
             return not self.up
 
     trials, attempts, begun, diverged = Trials(), 0, time.perf_counter(), False

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 PROTOCOL = f"""\
 Hidden Markov models (hmmlearn's CategoricalHMM) on tasks of 1997. A string is a task's symbols and, last, the answer:
 in hs1997-temporal-order-3 one of four more symbols. Training (ours): {STRINGS:,} strings, or {SYMBOLS:,} symbols if
-these are fewer; {STARTS} random starts as hmmlearn draws them, each of at most {ITERATIONS} iterations of EM, fewer once one
-adds less than {GAIN} to the log likelihood; the likeliest is kept. Test: {TEST_STRINGS} fresh strings, the next symbol
-predicted from all before it. Success: all are right. A string is right in hs1997-reber if at every step the k legal
-next symbols are the k most probable (paper); in the other tasks if the last prediction takes the right answer to be
-more than {MARGIN:g} times as probable as each other answer: that is .75 of two, the tolerance of the paper, but without
-the demand that it also knows when the answer comes (ours). In brackets: 95 % intervals; then the mean share of right
-strings."""
+these are fewer; {STARTS} random starts as hmmlearn draws them, each of at most {ITERATIONS} iterations of EM, fewer
+once one adds less than {GAIN} to the log likelihood; the likeliest is kept. Test: {TEST_STRINGS} fresh strings, the
+next symbol predicted from all before it. Success: all are right. A string is right in hs1997-reber if at every step
+the k legal next symbols are the k most probable (paper); in the other tasks if the last prediction takes the right
+answer to be more than {MARGIN:g} times as probable as each other answer: that is .75 of two, the tolerance of the
+paper, but without the demand that it also knows when the answer comes (ours). In brackets: 95 % intervals; then the
+mean share of right strings."""
 NOTES = """\
 Shares up to 50 %, or 25 % in hs1997-temporal-order-3, are guesses: many states on few strings guess with confidence.
 50 % in hs1997-reber: the inner grammar was learned, the outer symbol is guessed. LSTM on the same tasks:

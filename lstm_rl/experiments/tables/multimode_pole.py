@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 PROTOCOL = """\
 Multi-mode pole of Bakker (2001), preset `{preset}`, at most {budget:,} steps for each run. Every 25,000 steps the
 greedy policy is tried on starts that are not learned from, for up to {limit:,} steps (2,000 s simulated) as long as
-none falls; training ends when none does, and the best weights are kept.{again} A run is a success if those balance all of {starts}
-fresh starts, in both modes, for {limit:,} steps. In brackets: 95 % intervals (success: Wilson; medians: bootstrap)."""
+none falls; training ends when none does, and the best weights are kept.{again} A run is a success if those balance
+all of {starts} fresh starts, in both modes, for {limit:,} steps. In brackets: 95 % intervals (success: Wilson;
+medians: bootstrap)."""
 AGAIN = " A run that has not got there after {steps:,} steps\nstarts over with new weights; all its steps count."
 
 

@@ -1,0 +1,106 @@
+"""The settings of a run: one dataclass is the command line of `lstm-rl train`, config.json and the call of `run`.
+
+A field that is out of its range raises ``ValueError``.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from lstm_rl.agents.config import Config
+from lstm_rl.checks import check_choice, check_int
+from lstm_rl.cli_types import Kwargs, Steps, format_kwargs
+from lstm_rl.presets import PolicyName, PresetName, preset
+
+MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
+"""Upper bounds of numbers."""
+HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures")
+"""Fields that say where and how a run is done; its numbers do not depend on them, and config.json leaves them out."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Train an LSTM by Advantage(lambda) on an environment; everything about the run goes into one folder."""
+
+    env: tyro.conf.Positional[str]
+    """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""
+    env_kwargs: Kwargs = field(default_factory=dict)
+    """Arguments of the environment, as key=value."""
+    preset: PresetName = "default"
+    """Settings to start from; fields given here override them."""
+    policy: PolicyName = "LstmPolicy"
+    """LSTM, Elman net by BPTT, GRU or sLSTM in Torch, or a table with memory bits."""
+    seed: int = 0
+    """Of weights, exploration and environments."""
+    timesteps: Steps = 500_000
+    """Environment steps in all."""
+    n_envs: int = 1
+    """Environments that learn side by side into the same weights."""
+    eval_freq: Steps | None = None
+    """Steps between evaluations; default: a 25th of the timesteps; where surviving is success, 25,000 at most."""
+    eval_episodes: int = 200
+    """Greedy episodes per evaluation."""
+    stop_when_solved: bool = False
+    """Stop at the second evaluation in a row without a failure; where surviving is success, at the first to the end of
+    its last stage."""
+    attempt_steps: Steps | None = None
+    """Start over with new weights after so many steps without a solution; a linear schedule runs over them."""
+    log_dir: Path = Path("runs")
+    """Folder of run folders."""
+    run_name: str | None = None
+    """Name of the run folder; default: made from environment, preset and seed."""
+    overwrite: bool = False
+    """Delete a run folder of this name first."""
+    resume: bool = False
+    """Go on with the interrupted run of this name, exactly as if it had not been interrupted."""
+    progress: bool = True
+    """Show a progress bar."""
+    pictures: bool = True
+    """Draw the learning curve and, for TensorBoard, an episode, at the end; --no-pictures saves some seconds."""
+    config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
+
+    def __post_init__(self) -> None:
+        for name in ("timesteps", "n_envs", "eval_episodes", "seed"):
+            check_int(name, getattr(self, name), 0 if name == "seed" else 1, MOST[name])
+        for name in ("eval_freq", "attempt_steps"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), 1, MOST["eval_freq"])
+        check_choice("preset", self.preset, PresetName.__args__)  # type: ignore[attr-defined]
+        check_choice("policy", self.policy, PolicyName.__args__)  # type: ignore[attr-defined]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        if self.run_name:
+            return self.log_dir / self.run_name
+        parts = [self.env.split(":")[-1].split("/")[-1], *format_kwargs(self.env_kwargs)]
+        parts += [name for name in (self.preset, self.policy) if name not in ("default", "LstmPolicy")]
+        text = "_".join([*parts, f"seed={self.seed}"])
+        return self.log_dir / "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
+
+    def recorded(self) -> dict[str, Any]:
+        """What config.json holds: all fields but those of `HOW`."""
+        return {name: value for name, value in asdict(self).items() if name not in HOW}
+
+
+def from_preset(env: str, preset_name: PresetName = "default", policy: PolicyName = "LstmPolicy") -> Settings:
+    """A preset's settings for an environment and a policy.
+
+    Raises:
+        ValueError: There is no such preset for this environment.
+    """
+    chosen = preset(preset_name, env, policy)
+    values = {each.name: getattr(chosen, each.name) for each in fields(chosen)}
+    return Settings(env, preset=preset_name, policy=policy, **values)
+
+
+def from_record(values: dict[str, Any]) -> Settings:
+    """Undo `Settings.recorded`.
+
+    Raises:
+        TypeError: There are other fields.
+        ValueError: A field is out of its range.
+    """
+    return Settings(**(values | {"config": Config(**values["config"])}))
