@@ -9,6 +9,7 @@ What was interrupted goes on where it was.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from matplotlib.figure import Figure
@@ -79,7 +80,8 @@ def picture() -> Figure:
     """The LSTM rows of all experiments of 1997."""
     from pandas import concat
 
-    parts, published = [], {}
+    parts: list[Any] = []
+    published: dict[str, Any] = {}
     for name in GROUPS["hs1997"]:
         data = frame(EXPERIMENTS[name], stored_runs(name))
         prefix = name.removeprefix("hs1997-") + " "

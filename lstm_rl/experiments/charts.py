@@ -159,15 +159,14 @@ def run_marks(
     figure = Figure(figsize=(10, 1.6 + 0.4 * len(labels)), dpi=100, layout="constrained")
     panel = figure.subplots()
     good = runs["success"]
-    for label, chosen, column, style in (
+    kinds: list[tuple[str, Any, str, dict[str, Any]]] = [
         ("success", good, "sequences", {"color": LINES[0], "marker": "o"}),
         ("budget of a run that failed", ~good, "sequences", {"color": LINES[1], "marker": "x"}),
-        *(
-            [(extra[1], good | ~good, extra[0], {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"})]
-            if extra
-            else []
-        ),
-    ):
+    ]
+    if extra:
+        style = {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"}
+        kinds.append((extra[1], runs[extra[0]].notna(), extra[0], style))
+    for label, chosen, column, style in kinds:
         panel.scatter(runs[chosen][column].clip(lower=1), places[chosen], s=24, label=label, **style)
     known = [(label, value) for label, value in (published or {}).items() if label in labels]
     for label, value in known:

@@ -55,9 +55,9 @@ class Experiment:
     protocol: str
     """What is done, when a run counts as a success, and what the columns mean: Markdown above the table."""
     rows: Sequence[Row]
-    run: Callable[[Any, Report], Mapping[str, Any]]
+    run: Callable[[Any, Report], Run]
     """One run: from settings to results; found by its name in other processes."""
-    score: Callable[["DataFrame", Mapping[str, Any]], Mapping[str, Any]]
+    score: Callable[["DataFrame", Mapping[str, Any]], dict[str, Any]]
     """A pure function from the runs of a row and its published figures to its cells, by the names of their columns."""
     figures: Callable[["DataFrame"], Mapping[str, "Figure"]] = lambda _: {}
     """Pictures of all runs by file name without its ending."""
@@ -149,7 +149,7 @@ class _Job:
     """An experiment's function behind a progress bar, with the settings in its results."""
 
     experiment: str
-    function: Callable[[Any, Report], Mapping[str, Any]]
+    function: Callable[[Any, Report], Run]
     progress: bool
 
     def __call__(self, what: Plan) -> Run:
@@ -168,7 +168,7 @@ class _Job:
 
             results = self.function(what.settings, report)
         named = {"experiment": self.experiment, "row": what.key, "seed": what.settings.seed}
-        return named | asdict(what.settings) | dict(results)
+        return named | asdict(what.settings) | results
 
 
 def _processes(workers: int) -> Callable[..., Iterator[Any]]:

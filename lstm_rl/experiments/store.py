@@ -7,7 +7,6 @@ results.
 
 import csv
 import json
-from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from lstm_rl.atomic import atomic_write
 
-Run = Mapping[str, Any]
+Run = dict[str, Any]
 """Settings and results of one run: numbers, booleans, strings, lists or None by column name."""
 STORED = files("lstm_rl.experiments") / "results"
 
@@ -49,8 +48,8 @@ def read_runs(path: Path | Traversable, experiment: str) -> list[Run]:
     """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        runs = [{name: _from_text(cell) for name, cell in run.items()} for run in csv.DictReader(file)]
+    lines = csv.DictReader(path.read_text(encoding="utf-8").splitlines(keepends=True))
+    runs = [{name: _from_text(cell) for name, cell in run.items()} for run in lines]
     for run in runs:
         if run.get("experiment") != experiment or None in (run.get("row"), run.get("seed")):
             raise ValueError(f"{path} must hold runs of {experiment}, got {run.get('experiment', 'something else')}")

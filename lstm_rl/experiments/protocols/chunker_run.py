@@ -1,6 +1,5 @@
 """One run of the history compressor, or of plain BPTT or RTRL, on a task with a long lag."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,7 @@ class ChunkerRun:
         check_int("max_sequences", self.max_sequences, 100)
 
 
-def run(settings: ChunkerRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: ChunkerRun, report: "Report") -> dict[str, Any]:
     """Train until success or the end of the budget, then test the automatiser alone.
 
     Returns:

@@ -7,7 +7,6 @@ their weights after every step, by the gradient that is named; Torch networks le
 Dimensions: p steps, K = p + 1 symbols, S = 2 sequences, B sequences of a batch.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,7 +66,7 @@ class FlagRun:
         check_int("max_sequences", self.max_sequences, EVERY)
 
 
-def run(settings: FlagRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: FlagRun, report: "Report") -> dict[str, Any]:
     """Train until success or the end of the budget.
 
     Returns:

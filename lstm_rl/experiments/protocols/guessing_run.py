@@ -1,7 +1,6 @@
 """One run of random weight guessing with many guesses side by side: how many trials does a problem take?"""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,7 @@ class GuessingRun:
         check_int("max_trials", self.max_trials, 1)
 
 
-def run(settings: GuessingRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: GuessingRun, report: "Report") -> dict[str, Any]:
     """Guess until success or the end of the budget, then test.
 
     Returns:

@@ -18,7 +18,6 @@ Dimensions: N strings of at most T symbols out of V, S states.
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -183,7 +182,7 @@ def train(symbols: NDArray[np.int64], kinds: int, states: int, rng: np.random.Ge
     return Model(best.startprob_, best.transmat_, best.emissionprob_)
 
 
-def run(settings: MarkovRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: MarkovRun, report: "Report") -> dict[str, Any]:
     """Train and test one model.
 
     Returns:

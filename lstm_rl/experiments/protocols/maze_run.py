@@ -7,7 +7,6 @@ until the budget is spent. Then play other fresh episodes greedily.
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -59,7 +58,7 @@ class MazeRun:
             check_float(name, getattr(self, name), 0.0, 1.0)
 
 
-def run(settings: MazeRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: MazeRun, report: "Report") -> dict[str, Any]:
     """Train and play; see the module.
 
     Returns:

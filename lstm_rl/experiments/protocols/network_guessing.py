@@ -10,7 +10,6 @@ Dimensions: M sources, U units, V output sources, K outputs, S strings, T steps.
 """
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ SPAN = 100.0  # weights are uniform in +- this
 TRIALS_PER_REPORT = 1000
 
 
-def guess(run: SequenceRun, report: Report) -> Mapping[str, Any]:
+def guess(run: SequenceRun, report: Report) -> dict[str, Any]:
     """Guess until the last criterion is met or the budget is used up, then test.
 
     Args:

@@ -9,7 +9,6 @@ count.
 
 import json
 import time
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
@@ -53,7 +52,7 @@ class PoleRun:
             check_int("attempt_steps", self.attempt_steps, 1)
 
 
-def run(settings: PoleRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
     """Train and play; see the module.
 
     Returns:

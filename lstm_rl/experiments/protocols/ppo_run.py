@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,7 @@ def check(_: PpoRun) -> None:
         raise ValueError("compare needs sb3-contrib: pip install lstm-rl[baselines]")
 
 
-def run(settings: PpoRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: PpoRun, report: "Report") -> dict[str, Any]:
     """Train one learner.
 
     Returns:

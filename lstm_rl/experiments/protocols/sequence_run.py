@@ -1,7 +1,6 @@
 """One run on a sequence task: which task, which network, how it learns, and for how long."""
 
 from ast import literal_eval
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -162,7 +161,7 @@ def _check_loss(loss: str | float, task: "Task") -> None:
         )
 
 
-def run(settings: SequenceRun, report: "Report") -> Mapping[str, Any]:
+def run(settings: SequenceRun, report: "Report") -> dict[str, Any]:
     """Train, or guess, until the task's criteria are met or the budget is used up, then test.
 
     Returns:
@@ -174,5 +173,5 @@ def run(settings: SequenceRun, report: "Report") -> Mapping[str, Any]:
     from lstm_rl.experiments.protocols.sequence_training import train
 
     torch.set_num_threads(1)  # one sequence at a time is too little to share: two are up to five times as slow
-    whole = settings.resolved()
-    return whole.chosen() | (guess if whole.gradient == "guess" else train)(whole, report)
+    results = (guess if settings.gradient == "guess" else train)(settings, report)
+    return settings.resolved().chosen() | results

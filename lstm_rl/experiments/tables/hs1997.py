@@ -49,9 +49,7 @@ def score_of_two(runs: "DataFrame", published: Mapping[str, Any]) -> dict[str, A
     return score(runs, published) | {"first": f"{first.mean():,.0f}" if len(first) else "-"}
 
 
-def experiment(
-    name: str, about: str, rows: Sequence[Row], score: Callable[..., Mapping[str, Any]] = score
-) -> Experiment:
+def experiment(name: str, about: str, rows: Sequence[Row], score: Callable[..., dict[str, Any]] = score) -> Experiment:
     """One of the paper's experiments."""
     known = {row.key: float(row.published["sequences"]) for row in rows if "sequences" in row.published}
     xlabel = "training sequences; of guessing, trials"

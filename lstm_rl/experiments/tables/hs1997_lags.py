@@ -8,7 +8,7 @@ from lstm_rl.experiments.sequence_rows import and_ours, and_rms, elman_row, gues
 from lstm_rl.experiments.tables.hs1997 import experiment, score_of_two
 
 A, B, C = "hs1997-lag-a", "hs1997-lag-b", "hs1997-lag-c"
-SOLVED = {"success": "100 %"}
+SOLVED: dict[str, Any] = {"success": "100 %"}
 
 
 def _one_unit(task: str, p: int, gradient: Any, rate: float, max_sequences: int, **published: Any) -> Row:

@@ -11,8 +11,8 @@ TASK = "hs1997-reber"
 def _lstm(blocks: str, rate: float, sequences: int, success: str, ours: float) -> tuple[Row, Row]:
     """A row at the published rate, and ours at the rate ``ours``; the paper has three pairs of sets."""
     name = f"LSTM, {264 if blocks == '4x1' else 276} weights, rate {rate:g}"
-    method, published = Method(learning_rate=rate), {"success": success, "sequences": sequences}
-    row = sequence_row(TASK, f"blocks={blocks}", name, 3, method, **published)
+    method = Method(learning_rate=rate)
+    row = sequence_row(TASK, f"blocks={blocks}", name, 3, method, success=success, sequences=sequences)
     return and_ours(row, note=f"rate {ours:g}", network="shortcuts", loss="cross-entropy", learning_rate=ours)
 
 

@@ -12,8 +12,8 @@ CUBED: dict[str, Any] = {"loss": 3.0, "average": 1000}
 
 
 def _lstm(task: str, settings: str, sequences: int, wrong: float, first: int | None = None) -> Row:
-    published = {"success": "100 %", "sequences": sequences, "wrong": wrong}
-    return sequence_row(task, settings, **published, **({} if first is None else {"first": first}))
+    published: dict[str, Any] = {"success": "100 %", "sequences": sequences, "wrong": wrong}
+    return sequence_row(task, settings, **published | ({} if first is None else {"first": first}))
 
 
 ROWS_A = (
