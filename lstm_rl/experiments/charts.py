@@ -164,8 +164,8 @@ def run_marks(
         ("budget of a run that failed", ~good, "sequences", {"color": LINES[1], "marker": "x"}),
     ]
     if extra:
-        style = {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"}
-        kinds.append((extra[1], runs[extra[0]].notna(), extra[0], style))
+        squares = {"edgecolors": LINES[2], "facecolors": "none", "marker": "s"}
+        kinds.append((extra[1], runs[extra[0]].notna(), extra[0], squares))
     for label, chosen, column, style in kinds:
         panel.scatter(runs[chosen][column].clip(lower=1), places[chosen], s=24, label=label, **style)
     known = [(label, value) for label, value in (published or {}).items() if label in labels]

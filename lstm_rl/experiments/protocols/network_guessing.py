@@ -70,7 +70,8 @@ def guess(run: SequenceRun, report: Report) -> dict[str, Any]:
             trials, steps = trials + count, steps + more
             report(trials)
     seconds = time.perf_counter() - began
-    result = {"success": solved, "sequences": trials, "first": None} | rule.result(approximator, rngs[3])
+    tested: dict[str, Any] = rule.result(approximator, rngs[3])
+    result = {"success": solved, "sequences": trials, "first": None} | tested
     return result | {"steps": steps, "seconds": round(seconds, 2)}
 
 

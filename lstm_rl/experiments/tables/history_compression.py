@@ -62,7 +62,7 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
     line = {"success; sequences": success + (f"; {median_text(good['sequences'])}" if len(good) else "")}
     if runs["a_alone"].notna().all():
         reached = runs["chunker_sequences"].dropna()
-        line["A alone"] = f"{runs['a_alone'].sum()}/{len(runs)}"
+        line["A alone"] = f"{int(runs['a_alone'].sum())}/{len(runs)}"
         line["C; sequences"] = f"{len(reached)}/{len(runs)}" + (f"; {median_text(reached)}" if len(reached) else "")
     return line
 
