@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lint type wheel benchmark clean
+.PHONY: demo test check format lint type wheel versions benchmark clean
 
 demo: $(READY)
 	$(BIN)/lstm-rl train lstm_rl/NoisyTMaze-v0 --env-kwargs corridor_length=70 --seed 0 \
@@ -33,6 +33,11 @@ type: $(READY)
 wheel: $(READY)
 	rm -rf build/wheel && $(BIN)/python -m build --quiet --outdir build/wheel .
 	$(BIN)/python scripts/check_wheel.py build/wheel
+
+# Not part of check: it downloads the oldest Torch that is allowed, some 3 GB. Torch stays as it is with KEEP="--keep torch".
+versions: $(READY)
+	$(BIN)/python scripts/check_versions.py lowest $(KEEP)
+	$(BIN)/python scripts/check_versions.py newest $(KEEP)
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py

@@ -36,7 +36,15 @@ from lstm_rl.agents.learner import (
 )
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
-from lstm_rl.kernels.approximator import Update, end_episode, forward, reset, to_env_action, update_and_trace
+from lstm_rl.kernels.approximator import (
+    Update,
+    add_gradient,
+    forward,
+    reset,
+    to_env_action,
+    update_and_trace,
+    update_weights,
+)
 
 
 @kernel
@@ -117,11 +125,10 @@ def learn(
             if not terminated:
                 target += learner.exploration.beta * estimate(explorer, learner.x, explorer.scratch)
             regress_error(explorer, i, target, learner.exploration.learning_rate)
-    update = Update(rule.normalised, learning_rate, error, rule.rms_decay)
-    if starting or terminated or truncated:
+    update, begins = Update(rule.optimizer, learning_rate, error), starting or terminated or truncated
+    if begins:
         if not starting:
-            end_episode(approximator, i, update)
-        update = Update(rule.normalised, 0.0, 0.0, 1.0)  # already updated: below only new traces start
+            update_weights(approximator, i, update, 0.0)
         reset(approximator, i)
         explorer.repeated[i] = 0
         value = state_value(learner, i, first)
@@ -132,8 +139,11 @@ def learn(
     k = choose(learner.exploration, explorer, i, advantages)
     chosen = np.float64(advantages[k])
     exploratory = chosen < value
-    decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
-    update_and_trace(approximator, i, k, update, decay)
+    if begins:
+        add_gradient(approximator, i, k)
+    else:
+        decay = 0.0 if exploratory and rule.cut_traces else rule.gamma * rule.lambda_
+        update_and_trace(approximator, i, k, update, decay)
     last_action.action[i] = to_env_action(approximator, i, k)
     last_action.chosen[i] = chosen
     last_action.value[i] = value

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
 from lstm_rl.envs.dynamics import NoiseTape, World
+from lstm_rl.kernels.approximator import RmsProp, Sgd
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
 STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
@@ -25,8 +26,7 @@ class Rule(NamedTuple):
     lambda_: float
     kappa: float
     cut_traces: bool  # at exploratory actions
-    normalised: bool  # RMS-normalised steps instead of plain ones
-    rms_decay: float
+    optimizer: Any  # see `lstm_rl.kernels.approximator`
     normalize_observations: bool
     observation_clip: float
 
@@ -97,8 +97,7 @@ def make_learner(
             config.lambda_,
             config.kappa,
             config.cut_traces,
-            config.step_rule == "rms",
-            config.rms_decay_for(horizon),
+            RmsProp(config.rms_decay_for(horizon)) if config.step_rule == "rms" else Sgd(),
             config.normalize_observations,
             config.observation_clip,
         ),

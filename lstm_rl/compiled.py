@@ -91,8 +91,8 @@ class ByClass(Protocol):
     def __call__(self, *arguments: Any) -> Any:
         """For compiled code only."""
 
-    def register(self, kind: type) -> Callable[[F], F]:
-        """Decorate the kernel for a class."""
+    def register(self, *kinds: type) -> Callable[[F], F]:
+        """Decorate the kernel for these classes; `object` stands for all that have none of their own."""
 
 
 def by_class(function: Callable[..., Any]) -> ByClass:
@@ -104,11 +104,11 @@ def by_class(function: Callable[..., Any]) -> ByClass:
     kernels: dict[type, Any] = {}
 
     def choose(*arguments: Any) -> Any:
-        return kernels.get(getattr(arguments[0], "instance_class", object))
+        return kernels.get(getattr(arguments[0], "instance_class", object), kernels.get(object))
 
-    def register(kind: type) -> Callable[[F], F]:
+    def register(*kinds: type) -> Callable[[F], F]:
         def decorate(implementation: F) -> F:
-            kernels[kind] = implementation
+            kernels.update(dict.fromkeys(kinds, implementation))
             return kernel(implementation)
 
         return decorate

@@ -29,7 +29,7 @@ from lstm_rl.compiled import entry_point
 from lstm_rl.diagnostics.figures import MORE_LINES, save
 from lstm_rl.experiments.report import environment
 from lstm_rl.experiments.store import Run, write_runs
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.bptt import make_bptt
 from lstm_rl.kernels.dekf import make_dekf, train
 from lstm_rl.kernels.lstm import make_lstm
@@ -96,7 +96,7 @@ def sequence(length: int) -> tuple[NDArray[Any], NDArray[Any]]:
 def streaming(approximator: Any, length: int, carried: int) -> Job:
     """A sequence learned step by step, an error at every step; the weights move (next to nothing) at its end."""
     x, targets = sequence(length)
-    wanted, by = np.ones(length, np.bool_), Update(False, 1e-12, 1.0, 1.0)
+    wanted, by = np.ones(length, np.bool_), Update(Sgd(), 1e-12, 1.0)
 
     def calls(times: int) -> Callable[[], object]:
         order, errors, row, found = np.zeros(times, np.int64), np.zeros(OUTPUTS), np.zeros(INPUTS), np.zeros((times, 2))

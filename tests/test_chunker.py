@@ -21,7 +21,7 @@ from lstm_rl.experiments.protocols.history_compressor import (
 )
 from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.experiments.report import table, write_report
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.bptt import make_bptt
 from lstm_rl.kernels.network import Weights, make_weights
 from lstm_rl.published import hs1997_lag_a_rtrl
@@ -156,7 +156,7 @@ def test_compiled_two_levels_are_those_of_the_equations(kind: str) -> None:
     expected = two_levels(a, c, task, rng(5), blocks, rules, 1.5)
     scratch, outcome = make_scratch(below.outputs, task.outputs), make_outcome(blocks)
     source = make_source(task, rng(5))
-    learn_stream(automatiser, chunked, source, Update(False, 1.5, 1.0, 1.0), rules, scratch, outcome)
+    learn_stream(automatiser, chunked, source, Update(Sgd(), 1.5, 1.0), rules, scratch, outcome)
     at_end, chunker_at_end, surprises = (np.array(values) for values in zip(*expected, strict=True))
     np.testing.assert_array_equal(outcome.surprises, surprises)
     assert surprises[0] == task.max_length and surprises[-1] < task.max_length / 2  # all is new, then C gets little
@@ -174,7 +174,7 @@ def test_what_cannot_be_predicted_is_not_compressed() -> None:
     above, below = topology, replace(topology, outputs=topology.outputs + 1)
     a, c = (make_bptt(net, make_weights(net, rng(1)), 1, np.float64, 4) for net in (below, above))
     outcome, scratch = make_outcome(1000), make_scratch(below.outputs, task.outputs)
-    learn_stream(a, c, make_source(task, rng(5)), Update(False, 1.0, 1.0, 1.0), Rules(0.2, True, 0), scratch, outcome)
+    learn_stream(a, c, make_source(task, rng(5)), Update(Sgd(), 1.0, 1.0), Rules(0.2, True, 0), scratch, outcome)
     assert outcome.surprises[-100:].mean() > 11.5
 
 
@@ -184,9 +184,7 @@ def test_a_frozen_automatiser_is_left_alone() -> None:
     before = weights.hidden.copy(), weights.output.copy()
     a, outcome = make_bptt(below, weights, 1, np.float64, 4), make_outcome(10)
     scratch = make_scratch(below.outputs, task.outputs)
-    learn_stream(
-        a, None, make_source(task, rng()), Update(False, 0.0, 1.0, 1.0), Rules(0.2, False, 1), scratch, outcome
-    )
+    learn_stream(a, None, make_source(task, rng()), Update(Sgd(), 0.0, 1.0), Rules(0.2, False, 1), scratch, outcome)
     np.testing.assert_array_equal(weights.hidden, before[0])
     np.testing.assert_array_equal(weights.output, before[1])
     assert (outcome.at_end > 0.3).all() and not outcome.surprises.any()

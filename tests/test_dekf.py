@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, end_episode, forward, reset
+from lstm_rl.kernels.approximator import Sgd, Update, accumulate_gradient, forward, reset, update_weights
 from lstm_rl.kernels.dekf import Dekf, KalmanTrainer, make_dekf, train
 from lstm_rl.kernels.lstm import make_lstm
 from lstm_rl.kernels.network import Weights
@@ -169,7 +169,7 @@ def _descend(approximator: Any, x: Any, target: Any, alpha: float, errors: Any) 
         for k in range(target.shape[1]):
             errors[t, k] = target[t, k] - approximator.outputs[0, k]
         accumulate_gradient(approximator, 0, errors[t])
-        end_episode(approximator, 0, Update(False, alpha, 1.0, 1.0))
+        update_weights(approximator, 0, Update(Sgd(), alpha, 1.0), 0.0)
 
 
 def strings_until_solved(learn: Any, seed: int) -> int:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Update, forward, reset, update_and_trace
+from lstm_rl.kernels.approximator import Sgd, Update, forward, reset, update_and_trace
 from lstm_rl.kernels.bptt import make_bptt
 from lstm_rl.kernels.network import Weights
 from lstm_rl.kernels.rtrl import make_rtrl
@@ -38,7 +38,7 @@ TOPOLOGIES = {
 @compiled
 def gradients(approximator: Any, x: Any, to: Any, outputs: Any) -> None:
     """Two episodes, so that the second one shows what the first has left behind; keep those of the second."""
-    no_step = Update(False, 0.0, 0.0, 1.0)
+    no_step = Update(Sgd(), 0.0, 0.0)
     for episode in range(2):
         reset(approximator, 0)
         for t in range(x.shape[1]):

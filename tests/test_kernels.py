@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.network import (
     Coefficients,
     Net,
@@ -21,7 +21,7 @@ from lstm_rl.kernels.network import (
     make_net,
     make_streams,
 )
-from lstm_rl.kernels.updates import output_gradient, step_hidden, step_weights
+from lstm_rl.kernels.updates import output_gradient, step_rows, step_weights
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.topology import Topology
 
@@ -89,10 +89,12 @@ def _run(
     """Stream a sequence with frozen weights; keep outputs (T, K) and the gradients of output ``target``, (T, M, U)."""
     for t in range(x.shape[0]):
         forward(net, w, streams, 0, x[t])
-        step_weights(w.output, w.output_square, streams.output_traces[0], Update(False, 0.0, 0.0, 1.0), 0.0)
+        step_weights(w.output, w.output_square, streams.output_traces[0], Update(Sgd(), 0.0, 0.0), 0.0)
         output_gradient(net, w, streams, 0, target, q)
         coefficients(net, streams, 0, q, scratch)
-        step_hidden(net, w, streams, 0, scratch, 0.0, 0.0)  # decay 0: the trace is the gradient
+        step_rows(
+            Sgd(), net, w, streams, 0, scratch, Update(Sgd(), 0.0, 0.0), 0.0
+        )  # decay 0: the trace is the gradient
         for k in range(outputs.shape[1]):
             outputs[t, k] = streams.outputs[0, k]
         for m in range(gradients.shape[1]):

@@ -364,7 +364,9 @@ def test_formulas_follow_the_horizon() -> None:
     spread = Config(cells=3, forget_gate_bias=8.0, spread_forget_gates=True)
     assert spread.forget_gate_bias_for(100) == (0.0, 4.0, 8.0)
     model = learner(horizon=400)
-    assert model.lr_schedule(0.3) == pytest.approx(0.003) and model._learner.rule.rms_decay == pytest.approx(0.99975)
+    assert model.lr_schedule(0.3) == pytest.approx(0.003) and model._learner.rule.optimizer.decay == pytest.approx(
+        0.99975
+    )
     topology = model.policy.topology
     weights = model.policy.weights().hidden
     assert not weights[topology.rows["input"], topology.columns["forget_gate"]].any()

@@ -9,7 +9,7 @@ import torch
 
 from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, forward, reset
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, reset
 from lstm_rl.kernels.callback import make_callback_approximator, reraising
 from lstm_rl.kernels.supervised import learn_sequence
 from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
@@ -90,7 +90,7 @@ def test_a_torch_network(name: str, length: int) -> None:
 @pytest.mark.parametrize("name", ["gru", "slstm"])
 def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: bool, loss: str | float) -> None:
     """Step by step through `TorchStreams`, errors blamed where there are targets: the same weights, in float64."""
-    task, by, sequences = ReberTask(), Update(normalised, 0.01, 1.0, 0.9), 5
+    task, by, sequences = ReberTask(), Update(RmsProp(0.9) if normalised else Sgd(), 0.01, 1.0), 5
     power = loss if isinstance(loss, float) else 2.0
     learner = Learner(network(task, name, 3), "bptt", by.learning_rate, loss=loss)
     unrolled = make_approximator(learner, np.random.default_rng(1), task)
@@ -108,7 +108,7 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
             y = streams.forward(0, rows_of(sources[1], length)[t])
             errors[t] = sources[1].targets[t] - (1.0 / (1.0 + np.exp(-y)) if loss == "cross-entropy" else y)
             streams.accumulate_gradient(0, np.sign(errors[t]) * np.abs(errors[t]) ** (power - 1.0))
-        streams.end_episode(0, by)
+        streams.update_weights(0, by, 0.0)
         assert sources[1].has_target[:length].all() and found.lengths[n] == length
         assert found.largest[n] == pytest.approx(np.abs(errors).max())
         assert found.last[n] == pytest.approx(np.abs(errors[-1]).max())
@@ -189,7 +189,7 @@ def test_losses(gradient: str, loss: str | float) -> None:
 
     _, approximator = gain()
     before = approximator.weights.hidden.copy()
-    by = Update(False, learner.alpha, 1.0, 1.0)
+    by = Update(Sgd(), learner.alpha, 1.0)
     _learn(approximator, x[:, 0], targets[:, 0], has_target[:, 0], by, power, np.zeros(2), np.zeros(x.shape[2]))
     moved = (approximator.weights.hidden - before) / learner.alpha
     for place in [(5, 0), (3, 2), (int(x[0, 0].argmax()), 4), (int(x[2, 0].argmax()), 5)]:
@@ -362,7 +362,7 @@ def test_a_cell_joins_the_links_that_have_been_learned() -> None:
     learner = Learner(task.topology, "truncated", 1.0)
     rng = np.random.default_rng(0)
     alone = make_approximator(learner._replace(network=links_alone(task.topology)), rng, task)
-    by, found = Update(False, 1.0, 1.0, 1.0), make_found(300)
+    by, found = Update(Sgd(), 1.0, 1.0), make_found(300)
     learn_task(alone, make_source(task, rng), by, True, 2.0, found)
     assert found.squares[-50:].mean() < 1.0 < found.squares[0]  # all but the last symbol, which takes a memory
     whole = grown(alone, learner, rng, task)

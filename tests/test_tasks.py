@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.lstm import make_lstm
 from lstm_rl.kernels.network import Weights
 from lstm_rl.tasks import (
@@ -178,11 +178,11 @@ def test_learning_reads_the_same_sequences() -> None:
     hidden, output = task.topology.initial_weights(rng(3))
     approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
     source, seen = make_source(task, rng(7)), make_errors(1000)
-    learn_task(approximator, source, Update(False, 0.0, 1.0, 1.0), False, 2.0, seen)
+    learn_task(approximator, source, Update(Sgd(), 0.0, 1.0), False, 2.0, seen)
     assert np.array_equal(seen.lengths, task.batch(1000, rng(7)).lengths)
     assert seen.largest.min() > 0.3
     for _ in range(50):
-        learn_task(approximator, source, Update(False, 0.5, 1.0, 1.0), False, 2.0, seen)
+        learn_task(approximator, source, Update(Sgd(), 0.5, 1.0), False, 2.0, seen)
     assert (seen.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
 
 

@@ -18,13 +18,22 @@ from typing import Any, NamedTuple
 from lstm_rl.compiled import by_class
 
 
-class Update(NamedTuple):
-    """A step of all weights along their traces; ``learning_rate`` 0 with ``rms_decay`` 1 moves nothing."""
+class Sgd(NamedTuple):
+    """W <- W + learning_rate E e."""
 
-    normalised: bool  # divided by the running RMS of error x trace
+
+class RmsProp(NamedTuple):
+    """W <- W + learning_rate E e / (sqrt(v) + 1e-8), after v <- decay v + (1 - decay) (E e)^2."""
+
+    decay: float  # in [0, 1)
+
+
+class Update(NamedTuple):
+    """A step of all weights along their traces e, of an error E; the class of the optimizer is known when compiled."""
+
+    optimizer: Any  # Sgd or RmsProp
     learning_rate: float
     error: float
-    rms_decay: float
 
 
 @by_class
@@ -46,18 +55,20 @@ def to_env_action(approximator: Any, i: int, k: int) -> int:
 
 
 @by_class
-def end_episode(approximator: Any, i: int, update: Update) -> None:
-    """Step all weights along the traces of stream ``i``, which are over: nothing of them is left."""
+def update_weights(approximator: Any, i: int, update: Update, decay: float) -> None:
+    """Step all weights along the traces of stream ``i``; then e <- decay e, 0 at the end of an episode."""
+    raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@by_class
+def add_gradient(approximator: Any, i: int, k: int) -> None:
+    """Add the gradient of one output, e <- e + d outputs[k] / dw, of the step that `forward` made last."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 
 @by_class
 def update_and_trace(approximator: Any, i: int, k: int, update: Update, decay: float) -> None:
-    """Step all weights along the traces of stream ``i``; then e <- decay e + d outputs[k] / dw.
-
-    One pass over the weights does both, for speed: the gradient is that of the step that `forward` made last, with the
-    output weights as they are after the step.
-    """
+    """`update_weights`, then `add_gradient` by the weights after it; where that is faster, in one pass over them."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 
@@ -71,3 +82,19 @@ def accumulate_gradient(approximator: Any, i: int, errors: Any) -> None:
 def advance(approximator: Any, i: int) -> None:
     """`accumulate_gradient` without an error: keep what later errors need of the step that `forward` made last."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@to_env_action.register(object)
+def _same_action(approximator: Any, i: int, k: int) -> int:
+    return k
+
+
+@update_and_trace.register(object)
+def _update_then_trace(approximator: Any, i: int, k: int, update: Update, decay: float) -> None:
+    update_weights(approximator, i, update, decay)
+    add_gradient(approximator, i, k)
+
+
+@advance.register(object)
+def _nothing(approximator: Any, i: int) -> None:
+    """`forward` keeps all that is needed."""

@@ -18,19 +18,10 @@ import numpy as np
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
 from lstm_rl.kernels import network
-from lstm_rl.kernels.approximator import (
-    Update,
-    accumulate_gradient,
-    advance,
-    end_episode,
-    forward,
-    reset,
-    to_env_action,
-    update_and_trace,
-)
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, add_gradient, forward, reset, update_weights
 from lstm_rl.kernels.backward import from_outputs, one_back, through_step, transpose
 from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
-from lstm_rl.kernels.updates import output_gradient, output_gradients, step_all, step_weights
+from lstm_rl.kernels.updates import output_gradient, output_gradients, step_all
 from lstm_rl.topology import Topology
 
 BLOCK = 4  # steps back whose gradients are added in one pass over the weights
@@ -106,22 +97,14 @@ def _reset(approximator: Bptt, i: int) -> None:
     approximator.history.age[i] = 0
 
 
-@to_env_action.register(Bptt)
-def _to_env_action(approximator: Bptt, i: int, k: int) -> int:
-    return k
+@update_weights.register(Bptt)
+def _update_weights(approximator: Bptt, i: int, update: Update, decay: float) -> None:
+    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
-@end_episode.register(Bptt)
-def _end_episode(approximator: Bptt, i: int, update: Update) -> None:
-    step_all(approximator.weights, approximator.streams, i, update)
-
-
-@update_and_trace.register(Bptt)
-def _update_and_trace(approximator: Bptt, i: int, k: int, update: Update, decay: float) -> None:
-    weights, streams = approximator.weights, approximator.streams
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], update, decay)
-    output_gradient(approximator.net, weights, streams, i, k, approximator.errors.q)
+@add_gradient.register(Bptt)
+def _add_gradient(approximator: Bptt, i: int, k: int) -> None:
+    output_gradient(approximator.net, approximator.weights, approximator.streams, i, k, approximator.errors.q)
     _carry_back(approximator, i)
 
 
@@ -129,11 +112,6 @@ def _update_and_trace(approximator: Bptt, i: int, k: int, update: Update, decay:
 def _accumulate_gradient(approximator: Bptt, i: int, errors: Any) -> None:
     output_gradients(approximator.net, approximator.weights, approximator.streams, i, errors, approximator.errors.q)
     _carry_back(approximator, i)
-
-
-@advance.register(Bptt)
-def _advance(approximator: Bptt, i: int) -> None:
-    """Nothing: `forward` keeps all that is needed."""
 
 
 @kernel

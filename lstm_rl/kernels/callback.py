@@ -17,20 +17,21 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from lstm_rl.compiled import kernel, rule_type
+from lstm_rl.compiled import by_class, rule_type
 from lstm_rl.kernels.approximator import (
+    RmsProp,
+    Sgd,
     Update,
     accumulate_gradient,
-    advance,
-    end_episode,
+    add_gradient,
     forward,
     reset,
-    to_env_action,
-    update_and_trace,
+    update_weights,
 )
 
-FORWARD, RESET, END_EPISODE, UPDATE_AND_TRACE, ACCUMULATE_GRADIENT, ADVANCE = range(6)
-K, NORMALISED, ALPHA, ERROR, RMS_DECAY, DECAY = range(6)  # arguments in `Foreign.arguments`
+FORWARD, RESET, UPDATE_WEIGHTS, ACCUMULATE_GRADIENT = range(4)
+LEARNING_RATE, ERROR, RMS_DECAY, DECAY = range(4)  # in `CallbackApproximator.arguments`
+PLAIN = -1.0  # as RMS_DECAY: the optimizer is Sgd
 
 _, _at_address = rule_type(types.void(types.int64, types.int64))
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
@@ -45,17 +46,11 @@ class Callbacks(Protocol):
     def reset(self, i: int) -> None:
         """Put stream ``i`` to rest."""
 
-    def end_episode(self, i: int, update: Update) -> None:
-        """Step all weights; the traces are over."""
-
-    def update_and_trace(self, i: int, k: int, update: Update, decay: float) -> None:
-        """Step all weights, then decay the traces and add output ``k``'s gradient."""
+    def update_weights(self, i: int, update: Update, decay: float) -> None:
+        """Step all weights, then decay the traces."""
 
     def accumulate_gradient(self, i: int, errors: NDArray[np.float64]) -> None:
         """Add the gradient of errors (K,) times outputs to the traces."""
-
-    def advance(self, i: int) -> None:
-        """Carry on without an error."""
 
 
 class CallbackApproximator(NamedTuple):
@@ -63,7 +58,7 @@ class CallbackApproximator(NamedTuple):
 
     outputs: NDArray[Any]  # (n, K)
     x: NDArray[np.float64]  # (I,) the input that is handed over
-    arguments: NDArray[np.float64]  # (6,) and the other arguments
+    arguments: NDArray[np.float64]  # (4,) of an update
     errors: NDArray[np.float64]  # (K,)
     address: NDArray[np.int64]  # (1,) of the function to call back; keeps its owner alive
 
@@ -76,7 +71,7 @@ class _Callee:
         self.callback = _Callback(self._call)
         self._address = np.array([ctypes.cast(self.callback, ctypes.c_void_p).value], np.int64)
         self.__array_interface__ = self._address.__array_interface__  # arrays made of this object refer to it
-        self.record = (np.zeros((n, outputs), dtype), np.zeros(inputs), np.zeros(6), np.zeros(outputs))
+        self.record = (np.zeros((n, outputs), dtype), np.zeros(inputs), np.zeros(4), np.zeros(outputs))
 
     exception: BaseException | None
 
@@ -90,19 +85,16 @@ class _Callee:
 
     def _do(self, what: int, i: int) -> None:
         outputs, x, arguments, errors = self.record
-        update = Update(bool(arguments[NORMALISED]), arguments[ALPHA], arguments[ERROR], arguments[RMS_DECAY])
         if what == FORWARD:
             outputs[i] = self.streams.forward(i, x)
         elif what == RESET:
             self.streams.reset(i)
-        elif what == END_EPISODE:
-            self.streams.end_episode(i, update)
-        elif what == UPDATE_AND_TRACE:
-            self.streams.update_and_trace(i, int(arguments[K]), update, float(arguments[DECAY]))
-        elif what == ACCUMULATE_GRADIENT:
-            self.streams.accumulate_gradient(i, errors)
+        elif what == UPDATE_WEIGHTS:
+            learning_rate, error, rms_decay, decay = arguments.tolist()
+            optimizer = Sgd() if rms_decay == PLAIN else RmsProp(rms_decay)
+            self.streams.update_weights(i, Update(optimizer, learning_rate, error), decay)
         else:
-            self.streams.advance(i)
+            self.streams.accumulate_gradient(i, errors)
 
 
 def make_callback_approximator(
@@ -158,31 +150,35 @@ def _reset(approximator: CallbackApproximator, i: int) -> None:
     _at_address(approximator.address[0])(RESET, i)
 
 
-@to_env_action.register(CallbackApproximator)
-def _to_env_action(approximator: CallbackApproximator, i: int, k: int) -> int:
-    return k
+@by_class
+def _rms_decay(optimizer: Any) -> float:
+    """What stands for the optimizer in the arguments."""
+    raise TypeError(f"{type(optimizer).__name__} has no kernel for this")
 
 
-@kernel
-def _give(approximator: CallbackApproximator, update: Update) -> None:
-    approximator.arguments[NORMALISED] = 1.0 if update.normalised else 0.0
-    approximator.arguments[ALPHA] = update.learning_rate
-    approximator.arguments[ERROR] = update.error
-    approximator.arguments[RMS_DECAY] = update.rms_decay
+@_rms_decay.register(Sgd)
+def _rms_decay_of_sgd(optimizer: Sgd) -> float:
+    return PLAIN
 
 
-@end_episode.register(CallbackApproximator)
-def _end_episode(approximator: CallbackApproximator, i: int, update: Update) -> None:
-    _give(approximator, update)
-    _at_address(approximator.address[0])(END_EPISODE, i)
+@_rms_decay.register(RmsProp)
+def _rms_decay_of_rmsprop(optimizer: RmsProp) -> float:
+    return optimizer.decay
 
 
-@update_and_trace.register(CallbackApproximator)
-def _update_and_trace(approximator: CallbackApproximator, i: int, k: int, update: Update, decay: float) -> None:
-    approximator.arguments[K] = k
-    _give(approximator, update)
-    approximator.arguments[DECAY] = decay
-    _at_address(approximator.address[0])(UPDATE_AND_TRACE, i)
+@update_weights.register(CallbackApproximator)
+def _update_weights(approximator: CallbackApproximator, i: int, update: Update, decay: float) -> None:
+    arguments = approximator.arguments
+    arguments[LEARNING_RATE], arguments[ERROR], arguments[DECAY] = update.learning_rate, update.error, decay
+    arguments[RMS_DECAY] = _rms_decay(update.optimizer)
+    _at_address(approximator.address[0])(UPDATE_WEIGHTS, i)
+
+
+@add_gradient.register(CallbackApproximator)
+def _add_gradient(approximator: CallbackApproximator, i: int, k: int) -> None:
+    approximator.errors[:] = 0.0
+    approximator.errors[k] = 1.0
+    _at_address(approximator.address[0])(ACCUMULATE_GRADIENT, i)
 
 
 @accumulate_gradient.register(CallbackApproximator)
@@ -190,8 +186,3 @@ def _accumulate_gradient(approximator: CallbackApproximator, i: int, errors: Any
     for k in range(errors.shape[0]):
         approximator.errors[k] = errors[k]
     _at_address(approximator.address[0])(ACCUMULATE_GRADIENT, i)
-
-
-@advance.register(CallbackApproximator)
-def _advance(approximator: CallbackApproximator, i: int) -> None:
-    _at_address(approximator.address[0])(ADVANCE, i)

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_rl.compiled import kernel
 from lstm_rl.kernels import network
 from lstm_rl.kernels.approximator import (
     Update,
     accumulate_gradient,
+    add_gradient,
     advance,
-    end_episode,
     forward,
     reset,
-    to_env_action,
     update_and_trace,
+    update_weights,
 )
 from lstm_rl.kernels.network import (
     Coefficients,
@@ -30,13 +31,12 @@ from lstm_rl.kernels.network import (
     make_streams,
 )
 from lstm_rl.kernels.updates import (
-    add_gradient,
+    add_partials,
     advance_partials,
     output_gradient,
     output_gradients,
     step_all,
-    step_hidden,
-    step_hidden_rms,
+    step_rows,
     step_weights,
 )
 from lstm_rl.topology import Topology
@@ -71,28 +71,32 @@ def _reset(approximator: Lstm, i: int) -> None:
     network.reset(approximator.streams, i)
 
 
-@to_env_action.register(Lstm)
-def _to_env_action(approximator: Lstm, i: int, k: int) -> int:
-    return k
+@update_weights.register(Lstm)
+def _update_weights(approximator: Lstm, i: int, update: Update, decay: float) -> None:
+    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
-@end_episode.register(Lstm)
-def _end_episode(approximator: Lstm, i: int, update: Update) -> None:
-    step_all(approximator.weights, approximator.streams, i, update)
+@kernel
+def _prepare(approximator: Lstm, i: int, k: int) -> None:
+    """Add output ``k``'s gradient by its own weights to the traces; leave the coefficients of all others."""
+    output_gradient(approximator.net, approximator.weights, approximator.streams, i, k, approximator.q)
+    coefficients(approximator.net, approximator.streams, i, approximator.q, approximator.scratch)
+
+
+@add_gradient.register(Lstm)
+def _add_gradient(approximator: Lstm, i: int, k: int) -> None:
+    net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
+    _prepare(approximator, i, k)
+    advance_partials(net, streams, i, scratch, True)
+    add_partials(net, streams.partials[i], scratch, streams.traces[i])
 
 
 @update_and_trace.register(Lstm)
 def _update_and_trace(approximator: Lstm, i: int, k: int, update: Update, decay: float) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
-    q, scratch, number = approximator.q, approximator.scratch, weights.hidden.dtype.type
     step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
-    output_gradient(net, weights, streams, i, k, q)
-    coefficients(net, streams, i, q, scratch)
-    if update.normalised:
-        learning_rate, error, rms_decay = number(update.learning_rate), number(update.error), number(update.rms_decay)
-        step_hidden_rms(net, weights, streams, i, scratch, error, learning_rate, rms_decay, number(decay))
-    else:
-        step_hidden(net, weights, streams, i, scratch, number(update.learning_rate * update.error), number(decay))
+    _prepare(approximator, i, k)
+    step_rows(update.optimizer, net, weights, streams, i, approximator.scratch, update, decay)
 
 
 @accumulate_gradient.register(Lstm)
@@ -101,7 +105,7 @@ def _accumulate_gradient(approximator: Lstm, i: int, errors: Any) -> None:
     output_gradients(net, approximator.weights, streams, i, errors, approximator.q)
     coefficients(net, streams, i, approximator.q, scratch)
     advance_partials(net, streams, i, scratch, True)
-    add_gradient(net, streams.partials[i], scratch, streams.traces[i])
+    add_partials(net, streams.partials[i], scratch, streams.traces[i])
 
 
 @advance.register(Lstm)

@@ -23,16 +23,16 @@ from lstm_rl.kernels import network
 from lstm_rl.kernels.approximator import (
     Update,
     accumulate_gradient,
+    add_gradient,
     advance,
-    end_episode,
     forward,
     reset,
-    to_env_action,
     update_and_trace,
+    update_weights,
 )
 from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import mask_row, output_gradient, output_gradients, step_all, step_weights
+from lstm_rl.kernels.updates import mask_row, output_gradient, output_gradients, step_all
 from lstm_rl.topology import Topology
 
 
@@ -80,22 +80,27 @@ def _reset(approximator: Rtrl, i: int) -> None:
     clear(approximator.sensitivities, i)
 
 
-@to_env_action.register(Rtrl)
-def _to_env_action(approximator: Rtrl, i: int, k: int) -> int:
-    return k
+@update_weights.register(Rtrl)
+def _update_weights(approximator: Rtrl, i: int, update: Update, decay: float) -> None:
+    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
-@end_episode.register(Rtrl)
-def _end_episode(approximator: Rtrl, i: int, update: Update) -> None:
-    step_all(approximator.weights, approximator.streams, i, update)
+@add_gradient.register(Rtrl)
+def _add_gradient(approximator: Rtrl, i: int, k: int) -> None:
+    advance(approximator, i)
+    _add_output(approximator, i, k)
 
 
 @update_and_trace.register(Rtrl)
 def _update_and_trace(approximator: Rtrl, i: int, k: int, update: Update, decay: float) -> None:
+    advance(approximator, i)  # by the weights that made the step
+    update_weights(approximator, i, update, decay)
+    _add_output(approximator, i, k)
+
+
+@kernel
+def _add_output(approximator: Rtrl, i: int, k: int) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
-    advance_sensitivities(net, weights, streams, i, approximator.sensitivities)  # by the weights that made the step
-    step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
-    step_weights(weights.hidden, weights.hidden_square, streams.traces[i], update, decay)
     output_gradient(net, weights, streams, i, k, approximator.q)
     add_sensitivities(net, approximator.sensitivities, i, approximator.q, streams.traces[i])
 

@@ -20,7 +20,7 @@ from lstm_rl.kernels.network import (
 )
 from lstm_rl.kernels.rtrl import Sensitivities, add_sensitivities, advance_sensitivities, clear, make_sensitivities
 from lstm_rl.kernels.sequence import Record, copy, some
-from lstm_rl.kernels.updates import add_gradient, advance_partials
+from lstm_rl.kernels.updates import add_partials, advance_partials
 from lstm_rl.topology import Topology
 
 
@@ -49,7 +49,7 @@ def truncated_forward(net: Net, record: Record, q: Any, streams: Streams, scratc
             coefficients(net, streams, 0, q[t, i], scratch)
             advance_partials(net, streams, 0, scratch, True)
             if some(q[t, i]):
-                add_gradient(net, streams.partials[0], scratch, gradient)
+                add_partials(net, streams.partials[0], scratch, gradient)
 
 
 @compiled

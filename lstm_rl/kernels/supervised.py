@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, end_episode, forward, reset
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, forward, reset, update_weights
 
 
 @kernel
@@ -68,7 +68,7 @@ def learn_sequence(
         x: (T, I), or symbols' numbers (T, 1).
         targets: (T, K).
         has_target: (T,) bool.
-        update: A step of the weights, with error 1; alpha 0: nothing is learned.
+        update: Of the weights, with error 1; learning rate 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at the end.
         power: Of the errors in what is descended, > 1; 2: squared error.
         errors: (K,) scratch.
@@ -90,11 +90,11 @@ def learn_sequence(
                     errors[k] = blamed(errors[k], power)
                 accumulate_gradient(approximator, 0, errors)
                 if each_step:
-                    end_episode(approximator, 0, update)
+                    update_weights(approximator, 0, update, 0.0)
         elif update.learning_rate > 0.0:
             advance(approximator, 0)
     if update.learning_rate > 0.0 and not each_step:
-        end_episode(approximator, 0, update)
+        update_weights(approximator, 0, update, 0.0)
     return largest, last, squares
 
 

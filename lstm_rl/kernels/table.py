@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels.approximator import Update, end_episode, forward, reset, to_env_action, update_and_trace
+from lstm_rl.kernels.approximator import Update, add_gradient, forward, reset, to_env_action, update_weights
 from lstm_rl.kernels.network import Numbers
 from lstm_rl.kernels.updates import step_weights
 
@@ -85,12 +85,11 @@ def _to_env_action(approximator: Table, i: int, k: int) -> int:
     return k // approximator.patterns
 
 
-@end_episode.register(Table)
-def _end_episode(approximator: Table, i: int, update: Update) -> None:
-    step_weights(approximator.values, approximator.square, approximator.traces[i], update, 0.0)
-
-
-@update_and_trace.register(Table)
-def _update_and_trace(approximator: Table, i: int, k: int, update: Update, decay: float) -> None:
+@update_weights.register(Table)
+def _update_weights(approximator: Table, i: int, update: Update, decay: float) -> None:
     step_weights(approximator.values, approximator.square, approximator.traces[i], update, decay)
+
+
+@add_gradient.register(Table)
+def _add_gradient(approximator: Table, i: int, k: int) -> None:
     approximator.traces[i, approximator.row[i], k] += 1.0

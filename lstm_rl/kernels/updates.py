@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rl.compiled import kernel
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.compiled import by_class, kernel
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
 from lstm_rl.kernels.network import BLOCK, Coefficients, Net, Streams, Weights, at_rest
 from lstm_rl.kernels.squashing import slope
 
@@ -41,58 +41,55 @@ def mask_row(net: Net, e: Any, m: int) -> None:
             e[m, j] *= net.mask[m, j]
 
 
-@kernel
-def step_hidden(net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, step: Any, decay: Any) -> None:
-    """Plain step of ``step`` = alpha E on all hidden-layer weights of stream ``i``, then partials and traces."""
-    z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
-    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
-    units = gradient.shape[0]
-    for m in range(z.shape[0]):
-        z_m = z[m]
-        if partials.shape[0] == 1:  # one cell per block: a gradient is c D
-            for j in range(units):
-                w.hidden[m, j] += step * e[m, j]
-                d = a[j] * partials[0, m, j] + b[j] * z_m
-                partials[0, m, j] = d
-                e[m, j] = decay * e[m, j] + c[j] * d
-        else:
-            _row_gradient(to, partials, z_m, m)
-            for j in range(units):
-                w.hidden[m, j] += step * e[m, j]
-                e[m, j] = decay * e[m, j] + gradient[j]
-        mask_row(net, e, m)
-
-
-@kernel
-def _normalised(square: Any, g: Any, rho: Any) -> Any:
-    """The running mean square moved towards g^2."""
-    return rho * square + (rho / rho - rho) * (g * g)
-
-
-@kernel
-def step_hidden_rms(
-    net: Net,
-    w: Weights,
-    streams: Streams,
-    i: int,
-    to: Coefficients,
-    error: Any,
-    learning_rate: Any,
-    rho: Any,
-    decay: Any,
+@by_class
+def step_rows(
+    optimizer: Any, net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, update: Update, decay: Any
 ) -> None:
-    """The same with RMS-normalised steps; ``learning_rate`` 0 and ``rho`` 1 leave weights and mean squares alone."""
+    """All hidden-layer weights of stream ``i`` along their traces, then partials and traces, in one pass."""
+    raise TypeError(f"{type(optimizer).__name__} has no kernel for this")
+
+
+@step_rows.register(Sgd)
+def _step_rows_sgd(
+    optimizer: Sgd, net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, update: Update, decay: Any
+) -> None:
     z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
     a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
-    units, epsilon = gradient.shape[0], w.hidden.dtype.type(EPSILON)
+    units, number = gradient.shape[0], w.hidden.dtype.type
+    step, decay = number(update.learning_rate * update.error), number(decay)
+    for m in range(z.shape[0]):
+        z_m = z[m]
+        if partials.shape[0] == 1:  # one cell per block: a gradient is c D
+            for j in range(units):
+                w.hidden[m, j] += step * e[m, j]
+                d = a[j] * partials[0, m, j] + b[j] * z_m
+                partials[0, m, j] = d
+                e[m, j] = decay * e[m, j] + c[j] * d
+        else:
+            _row_gradient(to, partials, z_m, m)
+            for j in range(units):
+                w.hidden[m, j] += step * e[m, j]
+                e[m, j] = decay * e[m, j] + gradient[j]
+        mask_row(net, e, m)
+
+
+@step_rows.register(RmsProp)
+def _step_rows_rms(
+    optimizer: RmsProp, net: Net, w: Weights, streams: Streams, i: int, to: Coefficients, update: Update, decay: Any
+) -> None:
+    z, partials, e = streams.z[i], streams.partials[i], streams.traces[i]
+    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
+    units, number = gradient.shape[0], w.hidden.dtype.type
+    error, rate, decay, epsilon = number(update.error), number(update.learning_rate), number(decay), number(EPSILON)
+    rho, fresh = number(optimizer.decay), number(1.0) - number(optimizer.decay)
     for m in range(z.shape[0]):
         z_m = z[m]
         if partials.shape[0] == 1:  # one cell per block: a gradient is c D
             for j in range(units):
                 g = error * e[m, j]
-                square = _normalised(w.hidden_square[m, j], g, rho)
+                square = rho * w.hidden_square[m, j] + fresh * (g * g)
                 w.hidden_square[m, j] = square
-                w.hidden[m, j] += learning_rate * g / (np.sqrt(square) + epsilon)
+                w.hidden[m, j] += rate * g / (np.sqrt(square) + epsilon)
                 d = a[j] * partials[0, m, j] + b[j] * z_m
                 partials[0, m, j] = d
                 e[m, j] = decay * e[m, j] + c[j] * d
@@ -100,39 +97,52 @@ def step_hidden_rms(
             _row_gradient(to, partials, z_m, m)
             for j in range(units):
                 g = error * e[m, j]
-                square = _normalised(w.hidden_square[m, j], g, rho)
+                square = rho * w.hidden_square[m, j] + fresh * (g * g)
                 w.hidden_square[m, j] = square
-                w.hidden[m, j] += learning_rate * g / (np.sqrt(square) + epsilon)
+                w.hidden[m, j] += rate * g / (np.sqrt(square) + epsilon)
                 e[m, j] = decay * e[m, j] + gradient[j]
         mask_row(net, e, m)
+
+
+@by_class
+def _step_flat(optimizer: Any, w: Any, v: Any, e: Any, update: Update, decay: float) -> None:
+    """Weights w (P,) along traces e (P,); mean squares v (P,)."""
+    raise TypeError(f"{type(optimizer).__name__} has no kernel for this")
+
+
+@_step_flat.register(Sgd)
+def _step_flat_sgd(optimizer: Sgd, w: Any, v: Any, e: Any, update: Update, decay: float) -> None:
+    number = w.dtype.type
+    step, decay = number(update.learning_rate * update.error), number(decay)
+    for m in range(w.shape[0]):
+        w[m] += step * e[m]
+        e[m] = decay * e[m]
+
+
+@_step_flat.register(RmsProp)
+def _step_flat_rms(optimizer: RmsProp, w: Any, v: Any, e: Any, update: Update, decay: float) -> None:
+    number = w.dtype.type
+    error, rate, decay, epsilon = number(update.error), number(update.learning_rate), number(decay), number(EPSILON)
+    rho, fresh = number(optimizer.decay), number(1.0) - number(optimizer.decay)
+    for m in range(w.shape[0]):
+        g = error * e[m]
+        square = rho * v[m] + fresh * (g * g)
+        v[m] = square
+        w[m] += rate * g / (np.sqrt(square) + epsilon)
+        e[m] = decay * e[m]
 
 
 @kernel
 def step_weights(weights: Any, squares: Any, traces: Any, update: Update, decay: float) -> None:
     """Step weights of any shape along their traces, then decay the traces."""
-    number = weights.dtype.type
-    w, v, e = weights.reshape(-1), squares.reshape(-1), traces.reshape(-1)
-    decay, epsilon = number(decay), number(EPSILON)
-    if update.normalised:
-        error, learning_rate, rho = number(update.error), number(update.learning_rate), number(update.rms_decay)
-        for m in range(w.shape[0]):
-            g = error * e[m]
-            square = _normalised(v[m], g, rho)
-            v[m] = square
-            w[m] += learning_rate * g / (np.sqrt(square) + epsilon)
-            e[m] = decay * e[m]
-    else:
-        size = number(update.learning_rate * update.error)
-        for m in range(w.shape[0]):
-            w[m] += size * e[m]
-            e[m] = decay * e[m]
+    _step_flat(update.optimizer, weights.reshape(-1), squares.reshape(-1), traces.reshape(-1), update, decay)
 
 
 @kernel
-def step_all(w: Weights, streams: Streams, i: int, update: Update) -> None:
-    """Step all weights of a network along the traces of stream ``i``, which are over: nothing of them is left."""
-    step_weights(w.output, w.output_square, streams.output_traces[i], update, 0.0)
-    step_weights(w.hidden, w.hidden_square, streams.traces[i], update, 0.0)
+def step_all(w: Weights, streams: Streams, i: int, update: Update, decay: float) -> None:
+    """Step all weights of a network along the traces of stream ``i``, then decay the traces."""
+    step_weights(w.output, w.output_square, streams.output_traces[i], update, decay)
+    step_weights(w.hidden, w.hidden_square, streams.traces[i], update, decay)
 
 
 @kernel
@@ -192,7 +202,7 @@ def advance_partials(net: Net, streams: Streams, i: int, to: Coefficients, idle_
 
 
 @kernel
-def add_gradient(net: Net, partials: Any, to: Coefficients, traces: Any) -> None:
+def add_partials(net: Net, partials: Any, to: Coefficients, traces: Any) -> None:
     """E <- e + sum_v c_v D_v, of partials (S, M, U) that have been carried on; traces (M, U)."""
     for v in range(partials.shape[0]):
         c = to.c[v]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import RmsProp, Update
 from lstm_rl.kernels.updates import EPSILON
 
 
@@ -45,17 +45,17 @@ def bind(network: nn.Module, values: NDArray[Any]) -> list[nn.Parameter]:
 def step_flat(weights: FlatWeights, e: NDArray[Any], update: Update) -> None:
     """As in `lstm_rl.kernels.updates`: plain, or divided by the running RMS of error x trace; ``e`` (P,)."""
     w, square = weights
-    if update.normalised:
-        g = update.error * e
-        square *= update.rms_decay
-        square += (1.0 - update.rms_decay) * g * g
+    if isinstance(update.optimizer, RmsProp):
+        g, rho = update.error * e, update.optimizer.decay
+        square *= rho
+        square += (1.0 - rho) * g * g
         w += update.learning_rate * g / (np.sqrt(square) + EPSILON)
     else:
         w += update.learning_rate * update.error * e
 
 
 class TorchStreams:
-    """n streams through one network; `lstm_rl.kernels.callback.Pythonic` says what each method does.
+    """n streams through one network; `lstm_rl.kernels.callback.Callbacks` says what each method does.
 
     Args:
         network: A module with the interface `lstm_rl.nn.network.Network`; its parameters become views of ``weights``.
@@ -104,18 +104,10 @@ class TorchStreams:
         self.age[i] = 0
         self.traces[i] = 0.0
 
-    def end_episode(self, i: int, update: Update) -> None:
-        """Step all weights along the traces of stream ``i``, which are over."""
-        step_flat(self.weights, self.traces[i], update)
-        self.traces[i] = 0.0
-
-    def update_and_trace(self, i: int, k: int, update: Update, decay: float) -> None:
-        """Step all weights, then decay the traces and add output ``k``'s gradient."""
+    def update_weights(self, i: int, update: Update, decay: float) -> None:
+        """Step all weights along the traces of stream ``i``, then decay them."""
         step_flat(self.weights, self.traces[i], update)
         self.traces[i] *= decay
-        errors = np.zeros(self.network.outputs)
-        errors[k] = 1.0
-        self.accumulate_gradient(i, errors)
 
     def accumulate_gradient(self, i: int, errors: NDArray[np.float64]) -> None:
         """Add the gradient of errors (K,) times outputs to the traces."""
@@ -124,9 +116,6 @@ class TorchStreams:
         loss = y[-1, 0] @ torch.from_numpy(errors).to(y.dtype)
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
         self.traces[i] += torch.cat([gradient.flatten() for gradient in gradients]).numpy()
-
-    def advance(self, i: int) -> None:
-        """Nothing: `forward` keeps all that is needed."""
 
     def _window(self, i: int, steps: int) -> tuple[Tensor, Any]:
         """The last inputs (steps, 1, I), and the state (1, ...) before them."""

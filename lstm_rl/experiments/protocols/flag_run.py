@@ -101,7 +101,7 @@ def _streaming(settings: FlagRun, x: Any, targets: Any) -> Any:
     """(learn sequences (N,) by number, largest error, N) of a network with kernels."""
     import numpy as np
 
-    from lstm_rl.kernels.approximator import Update
+    from lstm_rl.kernels.approximator import Sgd, Update
     from lstm_rl.kernels.bptt import make_bptt
     from lstm_rl.kernels.lstm import make_lstm
     from lstm_rl.kernels.network import make_weights
@@ -119,7 +119,7 @@ def _streaming(settings: FlagRun, x: Any, targets: Any) -> Any:
 
     def learn(order: Any, rate: float = rate) -> float:
         seen = np.zeros((len(order), 2))  # largest error and sum of squares
-        update = Update(False, rate, 1.0, 1.0)
+        update = Update(Sgd(), rate, 1.0)
         learn_sequences(approximator, x, targets, has_target, order, update, True, errors, row, seen)
         return float(seen[:, 0].max())
 

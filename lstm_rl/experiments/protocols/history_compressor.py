@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, end_episode, forward, reset
+from lstm_rl.kernels.approximator import Sgd, Update, accumulate_gradient, forward, reset, update_weights
 from lstm_rl.kernels.supervised import largest_error, spell
 from lstm_rl.tasks.streaming import Source, next_sequence
 
@@ -116,7 +116,7 @@ def train(
         max_sequences: Budget.
         report: Is told the number of sequences so far, now and then.
     """
-    update, no_update = Update(False, learning_rate, 1.0, 1.0), Update(False, 0.0, 1.0, 1.0)
+    update, no_update = Update(Sgd(), learning_rate, 1.0), Update(Sgd(), 0.0, 1.0)
     scratch = make_scratch(automatiser.outputs.shape[1], source.targets.shape[1])
     outcome, tested = make_outcome(EVERY), make_outcome(TEST_SEQUENCES)
     window, chunker_window = Window(goal), Window(goal)
@@ -230,7 +230,7 @@ def _to_env_action(approximator: Any, x: Any) -> None:
 def _learn(approximator: Any, errors: Any, update: Update) -> None:
     """A step of the weights by the errors of all outputs, which are used up."""
     accumulate_gradient(approximator, 0, errors)
-    end_episode(approximator, 0, update)
+    update_weights(approximator, 0, update, 0.0)
 
 
 @kernel

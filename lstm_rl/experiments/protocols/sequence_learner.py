@@ -9,7 +9,7 @@ import torch
 from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
-from lstm_rl.kernels.approximator import Update
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
 from lstm_rl.kernels.bptt import make_bptt
 from lstm_rl.kernels.lstm import make_lstm
 from lstm_rl.kernels.network import Weights, make_weights
@@ -19,7 +19,7 @@ from lstm_rl.tasks.streaming import SequenceErrors, Source, learn_task
 from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Topology
 
-NO_UPDATE = Update(False, 0.0, 1.0, 1.0)
+NO_UPDATE = Update(Sgd(), 0.0, 1.0)
 
 
 def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, without_cells: bool = False) -> Any:
@@ -47,8 +47,8 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
 
 def make_update(run: SequenceRun) -> Update:
     """How the weights of a run change."""
-    decay = 0.999 if run.rms_decay is None else run.rms_decay
-    return Update(run.optimizer == "rmsprop", float(run.learning_rate or 0.0), 1.0, decay)
+    optimizer = RmsProp(0.999 if run.rms_decay is None else run.rms_decay) if run.optimizer == "rmsprop" else Sgd()
+    return Update(optimizer, float(run.learning_rate or 0.0), 1.0)
 
 
 def learn(
