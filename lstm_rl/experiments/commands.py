@@ -78,11 +78,10 @@ def reproduce(command: Reproduce) -> int:
     out = command.out or Path("results") / experiment.name
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder, got {out}, which is a file")
-    plans = plan(
-        chosen_rows(experiment, command),
-        experiment.runs if runs is None else runs,
-        experiment.seed if seed is None else seed,
-    )
+    rows = chosen_rows(experiment, command)
+    for row in rows:
+        experiment.check(row.settings)  # before anything is written
+    plans = plan(rows, experiment.runs if runs is None else runs, experiment.seed if seed is None else seed)
     path, keys = out / "results.csv", {(each.key, each.settings.seed) for each in plans}
     with folder_lock(out):
         try:

@@ -120,19 +120,17 @@ def conduct(
 
     Args:
         experiment: What.
-        plans: Its runs.
+        plans: Its runs, whose settings have been checked.
         path: Where results are read and written.
         workers: Runs side by side, each in a process of its own.
         progress: Show progress bars.
         over: ``over(function, plans)`` in the place of `map`, in any order; default: processes of this machine.
 
     Raises:
-        ValueError: Settings cannot be run, or the file holds something else.
+        ValueError: The file holds something else.
     """
     done = read_runs(path, experiment.name)
     todo = missing(plans, done, path)
-    for settings in dict.fromkeys(replace(each.settings, seed=0) for each in todo):
-        experiment.check(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     job = _Job(experiment.name, experiment.run, progress)
     total, first = len(plans), len(plans) - len(todo)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,13 @@ def success_interval(successes: int, runs: int) -> tuple[float, float]:
 
 def median_interval(values: Iterable[float]) -> tuple[float, float]:
     """A 95 % bootstrap interval of the median, by 10,000 resamples of one fixed generator."""
+    return _bootstrap(tuple(map(float, values)))
+
+
+@lru_cache(4096)  # a table shows the same medians again and again
+def _bootstrap(values: tuple[float, ...]) -> tuple[float, float]:
     rng = np.random.default_rng(0)
-    data = np.array(list(values), np.float64)
+    data = np.array(values, np.float64)
     medians = np.median(rng.choice(data, (10_000, len(data))), axis=1)
     low, high = np.quantile(medians, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
     return float(low), float(high)

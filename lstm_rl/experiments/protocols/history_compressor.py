@@ -192,7 +192,7 @@ def learn_stream(
             last = t == length - 1
             given = all_targets if last else all_targets - rules.final
             spell(x, t, source.row)
-            _to_env_action(automatiser, source.row)
+            _forward(automatiser, source.row)
             _differences(targets[t], automatiser.outputs[0], given, errors)
             error = largest_error(errors, 0, given)
             outcome.everywhere[n] = max(outcome.everywhere[n], error)
@@ -217,11 +217,11 @@ def _perceive(chunker: Any, what: Any, event: Any) -> None:
     """C's step with the input ``what``, which may be shorter than its input: the first symbol has no final targets."""
     for k in range(event.shape[0]):
         event[k] = what[k] if k < what.shape[0] else 0.0
-    _to_env_action(chunker, event)
+    _forward(chunker, event)
 
 
 @compiled  # not a kernel, nor is the next: inlined at every call they would take half a minute to compile
-def _to_env_action(approximator: Any, x: Any) -> None:
+def _forward(approximator: Any, x: Any) -> None:
     """A step with the input x (I,)."""
     forward(approximator, 0, x)
 
