@@ -240,7 +240,7 @@ def envs(_: Envs) -> int:
 
     for env_id, (_world, line) in WORLDS.items():
         print(f"{env_id:26} {line}")
-    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=hs1997-adding, ...")
+    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=NAME, e.g. hs1997-adding")
     return 0
 
 
