@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.spaces import input_size
 from lstm_rl.settings import Settings
 
-NS_PER_WEIGHT = 1.0  # time of a step, about
-PATIENCE = 60.0  # s without a word that need a warning
+NS_PER_WEIGHT = 3.0  # time of a step, about
+PATIENCE = 10.0  # s without a word that need a warning
 AHEAD = 1000  # steps of noise that evaluation draws ahead
 
 
@@ -24,28 +25,29 @@ def check_memory(settings: Settings, env: gym.Env[Any, Any]) -> None:
         ValueError: Weights, streams or episodes need more than this machine has.
     """
     config, n, episodes = settings.config, settings.n_envs, settings.eval_episodes
-    actions = int(env.action_space.n)  # type: ignore[attr-defined]
-    weights, stream = _floats(settings.policy, config, input_size(env.observation_space), actions)
+    actions = int(np.prod(getattr(env.action_space, "nvec", getattr(env.action_space, "n", 1))))
+    weights, traces, history = _floats(settings.policy, config, input_size(env.observation_space), actions)
     noise = getattr(getattr(env.unwrapped, "world", None), "noise_size", 0)
     chunk = min(config.chunk_size, settings.timesteps)
-    floats = {
-        _sizes(settings): 2.0 * weights + stream,
-        f"n_envs={n}": n * stream,
-        f"eval_episodes={episodes}": episodes * (stream + 2 * AHEAD * noise),
-        f"chunk_size={chunk} with n_envs={n}": 2.0 * n * chunk * noise,
-    }
-    most = max(floats, key=floats.__getitem__)
-    need, have = 4.0 * sum(floats.values()) * (2.0 if config.precision == "float64" else 1.0), memory()
-    if need > have:
-        raise ValueError(
-            f"{most.partition('=')[0]} must be so low that the run fits into this machine's {have / 1e9:.3g} GB of "
-            f"memory, got {most}, which needs about {need / 1e9:.3g} GB"
-        )
+    stream, need, have = traces + history, 0.0, memory()
+    for name, floats in (
+        (_sizes(settings), 2.0 * weights + traces),
+        (f"bptt_depth={config.bptt_depth}", history),
+        (f"n_envs={n}", (n - 1.0) * stream),
+        (f"chunk_size={chunk}", 2.0 * n * chunk * noise),
+        (f"eval_episodes={episodes}", episodes * (stream + 2.0 * AHEAD * noise)),
+    ):
+        need += (8.0 if config.precision == "float64" else 4.0) * floats
+        if need > have:
+            raise ValueError(
+                f"{name.partition('=')[0]} must be so low that the run fits into {have / 1e9:.3g} GB of memory, got "
+                f"{name}, with which it needs about {need / 1e9:.3g} GB"
+            )
     seconds = NS_PER_WEIGHT * 1e-9 * weights * n * chunk
     if seconds > PATIENCE:
         warnings.warn(
-            f"a chunk of {chunk} steps with {weights:.2g} weights takes about {seconds / 60:.0f} minutes, in which "
-            "nothing is shown and no signal is heard: lower --chunk-size to hear more often",
+            f"a chunk of {chunk} steps with {weights:.2g} weights takes some {seconds:.0f} s, in which nothing is "
+            "shown and no signal is heard: a lower --chunk-size lets this happen more often",
             stacklevel=2,
         )
 
@@ -57,23 +59,20 @@ def _sizes(settings: Settings) -> str:
     return f"{'cells' if config.cells >= config.hidden else 'hidden'}={max(config.cells, config.hidden)}"
 
 
-def _floats(policy: str, config: Config, inputs: int, actions: int) -> tuple[float, float]:
-    """Numbers of weights, and of what each stream carries."""
+def _floats(policy: str, config: Config, inputs: int, actions: int) -> tuple[float, float, float]:
+    """Numbers of weights, and of what each stream carries: traces and all forward derivatives, and the past."""
     cells, hidden = float(config.cells), float(config.hidden)
     if policy == "MemoryBitsPolicy":
         exponent = inputs * math.log(config.regions) + 2.0 * config.memory_bits * math.log(2.0)
         weights = 2.0 * actions * math.exp(min(exponent, 600.0))
-        return weights, weights
+        return weights, weights, 0.0
     units = hidden + 4.0 * cells
     recurrent = config.recurrent or policy != "LstmPolicy"
     weights = (inputs + 1.0 + recurrent * (hidden + cells)) * units + (1.0 + hidden + cells) * actions
     weights += config.explorer_hidden * (inputs + 2.0) * (config.exploration == "directed")
-    stream = 3.0 * weights
     if config.gradient == "bptt" or policy != "LstmPolicy":
-        stream += config.bptt_depth * (inputs + 4.0 * units)
-    elif config.gradient == "rtrl":
-        stream += weights * (hidden + 2.0 * cells)
-    return weights, stream
+        return weights, weights, config.bptt_depth * (inputs + 4.0 * units)
+    return weights, weights * (hidden + 2.0 * cells if config.gradient == "rtrl" else 3.0), 0.0
 
 
 def memory() -> float:

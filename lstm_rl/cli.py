@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from lstm_rl.checks import check_int
 from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.runs import check_folder, settings_of
-from lstm_rl.settings import Settings, from_preset
+from lstm_rl.settings import MOST, Settings, from_preset
 from lstm_rl.signals import describe, signal_of, stop_on_signals, terminate_on_signals
 
 
@@ -135,6 +136,16 @@ def _parse(arguments: list[str]) -> Any:
 
 
 _ASIDES = ("For full help", "Argument help", "Arguments similar to", "Arguments are applied")
+_REWORDED = (
+    (r"^Error parsing (\S*(config|study|what)|Settings): (.*); see --help", r"\3"),  # a check of our own
+    (r"no type matching .* Got errors: .*: (must be [^;]*)", r"\1"),
+    (
+        r"no type matching \{None\}\|(\S*) could be instantiated from \[(.*?)\]\. Got errors[^;]*",
+        r"must be None or \1, got \2",
+    ),
+    (r"^Error parsing (--\S+): must", r"\1 must"),
+)
+"""What the parser says, and how we say it."""
 
 
 def _tyro(*arguments: Any, **keywords: Any) -> Any:
@@ -150,7 +161,9 @@ def _tyro(*arguments: Any, **keywords: Any) -> Any:
         sentences = [" ".join(part.replace("│", " ").split()).rstrip(".") for part in parts]
         sentences[:] = [text for text in sentences if text and not text.startswith(_ASIDES)]
         text = "; ".join([*sentences, "see --help"])
-        raise ValueError(re.sub(r"^Error parsing \S*(config|method|what): ", "", text)) from None
+        for pattern, instead in _REWORDED:
+            text = re.sub(pattern, instead, text)
+        raise ValueError(text) from None
 
 
 def train(settings: Settings) -> int:
@@ -172,12 +185,13 @@ def train(settings: Settings) -> int:
     return 128 + outcome.signal
 
 
-def _loaded(run: Path, which: str, max_steps: int | None) -> tuple[Any, str, dict[str, Any]]:
+def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
     from lstm_rl.evaluation import load
     from lstm_rl.make import limited
 
-    model, env_id, env_kwargs = load(run, which)
-    return model, env_id, limited(env_id, env_kwargs, max_steps)
+    model, env_id, env_kwargs = load(command.run, command.which)
+    check_int("episodes", command.episodes, 1, MOST["eval_episodes"])
+    return model, env_id, limited(env_id, env_kwargs, command.max_steps)
 
 
 def _check_display() -> None:
@@ -193,7 +207,7 @@ def evaluate(command: Evaluate) -> int:
     """`lstm-rl evaluate`."""
     from lstm_rl.evaluation import evaluate as play
 
-    model, env_id, env_kwargs = _loaded(command.run, command.which, command.max_steps)
+    model, env_id, env_kwargs = _loaded(command)
     result = play(model, env_id, env_kwargs, command.episodes, command.seed, not command.stochastic)
     rate = result["success_rate"]
     success = "" if rate is None else f"{rate:.1%} success, "
@@ -212,9 +226,9 @@ def watch(command: Watch) -> int:
 
     if command.video is not None and command.video.suffix not in (".gif", ".mp4"):
         raise ValueError(f"video must be a .mp4 or .gif file, got {command.video}")
+    model, env_id, env_kwargs = _loaded(command)
     if command.video is None:
         _check_display()
-    model, env_id, env_kwargs = _loaded(command.run, command.which, command.max_steps)
     pictures, fps = frames(model, env_id, env_kwargs, command.episodes, command.seed, command.video is None)
     if command.video is not None:
         write_video(command.video, pictures, fps)

@@ -14,7 +14,7 @@ from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.make import make_env, make_rows
-from lstm_rl.runs import load_model, model_path, read_config
+from lstm_rl.runs import check_spaces, load_model, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
@@ -23,10 +23,13 @@ def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dic
     """A run's model, environment id and environment arguments.
 
     Raises:
-        ValueError: The folder is no run, or its model is damaged.
+        ValueError: The folder is no run, its model is damaged, or has learned in an environment of other spaces.
     """
     config = read_config(folder)
-    return load_model(model_path(folder, which)), config["env"], config["env_kwargs"]
+    env_id, env_kwargs = config["env"], config["env_kwargs"]
+    model = load_model(model_path(folder, which))
+    check_spaces(model, make_env(env_id, env_kwargs), env_id)
+    return model, env_id, env_kwargs
 
 
 def evaluate(

@@ -91,6 +91,10 @@ class RunCallback(BaseCallback):
         if (left := len(self.history.get("timesteps", []))) < length:
             warnings.warn(f"{path} has lost {length - left} of {length} evaluations: the run goes on", stacklevel=2)
 
+    def steps_until_next(self) -> int:
+        """Steps of each environment until it wants to be called: chunks end there."""
+        return self.eval_freq - self.n_calls % self.eval_freq
+
     def _on_training_start(self) -> None:
         self.checkpoint()  # from here on there is something to go on from
 
@@ -173,6 +177,10 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
         record(rows, folder / "monitor.csv", env_id, append)
         try:
             model = _attempts(model, callback, own, fresh=not state)
+        except BaseException:
+            if not state and not callback.steps:  # an environment that refuses, an interrupt: there is nothing to keep
+                clear(folder)
+            raise
         finally:
             bar.close()
             rows.close()

@@ -23,8 +23,8 @@ from lstm_rl.experiments.protocols.lane_guessing import Data, Link, Net, guess, 
 from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.experiments.report import write_report
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.streaming import learn_task, make_errors, make_source
 
@@ -61,7 +61,7 @@ def test_noise_on_inputs() -> None:
 def test_a_streaming_learner_takes_it() -> None:
     task, found = Parity(1, 2), make_errors(300)
     hidden, output = task.topology.initial_weights(rng())
-    approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
+    approximator = make_approximator(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
     learn_task(approximator, make_source(task, rng(1)), Update(Sgd(), 0.5, 1.0), False, 2.0, found)
     assert set(found.lengths) == {1, 2} and np.isfinite(found.squares).all() and found.squares.max() > 0.0
 

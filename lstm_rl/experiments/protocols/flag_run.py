@@ -102,18 +102,15 @@ def _streaming(settings: FlagRun, x: Any, targets: Any) -> Any:
     import numpy as np
 
     from lstm_rl.kernels.approximator import Sgd, Update
-    from lstm_rl.kernels.bptt import make_bptt
-    from lstm_rl.kernels.lstm import make_lstm
-    from lstm_rl.kernels.network import make_weights
-    from lstm_rl.kernels.rtrl import make_rtrl
+    from lstm_rl.kernels.layout import make_weights
+    from lstm_rl.kernels.make import make_approximator
     from lstm_rl.kernels.supervised import learn_sequences
     from lstm_rl.topology import Topology
 
     fields, gradient, rate = TOPOLOGIES[settings.network]
     topology = Topology(settings.lag + 1, settings.lag + 1, **(COMMON | fields))
     weights = make_weights(topology, np.random.default_rng(settings.seed))
-    make: Any = {"truncated": make_lstm, "bptt": make_bptt, "rtrl": make_rtrl}[gradient]
-    approximator = make(topology, weights, 1, np.float64, *((settings.lag,) if gradient == "bptt" else ()))
+    approximator = make_approximator(topology, weights, 1, np.float64, gradient, settings.lag)
     x, targets = (np.ascontiguousarray(values.swapaxes(0, 1)) for values in (x, targets))  # (S, p, K)
     has_target, (errors, row) = np.ones(settings.lag, np.bool_), np.zeros((2, settings.lag + 1))
 

@@ -10,10 +10,8 @@ from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights, make_weights
-from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.layout import Weights, make_weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.squashing import SQUASHINGS
 from lstm_rl.tasks.streaming import SequenceErrors, Source, learn_task
 from lstm_rl.tasks.task import Task
@@ -37,9 +35,9 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
         built = network(task.inputs, task.outputs, seed=int(rng.integers(2**31)), dtype=torch.float64)
         return TorchSequences(built, task.topology.output_activation == "logistic", cross_entropy)
     topology = direct_links_only(network) if without_cells else network
-    make: Any = {"bptt": make_bptt, "rtrl": make_rtrl}.get(str(run.gradient), make_lstm)
-    depth = (task.max_length,) if run.gradient == "bptt" else ()
-    approximator = make(topology, make_weights(topology, rng), 1, np.float64, *depth)
+    gradient = "truncated" if run.gradient in (None, "guess") else str(run.gradient)
+    weights = make_weights(topology, rng)
+    approximator: Any = make_approximator(topology, weights, 1, np.float64, gradient, task.max_length)
     if cross_entropy:  # with which the slope of a logistic output cancels
         approximator = approximator._replace(net=approximator.net._replace(slope_k=SQUASHINGS["identity"]))
     return approximator
