@@ -196,10 +196,8 @@ def test_processes_and_any_map_give_the_same_runs(tmp_path: Path) -> None:
     def backwards(function: Callable[[Any], Any], plans: list[Any]) -> Any:
         return (function(each) for each in reversed(plans))
 
-    runs = [
-        conducted(toy(), tmp_path / str(k) / "results.csv", **arguments)
-        for k, arguments in enumerate(({}, {"workers": 2}, {"over": backwards}))
-    ]
+    kinds: list[dict[str, Any]] = [{}, {"workers": 2}, {"over": backwards}]
+    runs = [conducted(toy(), tmp_path / f"{k}.csv", **arguments) for k, arguments in enumerate(kinds)]
     assert runs[2] == runs[0][::-1] != runs[0]
     assert sorted(runs[1], key=lambda run: (run["seed"], run["row"])) == runs[0]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-Report = Callable[[int], None]
+Report = Callable[[int], object]
 """Is told how far a run has come: sequences, steps or trials so far."""
 
 

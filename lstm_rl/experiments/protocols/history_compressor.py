@@ -102,7 +102,7 @@ def train(
     rules: Rules,
     goal: Goal,
     max_sequences: int,
-    report: Callable[[int], None],
+    report: Callable[[int], object],
 ) -> Result:
     """Train until the goal is reached or the budget is used up, then cut C off and test A.
 
