@@ -209,7 +209,7 @@ def test_continuous_actions_can_be_made_discrete() -> None:
 def test_the_action_that_pays_is_learnt(action: str) -> None:
     env = Sampled("one number", action)
     model = AdvantageLearning("LstmPolicy", env, seed=0, gamma=0.0, horizon=10, chunk_size=512).learn(4000)
-    chosen, _ = model.predict(np.float32(0.1), deterministic=True)
+    chosen, _ = model.predict(np.asarray(0.1, np.float32), deterministic=True)
     assert np.array_equal(chosen, getattr(env.action_space, "start", np.zeros_like(chosen)))
 
 
