@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import concatenate, create_empty_array
 from stable_baselines3.common.callbacks import EvalCallback
@@ -209,7 +208,7 @@ def test_continuous_actions_can_be_made_discrete() -> None:
 def test_the_action_that_pays_is_learnt(action: str) -> None:
     env = Sampled("one number", action)
     model = AdvantageLearning("LstmPolicy", env, seed=0, gamma=0.0, horizon=10, chunk_size=512).learn(4000)
-    chosen, _ = model.predict(np.float32(0.1), deterministic=True)
+    chosen, _ = model.predict(np.array(0.1, np.float32), deterministic=True)
     assert np.array_equal(chosen, getattr(env.action_space, "start", np.zeros_like(chosen)))
 
 
@@ -242,15 +241,11 @@ def test_every_space_trains_evaluates_saves_and_goes_on(observation: str, tmp_pa
     assert episode.activations.inputs.shape == (10, input_size(env.observation_space))
 
 
-def test_a_model_of_another_environment_or_without_finite_weights_is_not_evaluated() -> None:
+def test_a_model_of_another_environment_is_not_evaluated() -> None:
     model = AdvantageLearning("LstmPolicy", Sampled("Box", "Discrete"), seed=0, cells=1)
     for other in ({"observation": "Dict", "action": "Discrete"}, {"observation": "Box", "action": "from 2"}):
-        with pytest.raises(ValueError, match="^model must be of an environment with observations .* and actions "):
+        with pytest.raises(ValueError, match="^env must be as the one that the model was trained in"):
             evaluate(model, "test_spaces/Sampled-v0", other, 2, 0)
-    with torch.no_grad():
-        model.policy.hidden_weights[0, 0] = torch.nan
-    with pytest.raises(ValueError, match="^model must have finite weights, got NaN or infinity"):
-        evaluate(model, "test_spaces/Sampled-v0", {"observation": "Box", "action": "Discrete"}, 2, 0)
 
 
 def test_a_batch_of_rows_is_the_same_as_row_by_row() -> None:
