@@ -198,7 +198,7 @@ class Trainer:
             "log": {"sums": learner.sums},
         }
 
-    def position(self, env: Any, observations: Any) -> dict[str, Any]:
+    def position(self, env: Any, observations: Any = None) -> dict[str, Any]:
         """Where training stands, besides weights: arrays of the streams, and the environments' state if they tell.
 
         Args:
