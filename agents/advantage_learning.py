@@ -114,7 +114,7 @@ class AdvantageLearning(BaseAlgorithm):
             self.horizon = environment_horizon(self.env) or 100
         if not callable(learning_rate):
             self.learning_rate = configured_rate(self.config, self.horizon)
-        self._highest_progress = 1.0  # of this `learn`
+        self._highest_progress = 1.0  # that may remain in this call of `learn`
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         self._n_updates = 0
         if _init_setup_model:
@@ -228,13 +228,10 @@ class AdvantageLearning(BaseAlgorithm):
 
     _said_stepwise = False
 
-    def _progress(self, timesteps: Any) -> Any:
-        """Remaining progress (1 .. 0) after so many time steps, a number or an array of them."""
-        return np.minimum(1.0 - timesteps / self._total_timesteps, self._highest_progress)
-
     def _learning_rates(self, steps: int) -> NDArray[np.float64]:
         """The learning rate of each of the next ``steps`` steps; progress changes once per step, as SB3's does."""
-        progress = self._progress(self.num_timesteps + self.n_envs * np.arange(1, steps + 1))
+        done = self.num_timesteps + self.n_envs * np.arange(1, steps + 1)
+        progress = np.minimum(1.0 - done / self._total_timesteps, self._highest_progress)
         return learning_rates(self.learning_rate, progress)
 
     def _learn_rows(self, rows: Rows, steps: int, callback: BaseCallback) -> bool:
@@ -277,7 +274,8 @@ class AdvantageLearning(BaseAlgorithm):
     def _after(self, steps: int) -> None:
         """Count updates and progress; refuse to go on from numbers that are not finite, which errors add up."""
         self._n_updates += steps
-        self._current_progress_remaining = float(self._progress(self.num_timesteps))
+        progress = 1.0 - self.num_timesteps / self._total_timesteps
+        self._current_progress_remaining = min(progress, self._highest_progress)
         if not math.isfinite(self._learner.sums[ABS_ERROR]):
             raise DivergedError(
                 f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
