@@ -1,13 +1,13 @@
 """The learner's configuration: one dataclass that is the constructor's keywords, the command line and the log."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from lstm_rl.checks import check_choice, check_float, check_int
 
 ExplorationKind = Literal["epsilon", "ez_greedy", "boltzmann", "directed"]
-StepRule = Literal["sgd", "rms"]
+Optimizer = Literal["sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
 Gradient = Literal["truncated", "bptt", "rtrl"]
 
@@ -39,8 +39,8 @@ class Config:
     """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda)."""
     cut_traces: bool = True
     """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
-    step_rule: StepRule = "rms"
-    """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rms")."""
+    optimizer: Optimizer = "rmsprop"
+    """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rmsprop")."""
     rms_decay: float | None = None
     """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (10 horizon), so that it remembers the
     errors of several episodes."""
@@ -53,13 +53,13 @@ class Config:
 
     # --- exploration ---
     exploration: ExplorationKind = "ez_greedy"
-    """epsilon-greedy, the same with random actions that last, Boltzmann, or the paper's directed exploration."""
+    """epsilon-greedy, the same with repeated random actions, Boltzmann, or the paper's directed exploration."""
     epsilon: float | None = None
     """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
     duration_exponent: float = 2.0
-    """mu > 1: a lasting random action goes on for d steps or more with probability d^(1 - mu)."""
-    longest: float = 1.0
-    """A lasting random action ends after this many horizons at the latest, > 0."""
+    """mu > 1: a random action is repeated for d steps or more with probability d^(1 - mu)."""
+    repeat_horizons: float = 1.0
+    """A random action is repeated for this many horizons at most, > 0."""
     temperature: float = 0.1
     """T > 0 of Boltzmann exploration; the lowest T of directed exploration."""
     temperature_scale: float = 1.0
@@ -116,7 +116,7 @@ class Config:
 
     # --- execution ---
     chunk_size: int = 4096
-    """Steps per environment between two looks of SB3's callbacks and logger, >= 1."""
+    """Steps per environment of a rollout, after which the log is written and chunked callbacks are called, >= 1."""
     precision: Literal["float32", "float64"] = "float32"
     """Type of weights, states and traces."""
 
@@ -132,7 +132,7 @@ class Config:
             if getattr(self, name) == 1.0:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
-        check_choice("step_rule", self.step_rule, ("sgd", "rms"))
+        check_choice("optimizer", self.optimizer, ("sgd", "rmsprop"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("gradient", self.gradient, ("truncated", "bptt", "rtrl"))
         check_choice("exploration", self.exploration, ("epsilon", "ez_greedy", "boltzmann", "directed"))
@@ -140,7 +140,7 @@ class Config:
         if self.epsilon is not None:
             check_float("epsilon", self.epsilon, 0.0, 1.0)
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
-        for name in ("longest", "temperature", "observation_clip"):
+        for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
         for name in ("temperature_scale", "explorer_learning_rate", "rms_initial"):
             check_float(name, getattr(self, name), 0.0)
@@ -155,6 +155,18 @@ class Config:
         for name in ("input_gate_bias", "forget_gate_bias", "output_gate_bias"):
             if getattr(self, name) is not None:
                 check_float(name, getattr(self, name))
+
+    def override(self, settings: dict[str, Any]) -> "Config":
+        """A copy with other values of some fields.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        names = [field.name for field in fields(self)]
+        for name in settings:
+            if name not in names:
+                raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
+        return replace(self, **settings)
 
     def learning_rate_for(self, horizon: int) -> float:
         """The learning rate that is used: the given one, or 0.06 / sqrt(horizon)."""

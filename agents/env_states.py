@@ -39,7 +39,7 @@ def environment_states(env: VecEnv) -> list[dict[str, Any]] | None:
     return None
 
 
-def _limits(env: gym.Env[Any, Any]) -> list[TimeLimit[Any, Any]]:
+def _limits(env: gym.Env[Any, Any]) -> "list[TimeLimit[Any, Any]]":  # rl_zoo3 has another class there
     """The step limits around an environment; each counts steps by itself."""
     limits = []
     while isinstance(env, gym.Wrapper):

@@ -1,14 +1,16 @@
 """Exploration: from Advantage values to an action, compiled.
 
+Each kind is a class of constants with kernels of its own, chosen when a loop is compiled:
+
+- `Epsilon`: with probability epsilon, a uniformly random action.
+- `EzGreedy` (Dabney, Ostrovski, Barreto 2020): that action is then repeated for d steps, P(d >= k) = k^(1 - mu). In a
+  corridor a single random step is undone by the next greedy one; a repeated one goes somewhere.
+- `Boltzmann`: P(a) ~ exp(A(a) / T).
+- `Directed` (Bakker 2001, section 3): Boltzmann with T = max(T_min, scale y_v(x)), where a feedforward network on the
+  same input learns y_v(t) -> |E(t)| + beta y_v(t+1): hot where errors are or follow, cool in the corridor.
+
 Dimensions: K actions, I inputs, G hidden units of the explorer network; arrays with a leading n have a row per stream.
 Every stream has a random generator of its own (`lstm_rl.rng`).
-
-- epsilon: with probability epsilon a uniformly random action.
-- extended epsilon (Dabney, Ostrovski, Barreto 2020): that action then lasts for d steps, P(d >= k) = k^(1 - mu).
-  In a corridor a single random step is undone by the next greedy one; a lasting one goes somewhere.
-- Boltzmann: P(a) ~ exp(A(a) / T).
-- directed (Bakker 2001, section 3): Boltzmann with T = max(T_min, scale y_v(x)), where a feedforward network on the
-  same input learns y_v(t) -> |E(t)| + beta y_v(t+1): hot where errors are or follow, cool in the corridor.
 """
 
 import math
@@ -18,25 +20,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
-from lstm_rl.compiled import kernel
+from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.squashing import logistic
 from lstm_rl.rng import uniform
 
-KINDS = ("epsilon", "ez_greedy", "boltzmann", "directed")
-EPSILON, EZ_GREEDY, BOLTZMANN, DIRECTED = range(4)
+
+class Epsilon(NamedTuple):
+    """Random actions of one step."""
+
+    epsilon: float  # probability per step
 
 
-class Exploration(NamedTuple):
-    """What to do, as numbers for compiled code; see `Config`."""
+class EzGreedy(NamedTuple):
+    """Random actions that are repeated."""
 
-    kind: int
-    epsilon: float
-    duration_exponent: float
-    longest: float  # steps that a random action lasts at most
-    temperature: float
+    epsilon: float  # probability per step that one begins
+    duration_exponent: float  # mu > 1
+    max_repeat: float  # steps that a random action lasts at most
+
+
+class Boltzmann(NamedTuple):
+    """Better actions are likelier."""
+
+    temperature: float  # T > 0
+
+
+class Directed(NamedTuple):
+    """Boltzmann, hotter where errors are expected."""
+
+    temperature: float  # the lowest
     temperature_scale: float
     beta: float
     learning_rate: float
+
+
+Exploration = Epsilon | EzGreedy | Boltzmann | Directed
 
 
 class Explorer(NamedTuple):
@@ -47,23 +65,21 @@ class Explorer(NamedTuple):
     x: NDArray[np.float64]  # (n, I) input at t
     y_hidden: NDArray[np.float64]  # (n, G) at t
     y_v: NDArray[np.float64]  # (n,) at t
-    repeated: NDArray[np.int64]  # (n, 2) the action that lasts, and for how many steps still
+    repeated: NDArray[np.int64]  # (n, 2) the action that is repeated, and for how many steps still
     generator: NDArray[np.uint64]  # (n,)
     scratch: NDArray[np.float64]  # (G,)
 
 
 def make_exploration(config: Config, horizon: int) -> Exploration:
-    """The numbers that a configuration stands for."""
-    return Exploration(
-        KINDS.index(config.exploration),
-        config.epsilon_for(horizon),
-        config.duration_exponent,
-        config.longest * horizon,
-        config.temperature,
-        config.temperature_scale,
-        config.beta,
-        config.explorer_learning_rate,
-    )
+    """The kind and the numbers that a configuration stands for."""
+    epsilon = config.epsilon_for(horizon)
+    if config.exploration == "epsilon":
+        return Epsilon(epsilon)
+    if config.exploration == "ez_greedy":
+        return EzGreedy(epsilon, config.duration_exponent, max(config.repeat_horizons * horizon, 1.0))
+    if config.exploration == "boltzmann":
+        return Boltzmann(config.temperature)
+    return Directed(config.temperature, config.temperature_scale, config.beta, config.explorer_learning_rate)
 
 
 def make_explorer(
@@ -76,6 +92,36 @@ def make_explorer(
     return Explorer(hidden, output, *numbers, np.zeros((n, 2), np.int64), generator, np.zeros(g))
 
 
+# --- what a learning rule asks for -----------------------------------------------------------------------------------
+
+
+@by_class
+def predict_error(exploration: Any, explorer: Explorer, i: int, x: Any) -> None:
+    """Stream ``i`` has seen ``x`` (I,) and is about to choose: predict how large its errors will be."""
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
+
+
+@by_class
+def choose(exploration: Any, explorer: Explorer, i: int, advantages: Any) -> int:
+    """Choose stream ``i``'s action from its advantages (K,); draws from its generator."""
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
+
+
+@by_class
+def regress_error(exploration: Any, explorer: Explorer, i: int, x: Any, error: float, terminated: bool) -> None:
+    """Learn from the ``error`` that followed the last `predict_error`; ``x`` (I,) is what stream ``i`` sees now."""
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
+
+
+@by_class
+def exploration_level(exploration: Any, explorer: Explorer, i: int) -> float:
+    """Epsilon or temperature of stream ``i`` now, for the log."""
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
+
+
+# --- epsilon-greedy --------------------------------------------------------------------------------------------------
+
+
 @kernel
 def argmax(values: Any) -> int:
     """Index of the first largest value."""
@@ -86,49 +132,72 @@ def argmax(values: Any) -> int:
     return best
 
 
-@kernel
-def _boltzmann(advantages: Any, temperature: float, draw: float) -> int:
-    """Draw an action with P(a) ~ exp(A(a) / T)."""
-    top = advantages[argmax(advantages)]
+@choose.register(Epsilon)
+def _choose_epsilon(exploration: Epsilon, explorer: Explorer, i: int, advantages: Any) -> int:
+    if uniform(explorer.generator, i) < exploration.epsilon:
+        return int(uniform(explorer.generator, i) * advantages.shape[0])
+    return argmax(advantages)
+
+
+@choose.register(EzGreedy)
+def _choose_ez_greedy(exploration: EzGreedy, explorer: Explorer, i: int, advantages: Any) -> int:
+    repeated = explorer.repeated[i]
+    if repeated[1] > 0:
+        repeated[1] -= 1
+        return repeated[0]
+    if uniform(explorer.generator, i) >= exploration.epsilon:
+        return argmax(advantages)
+    repeated[0] = int(uniform(explorer.generator, i) * advantages.shape[0])
+    draw = 1.0 - uniform(explorer.generator, i)  # in (0, 1]
+    duration = draw ** (-1.0 / (exploration.duration_exponent - 1.0))
+    repeated[1] = int(min(duration, exploration.max_repeat)) - 1
+    return repeated[0]
+
+
+@exploration_level.register(Epsilon, EzGreedy)
+def _epsilon(exploration: Any, explorer: Explorer, i: int) -> float:
+    return exploration.epsilon
+
+
+# --- Boltzmann, directed or not --------------------------------------------------------------------------------------
+
+
+@exploration_level.register(Boltzmann)
+def _constant_temperature(exploration: Boltzmann, explorer: Explorer, i: int) -> float:
+    return exploration.temperature
+
+
+@exploration_level.register(Directed)
+def _directed_temperature(exploration: Directed, explorer: Explorer, i: int) -> float:
+    return max(exploration.temperature, exploration.temperature_scale * explorer.y_v[i])
+
+
+@choose.register(Boltzmann, Directed)
+def _choose_boltzmann(exploration: Any, explorer: Explorer, i: int, advantages: Any) -> int:
+    t = exploration_level(exploration, explorer, i)
+    draw, highest = uniform(explorer.generator, i), advantages[argmax(advantages)]
     total = 0.0
     for k in range(advantages.shape[0]):
-        total += math.exp((advantages[k] - top) / temperature)
+        total += math.exp((advantages[k] - highest) / t)
     draw *= total
     for k in range(advantages.shape[0]):
-        draw -= math.exp((advantages[k] - top) / temperature)
+        draw -= math.exp((advantages[k] - highest) / t)
         if draw < 0.0:
             return k
     return advantages.shape[0] - 1
 
 
-@kernel
-def temperature(exploration: Exploration, explorer: Explorer, i: int) -> float:
-    """T of stream ``i`` now."""
-    if exploration.kind == DIRECTED:
-        return max(exploration.temperature, exploration.temperature_scale * explorer.y_v[i])
-    return exploration.temperature
+# --- the directed explorer's network ---------------------------------------------------------------------------------
 
 
-@kernel
-def choose(exploration: Exploration, explorer: Explorer, i: int, advantages: Any) -> int:
-    """Choose stream ``i``'s action from its advantages (K,); draws from its generator."""
-    actions = advantages.shape[0]
-    if exploration.kind >= BOLTZMANN:
-        t = temperature(exploration, explorer, i)
-        return _boltzmann(advantages, t, uniform(explorer.generator, i))
-    repeated = explorer.repeated[i]
-    if repeated[1] > 0:
-        repeated[1] -= 1
-        return repeated[0]
-    if uniform(explorer.generator, i) < exploration.epsilon:
-        action = int(uniform(explorer.generator, i) * actions)
-        if exploration.kind == EZ_GREEDY:
-            draw = 1.0 - uniform(explorer.generator, i)  # in (0, 1]
-            length = draw ** (-1.0 / (exploration.duration_exponent - 1.0))
-            repeated[0] = action
-            repeated[1] = int(min(length, max(exploration.longest, 1.0))) - 1
-        return action
-    return argmax(advantages)
+@predict_error.register(object)
+def _no_prediction(exploration: Any, explorer: Explorer, i: int, x: Any) -> None:
+    """Needs none."""
+
+
+@regress_error.register(object)
+def _no_regression(exploration: Any, explorer: Explorer, i: int, x: Any, error: float, terminated: bool) -> None:
+    """Learns nothing."""
 
 
 @kernel
@@ -148,20 +217,22 @@ def estimate(explorer: Explorer, x: Any, y_hidden: Any) -> float:
     return y_v
 
 
-@kernel
-def predict_error(explorer: Explorer, i: int, x: Any) -> None:
-    """Let stream ``i``'s explorer see ``x`` (I,), and keep what `regress_error` will need."""
+@predict_error.register(Directed)
+def _predict_error(exploration: Directed, explorer: Explorer, i: int, x: Any) -> None:
     for m in range(explorer.x.shape[1]):
         explorer.x[i, m] = x[m]
     explorer.y_v[i] = estimate(explorer, x, explorer.y_hidden[i])
 
 
-@kernel
-def regress_error(explorer: Explorer, i: int, target: float, learning_rate: float) -> None:
-    """One step of backpropagation: move y_v at stream ``i``'s last `predict_error` towards ``target``."""
+@regress_error.register(Directed)
+def _regress_error(exploration: Directed, explorer: Explorer, i: int, x: Any, error: float, terminated: bool) -> None:
+    """One step of backpropagation: move y_v at stream ``i``'s last prediction towards |E| + beta y_v(x)."""
+    target = abs(error)
+    if not terminated:
+        target += exploration.beta * estimate(explorer, x, explorer.scratch)
     seen, y_hidden = explorer.x[i], explorer.y_hidden[i]
     inputs, units = seen.shape[0], y_hidden.shape[0]
-    step = learning_rate * (target - explorer.y_v[i])
+    step = exploration.learning_rate * (target - explorer.y_v[i])
     for g in range(units):
         delta = step * explorer.output[g] * y_hidden[g] * (1.0 - y_hidden[g])
         explorer.output[g] += step * y_hidden[g]

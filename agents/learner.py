@@ -1,6 +1,9 @@
 """Everything that a learner carries from step to step, as one explicit record: save its arrays and nothing is lost.
 
-Dimensions: n streams, I inputs, K outputs; P, S, Z as in `lstm_rl.envs.dynamics`; L rows of noise on a tape.
+A learning rule is a NamedTuple of its constants and of its own arrays, whose kernel registers with `learn`; see
+`lstm_rl.agents.advantage_lambda`. What rules share is here: the network's view of observations, pending actions, sums.
+
+Dimensions: n streams, I inputs, K outputs.
 """
 
 from typing import Any, NamedTuple
@@ -8,27 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
-from lstm_rl.envs.dynamics import NoiseTape, World
-from lstm_rl.kernels.approximator import RmsProp, Sgd
+from lstm_rl.compiled import by_class, kernel
+from lstm_rl.kernels.approximator import forward
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
-STEPS, ERROR, ABS_ERROR, EXPLORATORY, TEMPERATURE = range(5)
-# Columns of a finished episode's record
-STREAM, RETURN, LENGTH, SUCCESS = range(4)
-
-
-class Rule(NamedTuple):
-    """Constants of the learning rule; see `Config`."""
-
-    gamma: float
-    lambda_: float
-    kappa: float
-    cut_traces: bool  # at exploratory actions
-    optimizer: Any  # see `lstm_rl.kernels.approximator`
-    normalize_observations: bool
-    observation_clip: float
+STEPS, ERROR, ABS_ERROR, EXPLORATORY, LEVEL = range(5)
 
 
 class Normaliser(NamedTuple):
@@ -40,11 +28,9 @@ class Normaliser(NamedTuple):
 
 
 class LastAction(NamedTuple):
-    """What each stream waits for the reward with."""
+    """The action whose reward each stream waits for, and the episode that it belongs to."""
 
     action: NDArray[np.int64]  # (n,) a_t, as the environment counts them
-    chosen: NDArray[np.float64]  # (n,) A(s_t, a_t)
-    value: NDArray[np.float64]  # (n,) V(s_t)
     episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
 
 
@@ -52,33 +38,19 @@ class Transition(NamedTuple):
     """What the pending actions led to, as SB3's vector environments hand it over."""
 
     reward: NDArray[np.float32]  # (n,) r_t
-    terminated: NDArray[np.bool_]  # (n,)
-    truncated: NDArray[np.bool_]  # (n,)
+    terminated: NDArray[np.bool_]  # (n,) the episode ended: what follows is worth 0
+    truncated: NDArray[np.bool_]  # (n,) it was cut off: what follows is worth something, but a new episode begins
     observation: NDArray[np.float32]  # (n, I) of the same episode, its last one if it ended
     first: NDArray[np.float32]  # (n, I) of the next episode, where one ended
-
-
-class Worlds(NamedTuple):
-    """The rows of a `lstm_rl.envs.dynamics.World` for the loop; a world that is not active is never looked at."""
-
-    active: bool
-    rules: NDArray[np.int64]  # (3,)
-    params: NDArray[np.float64]  # (P,)
-    max_steps: int  # 0: no limit
-    survival_is_success: bool
-    tape: NDArray[np.float64]  # (n, L, Z)
-    position: NDArray[np.int64]  # (n,)
-    state: NDArray[np.float64]  # (n, S)
-    elapsed: NDArray[np.int64]  # (n,)
-    observation: NDArray[np.float32]  # (n, I)
 
 
 class Learner(NamedTuple):
     """All of it."""
 
-    rule: Rule
+    rule: Any  # see `learn`
     approximator: Any  # see `lstm_rl.kernels.approximator`
     normaliser: Normaliser
+    clip: float  # of normalised observations; 0: observations are taken as they are
     exploration: Exploration
     explorer: Explorer
     last_action: LastAction
@@ -86,27 +58,18 @@ class Learner(NamedTuple):
     sums: NDArray[np.float64]  # (5,)
 
 
-def make_learner(
-    approximator: Any, inputs: int, config: Config, horizon: int, normaliser: Normaliser, explorer: Explorer
-) -> Learner:
-    """The streams of an approximator with ``inputs`` inputs, around statistics and an explorer that live elsewhere."""
-    n = len(approximator.outputs)
+def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None) -> Learner:
+    """N streams at rest around the memory of a policy's parameters and statistics; without a rule they only act."""
+    config = policy.config
     return Learner(
-        Rule(
-            config.gamma,
-            config.lambda_,
-            config.kappa,
-            config.cut_traces,
-            RmsProp(config.rms_decay_for(horizon)) if config.step_rule == "rms" else Sgd(),
-            config.normalize_observations,
-            config.observation_clip,
-        ),
-        approximator,
-        normaliser,
-        make_exploration(config, horizon),
-        explorer,
-        LastAction(np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n, 2))),
-        np.zeros(inputs),
+        rule,
+        policy.approximator(n),
+        policy.normaliser(),
+        config.observation_clip if config.normalize_observations else 0.0,
+        make_exploration(config, policy.horizon),
+        policy.explorer(n, rng),
+        LastAction(np.zeros(n, np.int64), np.zeros((n, 2))),
+        np.zeros(policy.inputs),
         np.zeros(5),
     )
 
@@ -122,39 +85,41 @@ def make_transition(n: int, inputs: int) -> Transition:
     )
 
 
-def make_worlds(
-    world: World,
-    tape: NoiseTape,
-    state: NDArray[np.float64],
-    elapsed: NDArray[np.int64],
-    observation: NDArray[np.float32],
-) -> Worlds:
-    """The rows of a world for the loop: views of what they are made of, with the noise that is drawn now."""
-    return Worlds(
-        True,
-        world.rules,
-        world.params,
-        world.max_steps or 0,
-        world.survival_is_success,
-        tape.values,
-        tape.position,
-        state,
-        elapsed,
-        observation,
-    )
+@by_class
+def learn(rule: Any, learner: Learner, i: int, learning_rate: float, transition: Transition, starting: bool) -> None:
+    """One step of stream ``i``: learn from what the pending action led to, then choose the next action.
+
+    Args:
+        rule: That of the learner; its class decides.
+        learner: Changed in place.
+        i: Stream, 0 .. n-1.
+        learning_rate: Learning rate of this step, >= 0.
+        transition: Of all streams. After a terminal step ``observation`` counts for nothing.
+        starting: The stream has no pending action yet: only ``first`` counts.
+    """
+    raise TypeError(f"{type(rule).__name__} has no kernel for this")
 
 
-def no_worlds(n: int, inputs: int) -> Worlds:
-    """Rows that are not there: the environment is stepped elsewhere."""
-    return Worlds(
-        active=False,
-        rules=np.zeros(3, np.int64),
-        params=np.zeros(0),
-        max_steps=0,
-        survival_is_success=False,
-        tape=np.zeros((n, 0, 0)),
-        position=np.zeros(n, np.int64),
-        state=np.zeros((n, 0)),
-        elapsed=np.zeros(n, np.int64),
-        observation=np.zeros((n, inputs), np.float32),
-    )
+@kernel
+def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
+    """To = (x - mean) / standard deviation, cut off at +- clip."""
+    for m in range(normaliser.mean.shape[0]):
+        variance = normaliser.square[m] / max(normaliser.seen[0], 1.0)
+        to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
+
+
+@kernel
+def observe(learner: Learner, i: int, observation: Any) -> None:
+    """Let stream ``i`` see an observation (I,): statistics, then one step of the network."""
+    statistics, x = learner.normaliser, learner.x
+    if learner.clip > 0.0:
+        statistics.seen[0] += 1.0
+        for m in range(statistics.mean.shape[0]):
+            deviation = observation[m] - statistics.mean[m]
+            statistics.mean[m] += deviation / statistics.seen[0]
+            statistics.square[m] += deviation * (observation[m] - statistics.mean[m])
+        normalise(statistics, learner.clip, observation, x)
+    else:
+        for m in range(observation.shape[0]):
+            x[m] = observation[m]
+    forward(learner.approximator, i, x)

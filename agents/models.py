@@ -15,11 +15,10 @@ from torch import nn
 
 from lstm_rl.agents.config import Gradient
 from lstm_rl.checks import check_int
-from lstm_rl.kernels.bptt import Bptt, make_bptt
+from lstm_rl.kernels.approximator import learning_arrays, state_arrays
 from lstm_rl.kernels.callback import CallbackApproximator, make_callback_approximator, streams_of
-from lstm_rl.kernels.lstm import Lstm, make_lstm
-from lstm_rl.kernels.network import Weights
-from lstm_rl.kernels.rtrl import Rtrl, make_rtrl
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.table import Table, make_table
 from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
 from lstm_rl.topology import Topology
@@ -59,29 +58,19 @@ class Network:
         """Views of the parameters, not copies."""
         return Weights(*(view(name) for name in ("hidden_weights", "output_weights", "hidden_square", "output_square")))
 
-    def approximator(self, weights: Weights, n: int) -> Lstm | Bptt | Rtrl:
+    def approximator(self, weights: Weights, n: int) -> Any:
         """N streams at rest around the weights."""
-        dtype = weights.hidden.dtype
-        if self.gradient == "bptt":
-            return make_bptt(self.topology, weights, n, dtype, self.bptt_depth)
-        make = make_rtrl if self.gradient == "rtrl" else make_lstm
-        return make(self.topology, weights, n, dtype)
+        return make_approximator(self.topology, weights, n, weights.hidden.dtype, self.gradient, self.bptt_depth)
 
-    def state(self, approximator: Lstm | Bptt | Rtrl) -> tuple[NDArray[Any], ...]:
+    def state(self, approximator: Any) -> tuple[NDArray[Any], ...]:
         """What acting carries from step to step: activations (n, U), cell states (n, C), cell outputs (n, C)."""
-        streams = approximator.streams
-        return streams.y, streams.s, streams.y_cells
+        return state_arrays(approximator)
 
-    def arrays(self, approximator: Lstm | Bptt | Rtrl) -> dict[str, NDArray[Any]]:
+    def arrays(self, approximator: Any) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
-        own: dict[str, NDArray[Any]] = {}
-        if isinstance(approximator, Bptt):
-            own = approximator.history._asdict()
-        elif isinstance(approximator, Rtrl):
-            own = approximator.sensitivities._asdict()
-        return approximator.streams._asdict() | {f"own_{name}": values for name, values in own.items()}
+        return learning_arrays(approximator)
 
-    def traces(self, approximator: Lstm | Bptt | Rtrl) -> NDArray[Any]:
+    def traces(self, approximator: Any) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return np.asarray(approximator.streams.traces)
 
@@ -218,11 +207,11 @@ class Boxes:
 
     def state(self, approximator: Table) -> tuple[NDArray[Any], ...]:
         """What acting carries from step to step: the bits as one number (n, 1)."""
-        return (approximator.bits,)
+        return state_arrays(approximator)
 
     def arrays(self, approximator: Table) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
-        return {name: getattr(approximator, name) for name in ("bits", "row", "outputs", "traces")}
+        return learning_arrays(approximator)
 
     def traces(self, approximator: Table) -> NDArray[Any]:
         """Eligibility traces, for the log."""

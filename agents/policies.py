@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 
-from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.exploration import Explorer, argmax, choose, make_exploration, make_explorer, predict_error
-from lstm_rl.agents.learner import Normaliser
+from lstm_rl.agents.learner import Normaliser, normalise
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
 from lstm_rl.agents.spaces import input_size, to_input
 from lstm_rl.checks import check_int
@@ -353,6 +352,6 @@ def _choose_rows(
         if greedy:
             k = argmax(advantages)
         else:
-            predict_error(explorer, i, inputs[i])
+            predict_error(exploration, explorer, i, inputs[i])
             k = choose(exploration, explorer, i, advantages)
         actions[i] = to_env_action(approximator, i, k)

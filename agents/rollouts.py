@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.advantage_lambda import normalise
 from lstm_rl.agents.execution import execute
-from lstm_rl.agents.exploration import DIRECTED, argmax, choose, predict_error
-from lstm_rl.agents.learner import Learner, Worlds, make_learner, make_worlds
+from lstm_rl.agents.exploration import argmax, choose, predict_error
+from lstm_rl.agents.learner import Learner, make_learner, normalise
+from lstm_rl.agents.loop import Worlds, make_worlds
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
@@ -39,9 +39,7 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
     """
     n = check_int("episodes", episodes, 1)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
-    explorer = policy.explorer(n, np.random.default_rng([seed, n]))
-    approximator = policy.approximator(n)
-    learner = make_learner(approximator, policy.inputs, policy.config, policy.horizon, policy.normaliser(), explorer)
+    learner = make_learner(policy, n, np.random.default_rng([seed, n]))
     state, elapsed = np.zeros((n, len(world.state_names))), np.zeros(n, np.int64)
     observation = np.zeros((n, policy.sensors), np.float32)
     playing, totals = np.ones(n, np.bool_), np.zeros((n, 3))
@@ -58,12 +56,12 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
 @compiled
 def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: Any, totals: Any) -> None:
     """Let all rows that are ``playing`` (n,) go on for up to ``steps`` steps; add up ``totals`` (n, 3)."""
-    x, rule = learner.x, learner.rule
+    x = learner.x
     for i in range(playing.shape[0]):
         t = 0
         while playing[i] and t < steps:
-            if rule.normalize_observations:
-                normalise(learner.normaliser, rule.observation_clip, worlds.observation[i], x)
+            if learner.clip > 0.0:
+                normalise(learner.normaliser, learner.clip, worlds.observation[i], x)
             else:
                 for m in range(worlds.observation.shape[1]):
                     x[m] = worlds.observation[i, m]
@@ -72,8 +70,7 @@ def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: A
             if greedy:
                 k = argmax(advantages)
             else:
-                if learner.exploration.kind == DIRECTED:
-                    predict_error(learner.explorer, i, x)
+                predict_error(learner.exploration, learner.explorer, i, x)
                 k = choose(learner.exploration, learner.explorer, i, advantages)
             action = to_env_action(learner.approximator, i, k)
             noise = worlds.tape[i, worlds.position[i]]

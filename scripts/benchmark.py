@@ -112,7 +112,7 @@ def speed() -> list[Row]:
 
     env = gym.make(MAZE, corridor_length=LENGTH)
     peer = RecurrentPPO("MlpLstmPolicy", make_vec_env(lambda: env, n_envs=1), seed=0)  # its defaults
-    sgd, rms = best_rate(learner(step_rule="sgd")), best_rate(learner(step_rule="rms"))
+    sgd, rms = best_rate(learner(optimizer="sgd")), best_rate(learner(optimizer="rmsprop"))
     default = AdvantageLearning("LstmPolicy", gym.make(MAZE, corridor_length=LENGTH), Config(), seed=0)
     default.learn(1000, log_interval=0)
     ours = best_rate(lambda: default.learn(500_000, log_interval=0).num_timesteps)

@@ -28,11 +28,9 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.compiled import entry_point
 from lstm_rl.diagnostics.figures import MORE_LINES, save
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.dekf import make_dekf, train
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights
-from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.kalman import make_dekf, train
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.supervised import learn_sequences
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.studies.engine import Row, environment, write_rows
@@ -112,13 +110,13 @@ def streaming(approximator: Any, length: int, carried: int) -> Job:
 
 def forward_truncated(topology: Topology, length: int) -> Job:
     """The truncated gradient of 1997, partial derivatives of cell states carried forward."""
-    lstm = make_lstm(topology, new_weights(topology), 1, DTYPE)
+    lstm = make_approximator(topology, new_weights(topology), 1, DTYPE)
     return streaming(lstm, length, size(lstm.streams.partials))
 
 
 def forward_complete(topology: Topology, length: int) -> Job:
     """Real-time recurrent learning; its scratch is not counted."""
-    rtrl = make_rtrl(topology, new_weights(topology), 1, DTYPE)
+    rtrl: Any = make_approximator(topology, new_weights(topology), 1, DTYPE, "rtrl")
     return streaming(rtrl, length, size(rtrl.sensitivities.units, rtrl.sensitivities.states))
 
 
@@ -126,7 +124,7 @@ def back_at_every_step(depth: int | None) -> Callable[[Topology, int], Job]:
     """Errors carried back anew at every step, ``depth`` steps or to the sequence's beginning."""
 
     def make(topology: Topology, length: int) -> Job:
-        bptt = make_bptt(topology, new_weights(topology), 1, DTYPE, depth or length)
+        bptt: Any = make_approximator(topology, new_weights(topology), 1, DTYPE, "bptt", depth or length)
         return streaming(bptt, length, size(*bptt.history))
 
     return make

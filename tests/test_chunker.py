@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.network import Weights, make_weights
+from lstm_rl.kernels.layout import Weights, make_weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.published import hs1997_lag_a_rtrl
 from lstm_rl.studies.engine import Options, conduct, read_rows
 from lstm_rl.suites import chunker
@@ -143,8 +143,8 @@ def test_compiled_two_levels_are_those_of_the_equations(kind: str) -> None:
     above, below = replace(below, inputs=task.outputs), replace(below, outputs=task.outputs + imitated)
     weights, weights_c = make_weights(below, rng(1)), make_weights(above, rng(2))
     a, c = Reference(below, weights, depth), Reference(above, weights_c, depth)
-    automatiser = make_bptt(below, weights, 1, np.float64, depth)
-    chunked = make_bptt(above, weights_c, 1, np.float64, depth)
+    automatiser = make_approximator(below, weights, 1, np.float64, "bptt", depth)
+    chunked = make_approximator(above, weights_c, 1, np.float64, "bptt", depth)
     expected = two_levels(a, c, task, rng(5), blocks, rules, 1.5)
     scratch, outcome = make_scratch(below.outputs, task.outputs), make_outcome(blocks)
     source = make_source(task, rng(5))
@@ -164,7 +164,7 @@ def test_what_cannot_be_predicted_is_not_compressed() -> None:
     task = RandomLagTask(12)
     topology = hs1997_lag_a_rtrl(12)
     above, below = topology, replace(topology, outputs=topology.outputs + 1)
-    a, c = (make_bptt(net, make_weights(net, rng(1)), 1, np.float64, 4) for net in (below, above))
+    a, c = (make_approximator(net, make_weights(net, rng(1)), 1, np.float64, "bptt", 4) for net in (below, above))
     outcome, scratch = make_outcome(1000), make_scratch(below.outputs, task.outputs)
     learn_stream(a, c, make_source(task, rng(5)), Update(Sgd(), 1.0, 1.0), Rules(0.2, True, 0), scratch, outcome)
     assert outcome.surprises[-100:].mean() > 11.5
@@ -174,7 +174,7 @@ def test_a_frozen_automatiser_is_left_alone() -> None:
     task, below = HistoryTask(5), HistoryTask(5).topology
     weights = make_weights(below, rng(1))
     before = weights.hidden.copy(), weights.output.copy()
-    a, outcome = make_bptt(below, weights, 1, np.float64, 4), make_outcome(10)
+    a, outcome = make_approximator(below, weights, 1, np.float64, "bptt", 4), make_outcome(10)
     scratch = make_scratch(below.outputs, task.outputs)
     learn_stream(a, None, make_source(task, rng()), Update(Sgd(), 0.0, 1.0), Rules(0.2, False, 1), scratch, outcome)
     np.testing.assert_array_equal(weights.hidden, before[0])

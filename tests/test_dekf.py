@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
 from lstm_rl.kernels.approximator import Sgd, Update, accumulate_gradient, forward, reset, update_weights
-from lstm_rl.kernels.dekf import Dekf, KalmanTrainer, make_dekf, train
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.kalman import Dekf, KalmanTrainer, make_dekf, train
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.nn import loop
 from lstm_rl.published import PUBLISHED
 from lstm_rl.topology import Topology
@@ -183,7 +183,7 @@ def strings_until_solved(learn: Any, seed: int) -> int:
 
 
 def descend_until_solved(seed: int, alpha: float) -> int:
-    approximator = make_lstm(ANBN, new_weights(ANBN, seed), 1, np.float64)
+    approximator = make_approximator(ANBN, new_weights(ANBN, seed), 1, np.float64)
 
     def learn(x: Array, target: Array) -> Array:
         errors = np.zeros_like(target)

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from lstm_rl.agents.advantage_lambda import td_error
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import (
+    Epsilon,
     Exploration,
     Explorer,
+    EzGreedy,
     choose,
     estimate,
+    exploration_level,
     make_exploration,
     make_explorer,
     predict_error,
     regress_error,
-    temperature,
 )
 from lstm_rl.compiled import compiled
 from lstm_rl.rng import uniform
@@ -40,15 +42,15 @@ def _choices(exploration: Exploration, explorer: Explorer, i: int, advantages: A
 
 
 @compiled
-def _follow(explorer: Explorer, i: int, x: Any, target: float, learning_rate: float) -> float:
-    predict_error(explorer, i, x)
-    regress_error(explorer, i, target, learning_rate)
+def _follow(exploration: Exploration, explorer: Explorer, i: int, x: Any, error: float) -> float:
+    predict_error(exploration, explorer, i, x)
+    regress_error(exploration, explorer, i, x, error, True)
     return estimate(explorer, x, explorer.scratch)
 
 
 @compiled
-def _temperature(exploration: Exploration, explorer: Explorer, i: int) -> float:
-    return temperature(exploration, explorer, i)
+def _level(exploration: Exploration, explorer: Explorer, i: int) -> float:
+    return exploration_level(exploration, explorer, i)  # type: ignore[no-any-return]
 
 
 @compiled
@@ -107,14 +109,16 @@ def test_epsilon_is_the_share_of_random_actions(epsilon: float) -> None:
 
 @pytest.mark.parametrize(("horizon", "epsilon"), [(10, 0.1), (20, 0.1), (100, 0.02), (1000, 0.002)])
 def test_epsilon_follows_from_the_horizon(horizon: int, epsilon: float) -> None:
-    assert make_exploration(Config(), horizon).epsilon == epsilon
-    assert make_exploration(Config(epsilon=0.5), horizon).epsilon == 0.5
+    for given, used in ((None, epsilon), (0.5, 0.5)):
+        for kind in ("epsilon", "ez_greedy"):
+            setting = make_exploration(Config(exploration=kind, epsilon=given), horizon)
+            assert isinstance(setting, (Epsilon, EzGreedy)) and setting.epsilon == used
 
 
 @pytest.mark.parametrize("mu", [1.5, 2.0, 3.0])
 def test_random_actions_last_as_long_as_the_power_law_says(mu: float) -> None:
     actions, left = choices(
-        np.arange(50.0), exploration="ez_greedy", epsilon=1.0, duration_exponent=mu, longest=1.0, horizon=200
+        np.arange(50.0), exploration="ez_greedy", epsilon=1.0, duration_exponent=mu, repeat_horizons=1.0, horizon=200
     )
     begins = np.flatnonzero(np.append(True, left[:-1] == 0))[:-1]
     durations = left[begins] + 1
@@ -133,7 +137,7 @@ def test_random_actions_last_as_long_as_the_power_law_says(mu: float) -> None:
 
 
 def test_greedy_steps_lie_between_lasting_actions() -> None:
-    actions, left = choices([0.0, 0.0, 1.0], exploration="ez_greedy", epsilon=0.1, longest=0.05, horizon=100)
+    actions, left = choices([0.0, 0.0, 1.0], exploration="ez_greedy", epsilon=0.1, repeat_horizons=0.05, horizon=100)
     begins = np.append(True, left[:-1] == 0)
     assert left.max() == 4  # 5 steps at most
     assert_frequencies(actions[begins], [0.1 / 3, 0.1 / 3, 1 - 0.2 / 3])
@@ -155,7 +159,7 @@ def test_directed_temperature_is_the_scaled_estimate_but_never_too_low() -> None
     setting = make_exploration(Config(exploration="directed", temperature=0.2, temperature_scale=0.5), 100)
     state = explorer()
     state.y_v[:] = [10.0, -3.0]
-    assert (_temperature(setting, state, 0), _temperature(setting, state, 1)) == (5.0, 0.2)
+    assert (_level(setting, state, 0), _level(setting, state, 1)) == (5.0, 0.2)
     weights = np.exp(np.array([1.0, 3.0]) / 5.0)
     actions, left = np.zeros(DRAWS, np.int64), np.zeros(DRAWS, np.int64)
     _choices(setting, state, 0, np.array([1.0, 3.0]), actions, left)
@@ -165,14 +169,15 @@ def test_directed_temperature_is_the_scaled_estimate_but_never_too_low() -> None
 def test_the_explorers_backpropagation_is_gradient_descent() -> None:
     state, rng = explorer(), np.random.default_rng(5)
     hidden, output = (torch.tensor(w.copy(), requires_grad=True) for w in (state.hidden, state.output))
-    for target in (3.0, -1.0, 20.0, 0.5):
-        x = rng.normal(size=3)
+    setting = make_exploration(Config(exploration="directed", explorer_learning_rate=0.05), 100)
+    for error in (3.0, -1.0, 20.0, 0.5):
+        x, target = rng.normal(size=3), abs(error)
         y_v = output[:-1] @ torch.sigmoid(hidden[:, :-1] @ torch.tensor(x) + hidden[:, -1]) + output[-1]
         gradients = torch.autograd.grad(0.5 * (target - y_v) ** 2, [hidden, output])
         with torch.no_grad():
             hidden -= 0.05 * gradients[0]
             output -= 0.05 * gradients[1]
-        after = _follow(state, 1, x, target, 0.05)
+        after = _follow(setting, state, 1, x, error)
         assert state.y_v[1] == pytest.approx(float(y_v.detach()), abs=1e-12) and state.y_v[0] == 0.0
         assert abs(target - after) < abs(target - state.y_v[1])
         np.testing.assert_allclose(state.hidden, hidden.detach(), rtol=0, atol=1e-12)

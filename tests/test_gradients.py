@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
 from lstm_rl.kernels.approximator import Sgd, Update, forward, reset, update_and_trace
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.network import Weights
-from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.topology import Topology
 
@@ -57,9 +56,9 @@ def streamed(topology: Topology, network: LstmNetwork, x: NDArray[Any], depth: i
     weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
     to, outputs = np.zeros((T, *hidden.shape)), np.zeros((T, topology.outputs))
     if depth is None:
-        gradients(make_rtrl(topology, weights, 1, "float64"), x, to, outputs)
+        gradients(make_approximator(topology, weights, 1, "float64", "rtrl"), x, to, outputs)
     else:
-        gradients(make_bptt(topology, weights, 1, "float64", depth), x, to, outputs)
+        gradients(make_approximator(topology, weights, 1, "float64", "bptt", depth), x, to, outputs)
     return to, outputs
 
 
@@ -108,4 +107,4 @@ def test_depth_is_checked() -> None:
     topology = replace(TOPOLOGIES["elman"])
     hidden, output = topology.initial_weights(np.random.default_rng(0))
     with pytest.raises(ValueError, match="^bptt_depth must be an integer >= 1, got 0"):
-        make_bptt(topology, Weights(hidden, output, hidden, output), 1, "float64", 0)
+        make_approximator(topology, Weights(hidden, output, hidden, output), 1, "float64", "bptt", 0)

@@ -8,20 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.network import (
-    Coefficients,
-    Net,
-    Streams,
-    Weights,
-    add_rows,
-    coefficients,
-    forward,
-    make_coefficients,
-    make_net,
-    make_streams,
-)
-from lstm_rl.kernels.updates import output_gradient, step_rows, step_weights
+from lstm_rl.kernels.approximator import Sgd, Update, forward, update_and_trace
+from lstm_rl.kernels.forward import add_rows
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.topology import Topology
 
@@ -74,55 +64,29 @@ def _add(w: Any, z: Any, net: Any) -> None:
 
 
 @compiled
-def _run(
-    net: Net,
-    w: Weights,
-    streams: Streams,
-    scratch: Coefficients,
-    q: Any,
-    x: Any,
-    target: int,
-    outputs: Any,
-    gradients: Any,
-    output_gradients: Any,
-) -> None:
+def _run(approximator: Any, x: Any, target: int, outputs: Any, gradients: Any, output_gradients: Any) -> None:
     """Stream a sequence with frozen weights; keep outputs (T, K) and the gradients of output ``target``, (T, M, U)."""
+    still = Update(Sgd(), 0.0, 0.0)
     for t in range(x.shape[0]):
-        forward(net, w, streams, 0, x[t])
-        step_weights(w.output, w.output_square, streams.output_traces[0], Update(Sgd(), 0.0, 0.0), 0.0)
-        output_gradient(net, w, streams, 0, target, q)
-        coefficients(net, streams, 0, q, scratch)
-        step_rows(
-            Sgd(), net, w, streams, 0, scratch, Update(Sgd(), 0.0, 0.0), 0.0
-        )  # decay 0: the trace is the gradient
+        forward(approximator, 0, x[t])
+        update_and_trace(approximator, 0, target, still, 0.0)  # decay 0: the trace is the gradient
         for k in range(outputs.shape[1]):
-            outputs[t, k] = streams.outputs[0, k]
+            outputs[t, k] = approximator.outputs[0, k]
         for m in range(gradients.shape[1]):
             for j in range(gradients.shape[2]):
-                gradients[t, m, j] = streams.traces[0, m, j]
+                gradients[t, m, j] = approximator.streams.traces[0, m, j]
         for m in range(output_gradients.shape[1]):
             for k in range(output_gradients.shape[2]):
-                output_gradients[t, m, k] = streams.output_traces[0, m, k]
+                output_gradients[t, m, k] = approximator.streams.output_traces[0, m, k]
 
 
 def stream(topology: Topology, network: LstmNetwork, x: NDArray[Any], target: int) -> tuple[NDArray[Any], ...]:
     hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
     weights = Weights(hidden, output, np.zeros_like(hidden), np.zeros_like(output))
-    streams = make_streams(topology, 1, np.float64)
     outputs = np.zeros((len(x), topology.outputs))
     gradients, output_gradients = np.zeros((len(x), *hidden.shape)), np.zeros((len(x), *output.shape))
-    _run(
-        make_net(topology, np.float64),
-        weights,
-        streams,
-        make_coefficients(topology, np.float64),
-        np.zeros(len(output)),
-        x,
-        target,
-        outputs,
-        gradients,
-        output_gradients,
-    )
+    approximator = make_approximator(topology, weights, 1, np.float64)
+    _run(approximator, x, target, outputs, gradients, output_gradients)
     return outputs, gradients, output_gradients
 
 

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import A2C
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lstm_rl.envs  # noqa: F401
 from lstm_rl.agents import AdvantageLearning, Config, DivergedError, LstmPolicy
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.tmaze import STILL, tmaze
 from lstm_rl.topology import Topology
 
 
@@ -183,7 +188,7 @@ def test_deterministic_is_greedy_and_the_rest_explores(trained: AdvantageLearnin
 
 
 def test_a_lasting_random_action_travels_in_the_state() -> None:
-    model = learner(epsilon=1.0, duration_exponent=1.01, longest=10.0)
+    model = learner(epsilon=1.0, duration_exponent=1.01, repeat_horizons=10.0)
     x = np.zeros((50, 3), np.float32)
     actions, state = model.predict(x)
     again, later = model.predict(x, state)
@@ -283,6 +288,80 @@ def test_a_schedule_sets_the_learning_rate() -> None:
     assert learner(learning_rate=0.5).lr_schedule(0.3) == 0.5
 
 
+class Rates(BaseCallback):
+    """Keeps the learning rate in use, as the log would have it, at every step."""
+
+    def __init__(self, change: dict[int, Any] | None = None) -> None:
+        super().__init__()
+        self.change, self.rates = change or {}, list[float]()
+
+    def _on_step(self) -> bool:
+        self.rates.append(self.model.lr_schedule(self.model._current_progress_remaining))
+        if self.n_calls in self.change:
+            self.model.learning_rate = self.change[self.n_calls]
+        return True
+
+
+def test_a_linear_schedule_goes_on_over_a_series() -> None:
+    """As SB3's does until its end, and from then on at the lowest rate; only a new beginning raises it again."""
+    model, calls = learner(schedule="linear", learning_rate=0.1), [Rates() for _ in range(4)]
+    model.learn(4, calls[0])
+    model.learn(4, calls[1], reset_num_timesteps=False)
+    assert calls[0].rates == pytest.approx([0.07625, 0.0525, 0.02875, 0.005])
+    assert calls[1].rates == pytest.approx([0.005] * 4)
+    stopped: Any = learner(schedule="linear", learning_rate=0.1)
+    stopped.learn(8, lambda values, _: values["self"].num_timesteps < 4)
+    file = io.BytesIO()
+    stopped.save(file)
+    for each in (stopped, AdvantageLearning.load(file, maze())):
+        rates = Rates()
+        each.learn(4, rates, reset_num_timesteps=False)  # as if it had not been stopped
+        assert rates.rates == pytest.approx([0.040625, 0.02875, 0.016875, 0.005])
+    model.learn(4, calls[2])
+    assert calls[2].rates == calls[0].rates
+
+
+def test_a_schedule_of_the_users_own_gets_the_progress_of_sb3() -> None:
+    model, calls = learner(learning_rate=lambda progress: progress), [Rates() for _ in range(2)]
+    model.learn(4, calls[0])
+    model.learn(4, calls[1], reset_num_timesteps=False)
+    assert calls[0].rates + calls[1].rates == pytest.approx([0.75, 0.5, 0.25, 0.0, 0.375, 0.25, 0.125, 0.0])
+
+
+def test_the_learning_rate_has_one_home(tmp_path: Path) -> None:
+    """What is set is used, logged and reported, between calls and from a callback."""
+    moved = []
+    for env in (maze(), gym.make("CartPole-v1")):
+        model = learner(env, learning_rate=0.01, optimizer="sgd", chunk_size=50)
+        model.set_logger(configure(str(tmp_path), ["csv"]))
+        model.learn(50)
+        model.learning_rate = 0.0
+        before = weights(model)["hidden_weights"]
+        model.learn(50, reset_num_timesteps=False)
+        np.testing.assert_array_equal(weights(model)["hidden_weights"], before)
+        rates = Rates({20: 0.25, 30: 0.0})
+        model.learn(60, rates, reset_num_timesteps=False)
+        assert rates.rates == [0.0] * 20 + [0.25] * 10 + [0.0] * 30
+        moved.append(np.abs(weights(model)["hidden_weights"] - before).max() > 0.0)
+        model.logger.close()
+        header, *logged = (tmp_path / "progress.csv").read_text().splitlines()
+        column = header.split(",").index("train/learning_rate")
+        assert [float(row.split(",")[column]) for row in logged] == [0.01, 0.0, 0.0, 0.0]
+    assert moved == [True, True]
+
+
+@pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf, "fast"])
+def test_a_bad_learning_rate_is_refused_where_it_is_used(rate: Any) -> None:
+    schedules: list[Any] = (
+        [rate] if isinstance(rate, str) else [rate, lambda progress: 0.01 if progress > 0.9 else rate]
+    )
+    for schedule in schedules:
+        model = learner(chunk_size=50).learn(10)
+        model.learning_rate = schedule
+        with pytest.raises(ValueError, match=r"^learning_rate must be a .*in \[0, inf\), got '?(fast|-0\.1|nan|inf)"):
+            model.learn(100)
+
+
 def test_settings_may_change_at_loading(trained: AdvantageLearning, tmp_path: Path) -> None:
     trained.save(tmp_path / "model")
     loaded = AdvantageLearning.load(tmp_path / "model", maze(), learning_rate=0.5, gamma=0.9, horizon=50)
@@ -315,18 +394,41 @@ def test_what_cannot_be_is_said_clearly() -> None:
         learner(learning_speed=1)
 
 
+def test_an_unknown_policy_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(
+        ValueError, match=r"^policy must be one of LstmPolicy, .*MemoryBitsPolicy, or a class .*, got 'Mlp"
+    ):
+        AdvantageLearning("MlpPolicy", maze())
+    with pytest.raises(ValueError, match=r"^policy must be one of LstmPolicy, .*got <class '.*ActorCriticPolicy'>$"):
+        AdvantageLearning(ActorCriticPolicy, maze())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("steps", [-5, 2.5, np.nan, np.inf, True, "100", None])
+def test_a_number_of_time_steps_is_a_whole_one(steps: Any) -> None:
+    model = learner()
+    with pytest.raises(ValueError, match=r"^total_timesteps must be an integer >= 0, got ") as error:
+        model.learn(steps)
+    assert str(error.value).endswith(repr(steps))
+    assert model.num_timesteps == 0
+
+
+@pytest.mark.parametrize("steps", [0, 3, 3.0, np.int64(3), np.float32(3.0)])
+def test_whole_numbers_of_any_type_are_time_steps(steps: Any) -> None:
+    assert learner().learn(steps).num_timesteps == int(steps)
+
+
 BAD = {
     "horizon": (0, 2.5, True),
     "learning_rate": (0.0, -1.0, np.nan, "fast"),
     "kappa": (0.0, 1.1),
-    "step_rule": ("adam", 1),
+    "optimizer": ("adam", 1),
     "exploration": ("none", None),
     "precision": ("float16",),
     "epsilon": (-0.1, 1.1, "0"),
     "duration_exponent": (1.0, 0.5),
     **{name: (-0.1, 1.1, np.nan) for name in ("gamma", "lambda_")},
     **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
-    **{name: (0.0, -1.0, np.inf) for name in ("longest", "temperature", "observation_clip")},
+    **{name: (0.0, -1.0, np.inf) for name in ("repeat_horizons", "temperature", "observation_clip")},
     **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
@@ -405,19 +507,53 @@ def test_half_a_file_is_refused(trained: AdvantageLearning, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("env", [maze, lambda: gym.make("CartPole-v1")], ids=["compiled", "steps"])
 def test_training_that_leaves_the_finite_numbers_says_so(env: Any) -> None:
+    assert issubclass(DivergedError, ValueError)  # to whoever tries settings, one that fails
     with pytest.raises(DivergedError, match=r"diverged before step \d+.*learning_rate.*1e\+30"):
-        learner(env(), learning_rate=1e30, step_rule="sgd", normalize_observations=False).learn(5000)
+        learner(env(), learning_rate=1e30, optimizer="sgd", normalize_observations=False).learn(5000)
 
 
-def test_an_observation_that_is_not_finite_stops_training() -> None:
-    class Broken(Recall):
-        """Breaks down on the way."""
+class Broken(Recall):
+    """Breaks down at its seventh step."""
 
-        def _see(self) -> Any:
-            return super()._see() * (np.nan if len(self.seen) > 50 else 1)
+    def __init__(self, space: gym.Space[Any], observation: float = 0.0, reward: float = 0.0) -> None:
+        super().__init__(space)
+        self.steps, self.observation, self.reward = 0, observation, reward
 
-    with pytest.raises(ValueError, match="^observation must be finite numbers, got "):
-        learner(Broken(gym.spaces.Box(-1, 1, (2,), np.float32))).learn(100)
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        observation, reward, *rest = super().step(action)
+        if self.steps == 7:
+            observation, reward = observation + np.float32(self.observation), self.reward
+        return observation, reward, *rest
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stops_training_and_is_named(bad: float, shape: tuple[int, ...]) -> None:
+    space = gym.spaces.Box(-1, 1, shape, np.float32)
+
+    def refused(**broken: float) -> str:
+        model = learner(DummyVecEnv([lambda: Recall(space), lambda: Broken(space, **broken)]))
+        with pytest.raises(ValueError, match="must be finite numbers") as error:
+            model.learn(100)
+        assert not isinstance(error.value, DivergedError) and np.isfinite(weights(model)["hidden_weights"]).all()
+        return str(error.value)
+
+    where = "from environment 1 at time step 14"
+    assert refused(reward=bad) == f"reward must be finite numbers, got {bad} {where}"
+    numbers = np.full(int(np.prod(shape)), bad, np.float32)
+    assert refused(observation=bad) == f"observation must be finite numbers, got {numbers} {where}"
+
+
+def test_a_world_whose_rewards_are_not_finite_is_named() -> None:
+    world = tmaze(corridor_length=3)
+    params = world.params.copy()
+    params[STILL] = np.nan
+    broken = WorldEnv(replace(world, params=params))
+    with pytest.raises(
+        ValueError, match=r"^reward must be finite numbers, got nan from environment 0 at time step \d+$"
+    ):
+        learner(broken, epsilon=1.0).learn(5000)
 
 
 def test_torch_sees_the_memory_that_the_compiled_loop_changes(trained: AdvantageLearning) -> None:

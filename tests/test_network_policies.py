@@ -92,8 +92,8 @@ def build(inputs: int, outputs: int, *, seed: int | None, dtype: torch.dtype) ->
     return LstmNetwork(MIXED, seed, execution="loop", dtype=dtype)
 
 
-@pytest.mark.parametrize("step_rule", ["sgd", "rms"])
-def test_torch_and_compiled_networks_make_the_same_steps(step_rule: Any) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_torch_and_compiled_networks_make_the_same_steps(optimizer: Any) -> None:
     """Compiled errors carried back, and Torch's autograd through the last steps: both weights move alike.
 
     The steps are tiny, since Torch looks at the past with the present weights, and the kernels with those of the past.
@@ -109,7 +109,7 @@ def test_torch_and_compiled_networks_make_the_same_steps(step_rule: Any) -> None
             bptt_depth=7,
             precision="float64",
             learning_rate=alpha,
-            step_rule=step_rule,
+            optimizer=optimizer,
             exploration="boltzmann",
             policy_kwargs=network,
         )

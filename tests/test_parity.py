@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.studies.engine import Options, conduct, read_rows
 from lstm_rl.suites import parity
 from lstm_rl.suites.guessing import Data, Link, Net, guess, make_net, outputs
@@ -51,7 +51,7 @@ def test_noise_on_inputs() -> None:
 def test_a_streaming_learner_takes_it() -> None:
     task, found = Parity(1, 2), make_found(300)
     hidden, output = task.topology.initial_weights(rng())
-    approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
+    approximator = make_approximator(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
     learn_task(approximator, make_source(task, rng(1)), Update(Sgd(), 0.5, 1.0), False, 2.0, found)
     assert set(found.lengths) == {1, 2} and np.isfinite(found.squares).all() and found.squares.max() > 0.0
 

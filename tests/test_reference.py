@@ -173,7 +173,7 @@ class Reference:
         assert rate is not None and c.rms_decay is not None
         for w, square, e in zip((self.w, self.w_out), self.square, (stream.e_hidden, stream.e_output), strict=True):
             step = error * e
-            if c.step_rule == "sgd":
+            if c.optimizer == "sgd":
                 w += rate * step
             else:
                 square[:] = c.rms_decay * square + (1.0 - c.rms_decay) * step**2
@@ -208,7 +208,7 @@ class Reference:
             action = int(draw() * len(a))
             if c.exploration == "ez_greedy":
                 length = (1.0 - draw()) ** (-1.0 / (c.duration_exponent - 1.0))
-                stream.repeated = [action, int(min(length, max(c.longest * horizon, 1.0))) - 1]
+                stream.repeated = [action, int(min(length, max(c.repeat_horizons * horizon, 1.0))) - 1]
             return action
         return int(a.argmax())
 
@@ -314,7 +314,7 @@ def random_config(rng: np.random.Generator, exploration: str) -> Config:
         lambda_=0.7,
         kappa=0.3,
         cut_traces=bool(rng.random() < 0.7),
-        step_rule=str(rng.choice(["sgd", "rms"])),  # type: ignore[arg-type]
+        optimizer=str(rng.choice(["sgd", "rmsprop"])),  # type: ignore[arg-type]
         rms_decay=0.99,
         exploration=exploration,  # type: ignore[arg-type]
         epsilon=0.3,

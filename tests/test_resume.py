@@ -28,9 +28,9 @@ MAZE: tuple[str, dict[str, Any]] = ("lstm_rl/NoisyTMaze-v0", {"corridor_length":
 POLE: tuple[str, dict[str, Any]] = ("lstm_rl/MultimodePole-v0", {"max_steps": 90, "start_range": 0.01})
 CASES: dict[str, tuple[tuple[str, dict[str, Any]], int, bool, bool, dict[str, Any]]] = {
     "compiled": (MAZE, 1, False, True, {"exploration": "ez_greedy", "epsilon": 0.3}),
-    "compiled-3": (POLE, 3, False, True, {"exploration": "boltzmann", "step_rule": "sgd", "learning_rate": 1e-4}),
+    "compiled-3": (POLE, 3, False, True, {"exploration": "boltzmann", "optimizer": "sgd", "learning_rate": 1e-4}),
     "compiled-vector": (MAZE, 3, True, True, {"exploration": "directed"}),
-    "steps": (MAZE, 1, False, False, {"exploration": "directed", "step_rule": "sgd", "learning_rate": 1e-4}),
+    "steps": (MAZE, 1, False, False, {"exploration": "directed", "optimizer": "sgd", "learning_rate": 1e-4}),
     "steps-3": (POLE, 3, False, False, {"exploration": "epsilon", "epsilon": 0.1}),
     "steps-vector": (MAZE, 3, True, False, {"exploration": "ez_greedy", "epsilon": 0.3}),
     "elman": (MAZE, 2, False, True, {"hidden": 4, "bptt_depth": 7, "input_range": 2.0, "recurrent_range": 2.0}),
@@ -70,7 +70,7 @@ def weights(model: AdvantageLearning) -> dict[str, Any]:
 
 def everything(model: AdvantageLearning) -> dict[str, Any]:
     """All that the future of training depends on."""
-    where = model._where()
+    where = model._trainer.position(model.env)
     counts = {"steps": model.num_timesteps, "updates": model._n_updates}
     arrays = {f"{part}.{name}": value for part, values in where["arrays"].items() for name, value in values.items()}
     arrays.pop("log.sums")  # cleared at each write of the log
@@ -92,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for case in CASES:
         model = go_on(learner(case), BEFORE)
         assert model.env is not None
-        states = model._where()["envs"]
+        states = model._trainer.position(model.env)["envs"]
         assert any(np.any(state["elapsed"] > 3) for state in states)  # in mid-episode
         model.save(folder / case)
     same_code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

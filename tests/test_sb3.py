@@ -1,5 +1,8 @@
 """The learner among stable-baselines3's tools: callbacks, wrappers, logging, evaluation."""
 
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -253,3 +256,25 @@ def test_the_learner_learns_the_turn() -> None:
     model = learner(maze(1, max_steps=None), chunk_size=4096).learn(60_000)
     mean, _ = evaluate_policy(model, Monitor(maze(1)), n_eval_episodes=40)
     assert mean == 4.0
+
+
+# --- other packages --------------------------------------------------------------------------------------------------
+
+
+def test_a_wrapper_of_gymnasium_may_have_been_replaced() -> None:
+    """By a class that takes no type parameters, as rl_zoo3 does when it is imported first."""
+    code = """
+import gymnasium as gym
+class TimeLimit(gym.Wrapper):
+    def __init__(self, env, max_episode_steps):
+        super().__init__(env)
+        self._max_episode_steps, self._elapsed_steps = max_episode_steps, 0
+for module in (gym.wrappers, gym.wrappers.common, gym.envs.registration):
+    module.TimeLimit = TimeLimit
+from lstm_rl.agents.advantage_learning import AdvantageLearning
+print(AdvantageLearning("LstmPolicy", "CartPole-v1").horizon)
+"""
+    same_code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=same_code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "500\n"

@@ -16,7 +16,7 @@ CONFIG = Config(
     gamma=0.9,
     lambda_=0.7,
     kappa=0.5,
-    step_rule="sgd",
+    optimizer="sgd",
     exploration="epsilon",
     epsilon=0.4,
     normalize_observations=False,
@@ -77,7 +77,7 @@ def test_compiled_table_equals_the_equations() -> None:
     # The first output was chosen before the first step: it is the first executed move with the bits that followed
     first = AdvantageLearning("MemoryBitsPolicy", Tape(), CONFIG, seed=2)
     first._setup_learn(1, None)
-    first._begin()
+    first._start(None)
     k = int(first._learner.last_action.action[0] * 2 + first._learner.approximator.bits[0, 0])
     for entry, following in zip(steps, outputs, strict=True):
         _, action, reward, terminated, truncated, observation = entry

@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.tasks import (
     AddingProblem,
     LagTask,
@@ -176,7 +176,7 @@ def test_learning_reads_the_same_sequences() -> None:
     """The compiled loop draws what `Task.batch` draws, and learns: temporal order, at the published rate."""
     task = TemporalOrder(2)
     hidden, output = task.topology.initial_weights(rng(3))
-    approximator = make_lstm(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
+    approximator = make_approximator(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
     source, found = make_source(task, rng(7)), make_found(1000)
     learn_task(approximator, source, Update(Sgd(), 0.0, 1.0), False, 2.0, found)
     assert np.array_equal(found.lengths, task.batch(1000, rng(7)).lengths)

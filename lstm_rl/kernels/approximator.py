@@ -3,7 +3,7 @@
 An approximator is a NamedTuple of arrays with ``outputs`` (n, K); its kernels register with these functions, which
 compiled code then calls by the class of their first argument:
 
-    lstm.py     a `Topology`, its truncated gradient carried forward: the work horse
+    truncated.py a `Topology`, its truncated gradient carried forward: the work horse
     bptt.py     a `Topology`, its complete gradient: errors carried back through time at every step
     rtrl.py     a `Topology`, its complete gradient: all derivatives carried forward
     callback.py any Torch module of `lstm_rl.nn`'s interface, asked through Python
@@ -13,17 +13,20 @@ Reinforcement learning asks for `update_and_trace` after each `forward`, supervi
 or `advance` at a step without a target.
 """
 
+from functools import singledispatch
 from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from lstm_rl.compiled import by_class
 
 
 class Sgd(NamedTuple):
-    """W <- W + learning_rate E e."""
+    """w <- w + learning_rate E e."""
 
 
 class RmsProp(NamedTuple):
-    """W <- W + learning_rate E e / (sqrt(v) + 1e-8), after v <- decay v + (1 - decay) (E e)^2."""
+    """w <- w + learning_rate E e / (sqrt(v) + 1e-8), after v <- decay v + (1 - decay) (E e)^2."""
 
     decay: float  # in [0, 1)
 
@@ -74,7 +77,7 @@ def update_and_trace(approximator: Any, i: int, k: int, update: Update, decay: f
 
 @by_class
 def accumulate_gradient(approximator: Any, i: int, errors: Any) -> None:
-    """E <- e + sum_k errors[k] d outputs[k] / dw, of the step that `forward` made last; ``errors`` (K,) are used up."""
+    """e <- e + sum_k errors[k] d outputs[k] / dw, of the step that `forward` made last; ``errors`` (K,) are used up."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 
@@ -82,6 +85,18 @@ def accumulate_gradient(approximator: Any, i: int, errors: Any) -> None:
 def advance(approximator: Any, i: int) -> None:
     """`accumulate_gradient` without an error: keep what later errors need of the step that `forward` made last."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@singledispatch
+def state_arrays(approximator: Any) -> tuple[NDArray[Any], ...]:
+    """What acting carries from step to step, each (n, size); for Python, as the next."""
+    raise TypeError(f"{type(approximator).__name__} has no function for this")
+
+
+@singledispatch
+def learning_arrays(approximator: Any) -> dict[str, NDArray[Any]]:
+    """All that learning carries from step to step besides the weights, by name: a checkpoint keeps these arrays."""
+    raise TypeError(f"{type(approximator).__name__} has no function for this")
 
 
 @to_env_action.register(object)

@@ -1,4 +1,4 @@
-"""Errors carried back through one time step of a `Topology`.
+"""Errors carried back through one time step of a `Topology`, for streams and for batches alike.
 
 With d the errors of what units put out, and ds those of cell states, at step t
 
@@ -11,18 +11,106 @@ and one step further back, to t-1,
 
     d_r(t-1) = sum_j w_rj delta_j                              ds_v(t-1) = ds_v y_f + p_in,v delta_in + p_f,v delta_f
 
-Whoever adds up delta_j(t) z_m(t) over t has the gradient by w_mj. The truncated gradient of 1997 leaves out d_r(t-1)
-and everything that enters a state through a peephole; `sequence` carries back both, here nothing is left out.
+The sum of delta_j(t) z_m(t) over t is the gradient by w_mj. The truncated gradient of 1997 leaves out d_r(t-1) and
+everything that enters a state through a peephole p.
 
-Dimensions: M sources, U units, C cells, R recurrent sources (hidden units, gates, cell outputs, as far as seen).
-Errors d (U,) stand in the columns of `Topology`; those of cells mean cell outputs there.
+Dimensions: M sources, U units, C cells, V output sources, K outputs, R recurrent sources (hidden units, gates, cell
+outputs, as far as seen). Errors d (U,) stand in the columns of `Topology`; those of cells mean cell outputs there.
 """
 
 from typing import Any
 
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels.network import Net, add_rows
+from lstm_rl.kernels.forward import add_rows
+from lstm_rl.kernels.layout import Net, Streams, Weights
 from lstm_rl.kernels.squashing import slope
+
+
+@kernel
+def output_gradient(net: Net, w: Weights, streams: Streams, i: int, k: int, q: Any) -> None:
+    """Add output ``k``'s gradient by its own weights to the traces; leave that by its sources in q (V,)."""
+    u, traces = streams.u[i], streams.output_traces[i]
+    rate = w.output.dtype.type(slope(net.f_k, streams.outputs[i, k]))
+    for m in range(u.shape[0]):
+        traces[m, k] += rate * u[m]
+        q[m] = rate * w.output[m, k]
+
+
+@kernel
+def output_gradients(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
+    """The same for sum_k errors[k] outputs[k]; ``errors`` (K,) are left as those of the outputs' net inputs."""
+    u, traces = streams.u[i], streams.output_traces[i]
+    for k in range(errors.shape[0]):
+        errors[k] *= slope(net.slope_k, streams.outputs[i, k])
+    for m in range(u.shape[0]):
+        if u[m] != 0.0:  # most inputs of a symbol are 0
+            for k in range(errors.shape[0]):
+                traces[m, k] += errors[k] * u[m]
+    for m in range(net.out_inputs, u.shape[0]):  # errors are not carried on to inputs
+        q[m] = 0.0
+        for k in range(errors.shape[0]):
+            q[m] += errors[k] * w.output[m, k]
+
+
+@kernel
+def from_outputs(net: Net, q: Any, d: Any) -> None:
+    """Add to d (U,) the errors of the outputs' sources: q (V,), derivative of the error by u."""
+    for j in range(net.out_hiddens):
+        d[j] += q[net.out_inputs + j]
+    for v in range(net.out_cells):
+        d[net.cells + v] += q[net.out_inputs + net.out_hiddens + v]
+
+
+@kernel
+def _times_slopes(net: Net, y: Any, delta: Any, start: int, stop: int) -> None:
+    """Multiply errors by the slopes of their units' squashing functions; of slices, as in `forward._squash_units`."""
+    y, delta = y[start:stop], delta[start:stop]
+    gain, scale, offset, rate = (
+        net.gain[start:stop],
+        net.scale[start:stop],
+        net.offset[start:stop],
+        net.rate[start:stop],
+    )
+    for j in range(delta.shape[0]):
+        p = y[j] - offset[j]
+        rise = rate[j] * p * (scale[j] - p)
+        delta[j] *= 1.0 if gain[j] == 0.0 else rise
+
+
+@kernel
+def through_step(
+    net: Net, w: Any, y: Any, s_tm1: Any, h: Any, d: Any, states: Any, delta: Any, truncated: bool
+) -> None:
+    """From errors of outputs d (U,) and of states (C,), which this completes, to errors of net inputs, delta (U,)."""
+    cells = h.shape[0]
+    for j in range(delta.shape[0]):
+        delta[j] = d[j]
+    for v in range(cells):
+        gate, d_v = net.output_gate + net.block_of_cell[v], d[net.cells + v]
+        if net.has_output_gate:
+            states[v] += d_v * y[gate] * slope(net.h, h[v])
+            delta[gate] += d_v * h[v]
+        else:
+            states[v] += d_v * slope(net.h, h[v])
+    if net.row_states_t > 0:  # output gates that see the states come first
+        _times_slopes(net, y, delta, net.output_gate, net.cells)
+        if not truncated:
+            for v in range(cells):
+                gate = net.output_gate + net.block_of_cell[v]
+                states[v] += w[net.row_state_t + v, gate] * delta[gate]
+    for v in range(cells):
+        block = net.block_of_cell[v]
+        delta[net.cells + v] = states[v]
+        if net.has_input_gate:
+            delta[net.input_gate + block] += states[v] * y[net.cells + v]
+        if net.has_forget_gate:
+            delta[net.forget_gate + block] += states[v] * s_tm1[v]
+    _times_slopes(net, y, delta, 0, delta.shape[0] if net.row_states_t == 0 else net.output_gate)
+    if net.row_states_t > 0:
+        _times_slopes(net, y, delta, net.cells, delta.shape[0])
+    if net.has_input_gate:
+        for v in range(cells):
+            delta[net.cells + v] *= y[net.input_gate + net.block_of_cell[v]]
 
 
 @kernel
@@ -34,67 +122,30 @@ def transpose(net: Net, w: Any, to: Any) -> None:
 
 
 @kernel
-def through_step(net: Net, w: Any, y: Any, s_tm1: Any, h: Any, d: Any, states: Any, delta: Any) -> None:
-    """From errors of outputs d (U,) and of states (C,), which this completes, to errors of net inputs, delta (U,)."""
-    for j in range(net.input_gate):
-        delta[j] = d[j] * slope(net.f, y[j])
-    for j in range(net.input_gate, net.cells):
-        delta[j] = d[j]
-    for v in range(h.shape[0]):
-        block = net.block_of_cell[v]
-        d_v = d[net.cells + v]
-        if net.has_output_gate:
-            states[v] += d_v * y[net.output_gate + block] * slope(net.h, h[v])
-            delta[net.output_gate + block] += d_v * h[v]
-        else:
-            states[v] += d_v * slope(net.h, h[v])
-    if net.has_output_gate:
-        for j in range(net.output_gate, net.cells):
-            delta[j] *= y[j] * (1.0 - y[j])
-    for v in range(h.shape[0]):
-        block = net.block_of_cell[v]
-        if net.row_states_t > 0:
-            states[v] += w[net.row_state_t + v, net.output_gate + block] * delta[net.output_gate + block]
-        g_v, state = y[net.cells + v], states[v]
-        delta[net.cells + v] = state * slope(net.g, g_v)
-        if net.has_input_gate:
-            delta[net.cells + v] *= y[net.input_gate + block]
-            delta[net.input_gate + block] += state * g_v
-        if net.has_forget_gate:
-            delta[net.forget_gate + block] += state * s_tm1[v]
-    for j in range(net.input_gate, net.output_gate):
-        delta[j] *= y[j] * (1.0 - y[j])
-
-
-@kernel
-def one_back(net: Net, w: Any, transposed: Any, y: Any, delta: Any, sources: Any, d: Any, states: Any) -> None:
+def one_back(
+    net: Net, w: Any, transposed: Any, y: Any, delta: Any, sources: Any, d: Any, states: Any, truncated: bool
+) -> None:
     """From delta (U,) at t to the errors at t-1: d (U,), and states (C,) in place; ``sources`` (R,) is scratch."""
-    for v in range(states.shape[0]):
-        block = net.block_of_cell[v]
-        if net.has_forget_gate:
-            states[v] *= y[net.forget_gate + block]
-        if net.row_states_tm1 > 0:
+    if net.has_forget_gate:
+        for v in range(states.shape[0]):
+            states[v] *= y[net.forget_gate + net.block_of_cell[v]]
+    d[:] = 0.0
+    if truncated:
+        return
+    if net.row_states_tm1 > 0:
+        for v in range(states.shape[0]):
             if net.has_input_gate:
-                gate = net.input_gate + block
+                gate = net.input_gate + net.block_of_cell[v]
                 states[v] += w[net.row_state_tm1 + v, gate] * delta[gate]
             if net.has_forget_gate:
-                gate = net.forget_gate + block
+                gate = net.forget_gate + net.block_of_cell[v]
                 states[v] += w[net.row_state_tm1 + v, gate] * delta[gate]
-    d[:] = 0.0
     sources[:] = 0.0
     add_rows(transposed, delta, 0, delta.shape[0], sources)
     for m in range(net.row_hiddens):
         d[m] = sources[m]
     for m in range(net.row_gates):
         d[net.input_gate + m] = sources[net.row_gate - net.row_hidden + m]
+    d_cells, from_cells = d[net.cells :], sources[net.row_cell - net.row_hidden :]
     for m in range(net.row_cells):
-        d[net.cells + m] = sources[net.row_cell - net.row_hidden + m]
-
-
-@kernel
-def from_outputs(net: Net, q: Any, d: Any) -> None:
-    """Add to d (U,) what the sources of the outputs get: q (V,), derivative of the error by u."""
-    for j in range(net.out_hiddens):
-        d[j] += q[net.out_inputs + j]
-    for v in range(net.out_cells):
-        d[net.cells + v] += q[net.out_inputs + net.out_hiddens + v]
+        d_cells[m] = from_cells[m]

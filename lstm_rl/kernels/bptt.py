@@ -5,10 +5,10 @@ With q the derivative of the error by the sources of the outputs at t, and k = t
 
     d error / d w_mj = sum_k delta_j(k) z_m(k)
 
-with the weights as they are now and the activations as they were. Carrying back stops after ``depth`` steps, or earlier
-once no error is above the resolution of its number type relative to the first: what is left out then is rounding.
+with the weights as they are now and the activations as they were. Carrying back stops after ``bptt_depth`` steps, or
+earlier once no error is above the resolution of its number type relative to the first: the rest is rounding.
 
-Dimensions: n streams, M sources, U units, C cells, V output sources, K outputs, T depth, R recurrent sources.
+Dimensions: n streams, M sources, U units, C cells, V output sources, K outputs, T = bptt_depth, R recurrent sources.
 """
 
 from typing import Any, NamedTuple
@@ -17,11 +17,27 @@ import numpy as np
 
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels import network
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, add_gradient, forward, reset, update_weights
-from lstm_rl.kernels.backward import from_outputs, one_back, through_step, transpose
-from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
-from lstm_rl.kernels.updates import output_gradient, output_gradients, step_all
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    add_gradient,
+    forward,
+    learning_arrays,
+    reset,
+    state_arrays,
+    update_weights,
+)
+from lstm_rl.kernels.backward import (
+    from_outputs,
+    one_back,
+    output_gradient,
+    output_gradients,
+    through_step,
+    transpose,
+)
+from lstm_rl.kernels.forward import copy, step_forward
+from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
+from lstm_rl.kernels.updates import step_all
 from lstm_rl.topology import Topology
 
 BLOCK = 4  # steps back whose gradients are added in one pass over the weights
@@ -60,14 +76,14 @@ class Bptt(NamedTuple):
     errors: Errors
 
 
-def make_bptt(topology: Topology, weights: Weights, n: int, dtype: Any, depth: int) -> Bptt:
-    """N streams at rest around weights that live elsewhere.
+def make_bptt(topology: Topology, weights: Weights, n: int, dtype: Any, bptt_depth: int) -> Bptt:
+    """Make n streams at rest around weights that live elsewhere; errors go back ``bptt_depth`` steps at most.
 
     Raises:
-        ValueError: Depth is < 1.
+        ValueError: ``bptt_depth`` is < 1.
     """
     streams = make_streams(topology, n, dtype)._replace(partials=np.zeros((n, 0, 0, 0), dtype))
-    m, u, c, length = topology.sources, topology.units, topology.cells, check_int("bptt_depth", depth, 1)
+    m, u, c, length = topology.sources, topology.units, topology.cells, check_int("bptt_depth", bptt_depth, 1)
     r = topology.rows["bias"].start - topology.rows["hidden"].start
     z, y, s_tm1, h = (np.zeros((n, length, size), dtype) for size in (m, u, c, c))
     shapes = ((BLOCK + 1, u), (topology.output_sources,), (u,), (c,), (r,), (u, r), (m, u))
@@ -76,24 +92,32 @@ def make_bptt(topology: Topology, weights: Weights, n: int, dtype: Any, depth: i
     return Bptt(make_net(topology, dtype), weights, streams, streams.outputs, history, Errors(*scratch))
 
 
+@state_arrays.register(Bptt)
+def _state_arrays(approximator: Bptt) -> tuple[Numbers, ...]:
+    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
+
+
+@learning_arrays.register(Bptt)
+def _learning_arrays(approximator: Bptt) -> dict[str, Numbers]:
+    own = {f"own_{name}": values for name, values in approximator.history._asdict().items()}
+    return approximator.streams._asdict() | own
+
+
 @forward.register(Bptt)
 def _forward(approximator: Bptt, i: int, x: Any) -> None:
-    streams, history = approximator.streams, approximator.history
-    network.forward(approximator.net, approximator.weights, streams, i, x)
+    step, history = step_of(approximator.streams, i), approximator.history
+    step_forward(approximator.net, approximator.weights, x, step)
     at = history.age[i] % history.z.shape[1]
-    for m in range(streams.z.shape[1]):
-        history.z[i, at, m] = streams.z[i, m]
-    for j in range(streams.y.shape[1]):
-        history.y[i, at, j] = streams.y[i, j]
-    for v in range(streams.s.shape[1]):
-        history.s_tm1[i, at, v] = streams.s_tm1[i, v]
-        history.h[i, at, v] = streams.h[i, v]
+    copy(step.z, history.z[i, at])
+    copy(step.y, history.y[i, at])
+    copy(step.s_tm1, history.s_tm1[i, at])
+    copy(step.h, history.h[i, at])
     history.age[i] += 1
 
 
 @reset.register(Bptt)
 def _reset(approximator: Bptt, i: int) -> None:
-    network.reset(approximator.streams, i)
+    clear(approximator.streams, i)
     approximator.history.age[i] = 0
 
 
@@ -131,16 +155,14 @@ def _carry_back(approximator: Bptt, i: int) -> None:
         newest, block = at, min(BLOCK, left)
         for b in range(block):
             y = history.y[i, at]
-            one_back(
-                net,
+            w, transposed, sources, d, states = (
                 weights.hidden,
                 errors.transposed,
-                y,
-                deltas[b],
                 errors.sources,
                 errors.d,
                 errors.states,
             )
+            one_back(net, w, transposed, y, deltas[b], sources, d, states, False)
             at = at - 1 if at > 0 else length - 1
             if b + 1 < left:
                 _through(approximator, i, at, deltas[b + 1])
@@ -165,12 +187,12 @@ def _through(approximator: Bptt, i: int, at: int, delta: Any) -> None:
     """`through_step` at a place of the history."""
     history, errors = approximator.history, approximator.errors
     y, s_tm1, h = history.y[i, at], history.s_tm1[i, at], history.h[i, at]
-    through_step(approximator.net, approximator.weights.hidden, y, s_tm1, h, errors.d, errors.states, delta)
+    through_step(approximator.net, approximator.weights.hidden, y, s_tm1, h, errors.d, errors.states, delta, False)
 
 
 @kernel
 def _add_outer(gradient: Any, z: Any, delta: Any) -> None:
-    """Gradient += z delta^T."""
+    """gradient += z delta^T."""
     for m in range(gradient.shape[0]):
         z_m = z[m]
         for j in range(gradient.shape[1]):

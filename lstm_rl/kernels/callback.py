@@ -100,7 +100,7 @@ class _Callee:
 def make_callback_approximator(
     streams: Callbacks, n: int, inputs: int, outputs: int, dtype: Any
 ) -> CallbackApproximator:
-    """N streams whose steps ``streams`` takes; it lives as long as the result."""
+    """Make n streams whose steps ``streams`` takes; it lives as long as the result."""
     callee = _Callee(streams, n, inputs, outputs, dtype)
     return CallbackApproximator(*callee.record, np.asarray(callee))
 

@@ -19,20 +19,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels import network
 from lstm_rl.kernels.approximator import (
     Update,
     accumulate_gradient,
     add_gradient,
     advance,
     forward,
+    learning_arrays,
     reset,
+    state_arrays,
     update_and_trace,
     update_weights,
 )
-from lstm_rl.kernels.network import Net, Numbers, Streams, Weights, make_net, make_streams
+from lstm_rl.kernels.backward import output_gradient, output_gradients
+from lstm_rl.kernels.forward import step_forward
+from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import mask_row, output_gradient, output_gradients, step_all
+from lstm_rl.kernels.updates import mask_row, step_all
 from lstm_rl.topology import Topology
 
 
@@ -56,28 +59,39 @@ class Rtrl(NamedTuple):
 
 
 def make_sensitivities(topology: Topology, n: int, dtype: Any) -> Sensitivities:
-    """N streams at rest."""
+    """Make those of n streams at rest."""
     m, u, c = topology.sources, topology.units, topology.cells
     return Sensitivities(*(np.zeros(shape, dtype) for shape in ((n, u, m, u), (n, c, m, u), (u, m, u))))
 
 
 def make_rtrl(topology: Topology, weights: Weights, n: int, dtype: Any) -> Rtrl:
-    """N streams at rest around weights that live elsewhere."""
+    """Make n streams at rest around weights that live elsewhere."""
     streams = make_streams(topology, n, dtype)._replace(partials=np.zeros((n, 0, 0, 0), dtype))
     q = np.zeros(topology.output_sources, dtype)
     sensitivities = make_sensitivities(topology, n, dtype)
     return Rtrl(make_net(topology, dtype), weights, streams, streams.outputs, sensitivities, q)
 
 
+@state_arrays.register(Rtrl)
+def _state_arrays(approximator: Rtrl) -> tuple[Numbers, ...]:
+    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
+
+
+@learning_arrays.register(Rtrl)
+def _learning_arrays(approximator: Rtrl) -> dict[str, Numbers]:
+    own = {f"own_{name}": values for name, values in approximator.sensitivities._asdict().items()}
+    return approximator.streams._asdict() | own
+
+
 @forward.register(Rtrl)
 def _forward(approximator: Rtrl, i: int, x: Any) -> None:
-    network.forward(approximator.net, approximator.weights, approximator.streams, i, x)
+    step_forward(approximator.net, approximator.weights, x, step_of(approximator.streams, i))
 
 
 @reset.register(Rtrl)
 def _reset(approximator: Rtrl, i: int) -> None:
-    network.reset(approximator.streams, i)
-    clear(approximator.sensitivities, i)
+    clear(approximator.streams, i)
+    clear_sensitivities(approximator.sensitivities, i)
 
 
 @update_weights.register(Rtrl)
@@ -108,18 +122,20 @@ def _add_output(approximator: Rtrl, i: int, k: int) -> None:
 @accumulate_gradient.register(Rtrl)
 def _accumulate_gradient(approximator: Rtrl, i: int, errors: Any) -> None:
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
-    advance_sensitivities(net, weights, streams, i, approximator.sensitivities)
+    advance(approximator, i)
     output_gradients(net, weights, streams, i, errors, approximator.q)
     add_sensitivities(net, approximator.sensitivities, i, approximator.q, streams.traces[i])
 
 
 @advance.register(Rtrl)
 def _advance(approximator: Rtrl, i: int) -> None:
-    advance_sensitivities(approximator.net, approximator.weights, approximator.streams, i, approximator.sensitivities)
+    w, streams = approximator.weights.hidden, approximator.streams
+    z, y, s_tm1, h = streams.z[i], streams.y[i], streams.s_tm1[i], streams.h[i]
+    advance_sensitivities(approximator.net, w, z, y, s_tm1, h, approximator.sensitivities, i)
 
 
 @kernel
-def clear(sensitivities: Sensitivities, i: int) -> None:
+def clear_sensitivities(sensitivities: Sensitivities, i: int) -> None:
     """Forget the past of stream ``i``."""
     sensitivities.units[i] = 0.0
     sensitivities.states[i] = 0.0
@@ -127,7 +143,7 @@ def clear(sensitivities: Sensitivities, i: int) -> None:
 
 @kernel
 def _add(to: Any, factor: Any, what: Any) -> None:
-    """To += factor x what, both (M, U)."""
+    """to += factor x what, both (M, U)."""
     for m in range(to.shape[0]):
         for j in range(to.shape[1]):
             to[m, j] += factor * what[m, j]
@@ -135,7 +151,7 @@ def _add(to: Any, factor: Any, what: Any) -> None:
 
 @kernel
 def _scale(to: Any, factor: Any) -> None:
-    """To *= factor."""
+    """to *= factor."""
     for m in range(to.shape[0]):
         for j in range(to.shape[1]):
             to[m, j] *= factor
@@ -143,16 +159,15 @@ def _scale(to: Any, factor: Any) -> None:
 
 @kernel
 def _set(to: Any, factor: Any, what: Any) -> None:
-    """To = factor x what."""
+    """to = factor x what."""
     for m in range(to.shape[0]):
         for j in range(to.shape[1]):
             to[m, j] = factor * what[m, j]
 
 
 @kernel
-def advance_sensitivities(net: Net, weights: Weights, streams: Streams, i: int, to: Sensitivities) -> None:
-    """Carry stream ``i``'s sensitivities over the step that `forward` made last."""
-    w, z, y, h = weights.hidden, streams.z[i], streams.y[i], streams.h[i]
+def advance_sensitivities(net: Net, w: Any, z: Any, y: Any, s_tm1: Any, h: Any, to: Sensitivities, i: int) -> None:
+    """Move stream ``i``'s sensitivities over a step, by the weights w (M, U) that made it."""
     units, states, nets = to.units[i], to.states[i], to.nets
     for j in range(nets.shape[0]):
         nets[j] = 0.0
@@ -182,7 +197,7 @@ def advance_sensitivities(net: Net, weights: Weights, streams: Streams, i: int, 
         if net.has_forget_gate:
             gate = net.forget_gate + block
             _scale(states[v], y[gate])
-            _add(states[v], streams.s_tm1[i, v], units[gate])
+            _add(states[v], s_tm1[v], units[gate])
         if net.has_input_gate:
             gate = net.input_gate + block
             through_g *= y[gate]
@@ -205,7 +220,7 @@ def advance_sensitivities(net: Net, weights: Weights, streams: Streams, i: int, 
 
 @kernel
 def add_sensitivities(net: Net, sensitivities: Sensitivities, i: int, q: Any, traces: Any) -> None:
-    """E <- e + derivative of the error by all weights, where q (V,) is that by the sources of the outputs."""
+    """e <- e + derivative of the error by all weights, where q (V,) is that by the sources of the outputs."""
     for j in range(net.out_hiddens):
         _add(traces, q[net.out_inputs + j], sensitivities.units[i, j])
     for v in range(net.out_cells):

@@ -53,7 +53,7 @@ def logistic(v: float) -> float:
 
 @kernel
 def squash(f: Squashing, v: float) -> float:
-    """Y = f(v)."""
+    """y = f(v)."""
     return v if f.gain == 0.0 else f.scale * logistic(f.gain * v) + f.offset
 
 

@@ -1,8 +1,8 @@
 """Supervised learning of sequences, one step at a time, with any approximator (see `approximator`), compiled.
 
-    w <- w + alpha sum_t sum_k (target_k - y_k) dy_k/dw        plain gradient descent on E = 1/2 sum (target - y)^2
+    w <- w + learning_rate sum_t sum_k (target_k - y_k) dy_k/dw        descends E = 1/2 sum (target - y)^2
 
-or RMS-normalised (`traces`), or for another power p of errors, E = 1/p sum |target - y|^p. The weights change after
+or by RMSprop (`updates`), or for another power p of errors, E = 1/p sum |target - y|^p. The weights change after
 each sequence, or after each step that has a target.
 
 Dimensions: S kinds of sequences, T steps, I inputs, K outputs, N sequences.
@@ -28,16 +28,16 @@ def largest_error(errors: Any, start: int, stop: int) -> float:
 
 
 @kernel
-def blamed(error: float, power: float) -> float:
-    """What an error passes on, -d(|error|^power / power) / dy: the error itself if the power is 2."""
+def loss_gradient(error: float, power: float) -> float:
+    """The negative slope of |error|^power / power by the output: the error itself if the power is 2."""
     return error if power == 2.0 else np.sign(error) * abs(error) ** (power - 1.0)
 
 
 @kernel
-def spell(x: Any, t: int, row: Any) -> None:
+def one_hot_row(x: Any, t: int, row: Any) -> None:
     """Fill ``row`` (I,) with step t's inputs: x[t] of x (T, I), or of symbols' numbers x (T, 1) the one-hot row.
 
-    Spelled one at a time, a thousand inputs stay in the fastest cache; a whole sequence of them does not.
+    One row at a time, since a thousand inputs stay in the fastest cache and a whole sequence of them does not.
     """
     if x.shape[1] == row.shape[0]:
         for m in range(row.shape[0]):
@@ -77,7 +77,7 @@ def learn_sequence(
     largest, last, squares = 0.0, 0.0, 0.0
     reset(approximator, 0)
     for t in range(x.shape[0]):
-        spell(x, t, row)
+        one_hot_row(x, t, row)
         forward(approximator, 0, row)
         if has_target[t]:
             for k in range(errors.shape[0]):
@@ -87,7 +87,7 @@ def learn_sequence(
             largest = max(largest, last)
             if update.learning_rate > 0.0:
                 for k in range(errors.shape[0]):
-                    errors[k] = blamed(errors[k], power)
+                    errors[k] = loss_gradient(errors[k], power)
                 accumulate_gradient(approximator, 0, errors)
                 if each_step:
                     update_weights(approximator, 0, update, 0.0)

@@ -13,8 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels.approximator import Update, add_gradient, forward, reset, to_env_action, update_weights
-from lstm_rl.kernels.network import Numbers
+from lstm_rl.kernels.approximator import (
+    Update,
+    add_gradient,
+    forward,
+    learning_arrays,
+    reset,
+    state_arrays,
+    to_env_action,
+    update_weights,
+)
+from lstm_rl.kernels.layout import Numbers
 from lstm_rl.kernels.updates import step_weights
 
 
@@ -36,7 +45,7 @@ class Table(NamedTuple):
 def make_table(
     values: Numbers, square: Numbers, low: NDArray[Any], high: NDArray[Any], regions: int, bits: int, n: int
 ) -> Table:
-    """N streams at rest around a table that lives elsewhere."""
+    """Make n streams at rest around a table that lives elsewhere."""
     low, high = (np.asarray(bound, np.float64) for bound in (low, high))
     return Table(
         values,
@@ -60,6 +69,16 @@ def _box(table: Table, x: Any) -> int:
         region = int(np.floor((x[m] - table.low[m]) / table.width[m]))
         box = box * table.regions + min(max(region, 0), table.regions - 1)
     return box
+
+
+@state_arrays.register(Table)
+def _state_arrays(approximator: Table) -> tuple[Numbers, ...]:
+    return (approximator.bits,)
+
+
+@learning_arrays.register(Table)
+def _learning_arrays(approximator: Table) -> dict[str, Numbers]:
+    return {name: getattr(approximator, name) for name in ("bits", "row", "outputs", "traces")}
 
 
 @forward.register(Table)

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lstm_rl.kernels import sequence
-from lstm_rl.kernels.network import Net, Weights, make_net
-from lstm_rl.kernels.sequence_forward import forward_gradient
+from lstm_rl.kernels import batch as kernels
+from lstm_rl.kernels.layout import Net, Weights, make_net
 from lstm_rl.nn.loop import LstmState
 from lstm_rl.topology import Topology
 
@@ -54,12 +53,11 @@ class Unroll(torch.autograd.Function):
         (steps, batch), t = x.shape[:2], method.topology
         dtype = w.numpy().dtype
         weights = Weights(*(part.contiguous().numpy() for part in (w, w_out, w[:0], w_out[:0])))
-        state = sequence.State(*(part.numpy().copy() for part in (y, s, y_cells)))
+        state = kernels.State(*(part.numpy().copy() for part in (y, s, y_cells)))
         starts = np.zeros((steps, batch), np.bool_) if resets is None else np.ascontiguousarray(resets.numpy())
-        record, scratch = sequence.make_record(t, starts, dtype), sequence.make_scratch(t, weights.hidden)
-        net = _net(t, str(dtype))
-        sequence.run(net, weights, np.ascontiguousarray(x.numpy()), state, record, scratch)
-        ctx.method, ctx.net, ctx.weights, ctx.record, ctx.scratch = method, net, weights, record, scratch
+        record, net = kernels.make_record(t, starts, dtype), _net(t, str(dtype))
+        kernels.run(net, weights, np.ascontiguousarray(x.numpy()), state, record)
+        ctx.method, ctx.net, ctx.weights, ctx.record = method, net, weights, record
         outputs, *parts = map(torch.from_numpy, (record.outputs, *state))
         ctx.save_for_backward(w, w_out, outputs)  # so that Torch refuses if somebody has changed them in place
         return outputs, *parts  # type: ignore[return-value]
@@ -75,15 +73,17 @@ class Unroll(torch.autograd.Function):
         dw_out = u.flatten(0, 1).T @ dy.flatten(0, 1)
         if gradient in ("truncated_forward", "rtrl"):
             exact = gradient == "rtrl"
-            dw = torch.from_numpy(forward_gradient(t, net, weights, record, q.numpy(), exact))
+            dw = torch.from_numpy(kernels.forward_gradient(t, net, weights.hidden, record, q.numpy(), exact))
             return None, dw, dw_out, None, None, None, None, None
         d = d_y.numpy().copy()  # of the last state's y, but for squashed cell inputs: cell outputs there
         d[:, t.columns["cells"]] = d_cells.numpy()
-        errors = sequence.Errors(d, d_y[:, t.columns["cells"]].numpy().copy(), d_s.numpy().copy())
+        errors = kernels.Errors(d, d_y[:, t.columns["cells"]].numpy().copy(), d_s.numpy().copy())
         deltas = torch.zeros(*z.shape[:2], t.units, dtype=w.dtype)
-        truncated = gradient == "truncated"
-        sequence.errors_back(net, record, q.numpy(), errors, truncated, depth or 0, deltas.numpy(), ctx.scratch)
-        dw = _weight_gradient(t, record, deltas)
+        truncated, scratch = gradient == "truncated", kernels.make_scratch(t, weights.hidden.dtype)
+        kernels.errors_back(
+            net, weights.hidden, record, q.numpy(), errors, truncated, depth or 0, deltas.numpy(), scratch
+        )
+        dw = z.flatten(0, 1).T @ deltas.flatten(0, 1)  # (M, U); also of missing weights
         dx = None
         if ctx.needs_input_grad[3]:
             rows, to_outputs = t.rows["input"], t.output_rows["input"]
@@ -94,22 +94,6 @@ class Unroll(torch.autograd.Function):
         errors.d[:, t.columns["cells"]] = 0.0
         d_y, d_s = torch.from_numpy(errors.d), torch.from_numpy(errors.states)
         return None, dw, dw_out, dx, d_y, d_s, d_cells, None
-
-
-def _weight_gradient(topology: Topology, record: sequence.Record, deltas: Tensor) -> Tensor:
-    """Sources times errors of net inputs (T, B, U), summed over time and batch: (M, U); also of missing weights."""
-    rows, columns = topology.rows, topology.columns
-    early = slice(columns["input_gate"].start, columns["forget_gate"].stop)  # gates that see s(t-1)
-    products = (
-        (slice(0, rows["bias"].stop), record.z, slice(0, topology.units)),
-        (rows["state_tm1"], record.s_tm1, early),
-        (rows["state_t"], record.s, columns["output_gate"]),
-    )
-    dw = deltas.new_zeros(topology.sources, topology.units)
-    for row, sources, column in products:
-        if row.stop > row.start:
-            dw[row, column] = torch.from_numpy(sources).flatten(0, 1).T @ deltas.flatten(0, 1)[:, column]
-    return dw
 
 
 def _slope(net: Net, y: Tensor) -> Tensor | float:

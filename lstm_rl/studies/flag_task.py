@@ -17,10 +17,8 @@ from torch import Tensor, nn
 
 from lstm_rl.compiled import flushed
 from lstm_rl.kernels.approximator import Sgd, Update
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import make_weights
-from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.layout import make_weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.supervised import learn_sequences
 from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
@@ -33,7 +31,7 @@ class Learner(NamedTuple):
     """A network for a number of symbols, and how it learns."""
 
     build: Callable[[int], Any]  # from the number of symbols: a `Topology`, or a Torch network from (symbols, seed)
-    make: Callable[..., Any] | None = None  # the streaming approximator; None: Torch
+    gradient: str | None = None  # see `make_approximator`; None: Torch
     alpha: float = 0.01
 
 
@@ -75,18 +73,18 @@ LEARNERS: dict[str, Learner] = {
             cell_input="identity",
             cell_output="identity",
         ),
-        make_lstm,
+        "truncated",
         0.1,
     ),
-    "LSTM 1997, input gates only": Learner(_topology(**_GATES, forget_gate=False, output_gate=False), make_lstm, 1.0),
-    "LSTM 1997": Learner(_topology(**_GATES, forget_gate=False), make_lstm, 1.0),
-    "LSTM 2000 (forget gates)": Learner(_topology(**_GATES, **_FORGET), make_lstm, 1.0),
-    "LSTM 2002 (peepholes)": Learner(_topology(**_GATES, **_FORGET, peepholes=True), make_lstm, 1.0),
-    "two blocks of two cells, 1997": Learner(_topology(blocks=(2, 2), **_TWO, forget_gate=False), make_lstm, 1.0),
-    "two blocks of two cells, 2000": Learner(_topology(blocks=(2, 2), **_TWO, **_FORGET), make_lstm, 1.0),
-    "two blocks and two hidden units": Learner(_topology(blocks=(1, 1), hidden=2, **_TWO, **_FORGET), make_lstm, 1.0),
-    "Elman net, BPTT": Learner(_topology(hidden=4), make_bptt, 3.0),
-    "Elman net, RTRL": Learner(_topology(hidden=4), make_rtrl, 3.0),
+    "LSTM 1997, input gates only": Learner(_topology(**_GATES, forget_gate=False, output_gate=False), "truncated", 1.0),
+    "LSTM 1997": Learner(_topology(**_GATES, forget_gate=False), "truncated", 1.0),
+    "LSTM 2000 (forget gates)": Learner(_topology(**_GATES, **_FORGET), "truncated", 1.0),
+    "LSTM 2002 (peepholes)": Learner(_topology(**_GATES, **_FORGET, peepholes=True), "truncated", 1.0),
+    "two blocks of two cells, 1997": Learner(_topology(blocks=(2, 2), **_TWO, forget_gate=False), "truncated", 1.0),
+    "two blocks of two cells, 2000": Learner(_topology(blocks=(2, 2), **_TWO, **_FORGET), "truncated", 1.0),
+    "two blocks and two hidden units": Learner(_topology(blocks=(1, 1), hidden=2, **_TWO, **_FORGET), "truncated", 1.0),
+    "Elman net, BPTT": Learner(_topology(hidden=4), "bptt", 3.0),
+    "Elman net, RTRL": Learner(_topology(hidden=4), "rtrl", 3.0),
     "GRU": Learner(lambda symbols: partial(GruNetwork, update_gate_bias=(1.0, 2.0, 4.0, 6.0)), alpha=0.1),
     "sLSTM": Learner(lambda symbols: SlstmNetwork, alpha=0.1),
 }
@@ -114,15 +112,15 @@ def train(name: str, lag: int, seed: int, max_sequences: int, every: int) -> tup
     """
     learner = LEARNERS[name]
     with flushed():
-        return (_streaming if learner.make else _torch)(learner, lag, seed, max_sequences, every)
+        return (_streaming if learner.gradient else _torch)(learner, lag, seed, max_sequences, every)
 
 
 def _streaming(learner: Learner, lag: int, seed: int, max_sequences: int, every: int) -> tuple[int, float]:
     x, targets = sequences_of(lag)
     topology, rng = learner.build(lag + 1), np.random.default_rng([seed, 1])
     weights = make_weights(topology, np.random.default_rng(seed))
-    assert learner.make is not None
-    approximator = learner.make(topology, weights, 1, np.float64, *((lag,) if learner.make is make_bptt else ()))
+    assert learner.gradient is not None
+    approximator = make_approximator(topology, weights, 1, np.float64, learner.gradient, lag)
     has_target, (errors, row) = np.ones(lag, np.bool_), np.zeros((2, lag + 1))
     both, found, looked = np.array([0, 1]), np.zeros((every, 2)), np.zeros((2, 2))
     by, still = Update(Sgd(), learner.alpha, 1.0), Update(Sgd(), 0.0, 1.0)

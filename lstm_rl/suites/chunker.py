@@ -111,9 +111,8 @@ def run(settings: Run) -> Row:
     import numpy as np
 
     from lstm_rl.compiled import flushed
-    from lstm_rl.kernels.bptt import make_bptt
-    from lstm_rl.kernels.network import make_weights
-    from lstm_rl.kernels.rtrl import make_rtrl
+    from lstm_rl.kernels.layout import make_weights
+    from lstm_rl.kernels.make import make_approximator
     from lstm_rl.published import hs1997_lag_a_rtrl
     from lstm_rl.suites.compressor import Goal, Rules, train
     from lstm_rl.tasks import LagTask, RandomLagTask
@@ -134,15 +133,15 @@ def run(settings: Run) -> Row:
     chunker: Any = None
     if settings.learner == "chunker":
         above = replace(topology, inputs=task.outputs)
-        chunker = make_bptt(above, make_weights(above, rngs[1]), 1, np.float64, BACK + 1)
+        chunker = make_approximator(above, make_weights(above, rngs[1]), 1, np.float64, "bptt", BACK + 1)
         imitated = above.hidden + (above.outputs if is_stream else 0)
         topology = replace(topology, outputs=topology.outputs + imitated)
     weights = make_weights(topology, rngs[0])
     if settings.learner == "rtrl":
-        automatiser: Any = make_rtrl(topology, weights, 1, np.float64)
+        automatiser: Any = make_approximator(topology, weights, 1, np.float64, "rtrl")
     else:
         depth = BACK + 1 if settings.learner == "chunker" else task.longest
-        automatiser = make_bptt(topology, weights, 1, np.float64, depth)
+        automatiser = make_approximator(topology, weights, 1, np.float64, "bptt", depth)
     began = time.perf_counter()
     with flushed():
         source = make_source(task, rngs[2])

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.kernels.approximator import Sgd, Update, accumulate_gradient, forward, reset, update_weights
-from lstm_rl.kernels.supervised import largest_error, spell
+from lstm_rl.kernels.supervised import largest_error, one_hot_row
 from lstm_rl.tasks.streaming import Source, next_sequence
 
 LOOK = 100  # sequences between two looks at what came of them
@@ -174,14 +174,14 @@ def learn_stream(
             reset(automatiser, 0)
             if chunker is not None:
                 reset(chunker, 0)
-                spell(x, 0, source.row)
+                one_hot_row(x, 0, source.row)
                 _perceive(chunker, source.row, scratch.event)
         outcome.everywhere[n] = 0.0
         outcome.surprises[n] = 0
         for t in range(length):
             last = t == length - 1
             given = all_targets if last else all_targets - rules.final
-            spell(x, t, source.row)
+            one_hot_row(x, t, source.row)
             _to_env_action(automatiser, source.row)
             _differences(targets[t], automatiser.outputs[0], given, errors)
             error = largest_error(errors, 0, given)

@@ -8,10 +8,8 @@ import torch
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.kernels.approximator import Update
-from lstm_rl.kernels.bptt import make_bptt
-from lstm_rl.kernels.lstm import make_lstm
-from lstm_rl.kernels.network import Weights, make_weights
-from lstm_rl.kernels.rtrl import make_rtrl
+from lstm_rl.kernels.layout import Weights, make_weights
+from lstm_rl.kernels.make import make_approximator as make_streams
 from lstm_rl.kernels.squashing import SQUASHINGS
 from lstm_rl.suites.unrolled import Build, Unrolled
 from lstm_rl.tasks.streaming import Found, Source, learn_task
@@ -102,9 +100,8 @@ def make_approximator(learner: Learner, rng: np.random.Generator, task: Task) ->
         network = learner.network(task.inputs, task.outputs, seed=int(rng.integers(2**31)), dtype=torch.float64)
         return Unrolled(network, task.topology.output_activation == "logistic", cross_entropy)
     weights = make_weights(learner.network, rng)
-    make: Any = {"bptt": make_bptt, "rtrl": make_rtrl}.get(learner.gradient, make_lstm)
-    depth = (task.longest,) if learner.gradient == "bptt" else ()
-    approximator = make(learner.network, weights, 1, np.float64, *depth)
+    gradient = "truncated" if learner.gradient == "guess" else learner.gradient
+    approximator: Any = make_streams(learner.network, weights, 1, np.float64, gradient, task.longest)
     if cross_entropy:
         approximator = approximator._replace(net=approximator.net._replace(slope_k=SQUASHINGS["identity"]))
     return approximator

@@ -3,7 +3,7 @@
 Perez-Ortiz, Gers, Eck & Schmidhuber, Kalman filters improve LSTM network performance in problems unsolvable by
 traditional recurrent nets, Neural Networks 16 (2003), after Puskorius & Feldkamp, IEEE Trans. Neural Networks 5 (1994).
 
-Dimensions as in `lstm_rl.kernels.network`: n streams, M sources, U units, V output sources, K outputs, S slots. The
+Dimensions as in `lstm_rl.kernels.truncated`: n streams, M sources, U units, V output sources, K outputs, S slots. The
 weights w_i into one unit i are a group: a column of (M, U), or of (V, K). With the derivative H_i = dy / dw_i of all
 outputs y = f_k(W_k u) and the target d, each step with a target is
 
@@ -22,22 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.kernels.network import (
-    Coefficients,
-    Net,
-    Numbers,
-    Streams,
-    Weights,
-    add_rows,
-    coefficients,
-    forward,
-    make_coefficients,
-    make_net,
-    make_streams,
-    reset,
-)
+from lstm_rl.kernels.forward import add_rows, step_forward
+from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import advance_partials
+from lstm_rl.kernels.truncated import Coefficients, advance_partials, coefficients, make_coefficients
 from lstm_rl.topology import Topology
 
 
@@ -60,7 +48,7 @@ class Dekf(NamedTuple):
 
 
 def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n: int = 1) -> Dekf:
-    """A filter for n streams at rest around weights that live elsewhere; all of it in float64.
+    """Make a filter for n streams at rest around weights that live elsewhere; all of it in float64.
 
     Args:
         topology: The network.
@@ -89,8 +77,10 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
 @kernel
 def dekf_move(dekf: Dekf, i: int) -> None:
     """D <- a D + b z, the step that `forward` made last in stream ``i``: all that a step without a target needs."""
-    coefficients(dekf.net, dekf.streams, i, dekf.q, dekf.scratch)  # a and b; they do not depend on q
-    advance_partials(dekf.net, dekf.streams, i, dekf.scratch, True)
+    streams = dekf.streams
+    y, s_tm1, h = streams.y[i], streams.s_tm1[i], streams.h[i]
+    coefficients(dekf.net, y, s_tm1, h, dekf.q, dekf.scratch)  # a and b; they do not depend on q
+    advance_partials(streams.z[i], streams.partials[i], dekf.scratch, True)
 
 
 @kernel
@@ -129,7 +119,9 @@ def _differentiate(dekf: Dekf, i: int) -> None:
             dekf.output_derivative[k, m] = rate * u[m]
             dekf.q[m] = rate * dekf.weights.output[m, k]
         add_rows(dekf.output_covariance[k], dekf.output_derivative[k], 0, u.shape[0], dekf.output_product[k])
-        coefficients(net, streams, i, dekf.q, dekf.scratch)  # c is another for each output
+        coefficients(
+            net, streams.y[i], streams.s_tm1[i], streams.h[i], dekf.q, dekf.scratch
+        )  # c is another for each output
         for v in range(partials.shape[0]):
             for m in range(partials.shape[1]):
                 for j in range(derivative.shape[0]):
@@ -203,9 +195,9 @@ def train(dekf: Dekf, x: Any, target: Any, mask: Any, measurement_noise: Any, pr
         process_noise: (T,) q >= 0 of each step.
         errors: (T, K), filled with target minus output before the weights moved where there is a target.
     """
-    reset(dekf.streams, 0)
+    clear(dekf.streams, 0)
     for t in range(x.shape[0]):
-        forward(dekf.net, dekf.weights, dekf.streams, 0, x[t])
+        step_forward(dekf.net, dekf.weights, x[t], step_of(dekf.streams, 0))
         if mask[t]:
             for k in range(target.shape[1]):
                 errors[t, k] = target[t, k] - dekf.streams.outputs[0, k]
@@ -217,9 +209,9 @@ def train(dekf: Dekf, x: Any, target: Any, mask: Any, measurement_noise: Any, pr
 @compiled
 def unroll(dekf: Dekf, x: Any, outputs: Any) -> None:
     """Fill ``outputs`` (T, K) for inputs ``x`` (T, I) from rest in stream 0; the weights stay."""
-    reset(dekf.streams, 0)
+    clear(dekf.streams, 0)
     for t in range(x.shape[0]):
-        forward(dekf.net, dekf.weights, dekf.streams, 0, x[t])
+        step_forward(dekf.net, dekf.weights, x[t], step_of(dekf.streams, 0))
         for k in range(outputs.shape[1]):
             outputs[t, k] = dekf.streams.outputs[0, k]
 
