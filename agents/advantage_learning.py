@@ -323,8 +323,9 @@ class AdvantageLearning(BaseAlgorithm):
                 super().save(path, exclude, include)
                 return
             target = Path(path)
-            with atomic_write(target if target.suffix else target.with_suffix(".zip")) as part:
-                super().save(part, exclude, include)
+            path = target if target.suffix else target.with_suffix(".zip")
+            with atomic_write(path) as part, part.open("wb") as file:  # SB3 would leave a file open when it fails
+                super().save(file, exclude, include)
         finally:
             self._position = waiting
 

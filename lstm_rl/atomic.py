@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add the file to an error of the system that does not say for which file, as that of a full disk."""
+def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Name the file in errors of the system that do not say for which file, as that of a full disk, or say another."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        if error.errno is not None and error.filename in (None, instead_of, str(instead_of)):
             error.filename = str(path)
         raise
 
@@ -23,7 +23,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well; else the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    with naming(path):
+    with naming(path, instead_of=part):
         try:
             part.touch()  # where this fails, the writers' own messages are worse
             yield part

@@ -179,6 +179,10 @@ def record(rows: "VecMonitor", path: Path, env_id: str, append: bool = False) ->
             with naming(path):
                 super().write_row(epinfo)
 
+        def close(self) -> None:
+            with naming(path):
+                super().close()
+
     header: dict[str, float | str] = {"t_start": rows.t_start, "env_id": env_id}
     with naming(path):
         rows.results_writer = NamedWriter(str(path), header, rows.info_keywords, override_existing=not append)

@@ -87,7 +87,8 @@ class RunCallback(BaseCallback):
         self.rows.t_start = time.time() - state["seconds"]
         path, length = self.folder / "evaluations.npz", state["evaluations"]
         self.history = read_history(path, length) if length else {}
-        if (left := len(self.history.get("timesteps", []))) < length:
+        self.state["evaluations"] = left = len(self.history.get("timesteps", []))
+        if left < length:
             warnings.warn(f"{path} has lost {length - left} of {length} evaluations: the run goes on", stacklevel=2)
 
     def steps_until_next(self) -> int:

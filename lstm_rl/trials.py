@@ -148,7 +148,7 @@ def write_history(path: Path, history: History) -> None:
 def read_history(path: Path, length: int) -> History:
     """The first ``length`` trials of a file; fewer, or none, if it has lost them or is damaged."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as stream, np.load(stream) as file:
             history = {name: list(file[name][:length]) for name in ("timesteps", "results", "ep_lengths")}
             told = file["successes"] if "successes" in file else np.empty((len(history["timesteps"]), 0))
             return history | {"successes": list(told[:length])}
