@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import Sgd, Update, forward, update_and_trace
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, update_and_trace
 from lstm_rl.kernels.forward import add_rows
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
+from lstm_rl.kernels.updates import step_weights
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.topology import Topology
 
@@ -173,3 +174,54 @@ def test_bakker_by_hand() -> None:
         v = x[t, 0]
         s = sigma(w_f * v) * s + sigma(w_in * v) * (4.0 * sigma(w_c * v) - 2.0)
         assert outputs[t, 0] == pytest.approx(w_k * sigma(w_out * v) * (2.0 * sigma(s) - 1.0), abs=1e-13)
+
+
+@compiled
+def _error_at_the_end(approximator: Any, x: Any, errors: Any) -> None:
+    """Stream x (T, I); only the last step has errors (K,)."""
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        if t < x.shape[0] - 1:
+            advance(approximator, 0)
+    accumulate_gradient(approximator, 0, errors)
+
+
+@pytest.mark.parametrize("forget_gate", [True, False])
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+def test_steps_without_a_target_keep_what_later_errors_need(gradient: Any, forget_gate: bool) -> None:
+    """Of symbols, most of which are 0 at most steps: what a source did fades although it is at rest."""
+    topology = Topology(40, 2, blocks=(2, 1), forget_gate=forget_gate, forget_gate_bias=1.0, **RANGES)
+    x = np.eye(40)[np.random.default_rng(0).integers(0, 40, T)]
+    torch_gradient: Any = "truncated" if gradient == "truncated" else "bptt"
+    network = LstmNetwork(topology, seed=1, gradient=torch_gradient, execution="loop", dtype=torch.float64)
+    hidden, output = (w.detach().numpy() for w in (network.hidden_weights, network.output_weights))
+    weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+    approximator: Any = make_approximator(topology, weights, 1, np.float64, gradient, T)
+    _error_at_the_end(approximator, x, np.array([1.0, -2.0]))
+    y, _ = network(torch.tensor(x)[:, None])
+    error = y[-1, 0] @ torch.tensor([1.0, -2.0], dtype=torch.float64)
+    expected, output_expected = torch.autograd.grad(error, [network.hidden_weights, network.output_weights])
+    np.testing.assert_allclose(approximator.streams.traces[0], expected.numpy(), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(approximator.streams.output_traces[0], output_expected.numpy(), rtol=0, atol=1e-11)
+    assert expected.abs().max() > 0.1
+
+
+@compiled
+def _updated(weights: Any, squares: Any, traces: Any, update: Update) -> None:
+    step_weights(weights, squares, traces, update, 0.5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_optimizers_by_hand(decay: float) -> None:
+    """Without memory of mean squares, decay 0, RMSprop's steps are the signs of error x trace."""
+    for optimizer in (Sgd(), RmsProp(decay)):
+        w, v, e = np.array([1.0, 1.0]), np.array([4.0, 4.0]), np.array([-3.0, 0.5])
+        _updated(w, v, e, Update(optimizer, 0.1, 2.0))
+        g = np.array([-6.0, 1.0])  # error x trace
+        expected = 1.0 + 0.1 * g
+        if isinstance(optimizer, RmsProp):
+            mean_square = decay * 4.0 + (1.0 - decay) * g**2
+            np.testing.assert_allclose(v, mean_square, rtol=1e-15)
+            expected = 1.0 + 0.1 * g / (np.sqrt(mean_square) + 1e-8)
+        np.testing.assert_allclose(w, expected, rtol=1e-15)
+        np.testing.assert_allclose(e, [-1.5, 0.25], rtol=1e-15)
