@@ -5,7 +5,7 @@ Dimensions: I inputs, M sources, U units, C cells, V output sources, K outputs.
 
 from typing import Any
 
-from lstm_rl.compiled import kernel
+from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.layout import Net, Step, Weights
 from lstm_rl.kernels.squashing import logistic, squash
 
@@ -69,12 +69,15 @@ def _squash_units(net: Net, y: Any, start: int, stop: int) -> None:
         y[i] = y[i] if gain[i] == 0.0 else squashed
 
 
-@kernel
-def step_forward(net: Net, weights: Weights, x: Any, step: Step) -> None:
-    """Move a network by one step: input x (I,) to ``step.outputs`` (K,), y, s and y_cells in place.
+@by_class
+def step_forward(net: Any, weights: Weights, x: Any, step: Step) -> None:
+    """Move a network by one step: input x (I,) to ``step.outputs`` (K,); its state moves in place."""
+    raise TypeError(f"{type(net).__name__} has no kernel for this")
 
-    The three phases of 1997: inputs at t; hidden layer, whose recurrent sources are those of t-1; outputs at t.
-    """
+
+@step_forward.register(Net)
+def _step_forward(net: Net, weights: Weights, x: Any, step: Step) -> None:
+    """The three phases of 1997: inputs at t; hidden layer, whose recurrent sources are those of t-1; outputs at t."""
     z, y, s_tm1, s, h, y_cells, u, outputs = step
     w = weights.hidden
     z_inputs = z[net.row_input : net.row_input + net.row_inputs]  # from 0 on, as in `_squash_units`

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from lstm_rl.checks import check_choice
 from lstm_rl.kernels.bptt import Bptt, make_bptt
+from lstm_rl.kernels.cell import make_cells
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.rtrl import Rtrl, make_rtrl
 from lstm_rl.kernels.truncated import Truncated, make_truncated
@@ -13,12 +15,12 @@ Gradient = Literal["truncated", "bptt", "rtrl"]
 
 
 def make_approximator(
-    topology: Topology, weights: Weights, n: int, dtype: Any, gradient: str = "truncated", bptt_depth: int = 100
+    topology: Topology | Cells, weights: Weights, n: int, dtype: Any, gradient: str = "truncated", bptt_depth: int = 100
 ) -> Truncated | Bptt | Rtrl:
     """Make n streams at rest through one network, around weights that live elsewhere.
 
     Args:
-        topology: The network.
+        topology: The network; the gradient of `Cells` is exact and has one form, "truncated".
         weights: Of type ``dtype``; whoever moves them moves the network.
         n: Streams >= 1.
         dtype: float32 or float64.
@@ -27,8 +29,11 @@ def make_approximator(
         bptt_depth: Steps >= 1 that "bptt" carries errors back at most; not looked at by the others.
 
     Raises:
-        ValueError: An unknown gradient, or a depth < 1.
+        ValueError: An unknown gradient, one that the network lacks, or a depth < 1.
     """
+    if isinstance(topology, Cells):
+        check_choice(f"gradient of {topology.cell}, which is exact,", gradient, ("truncated",))
+        return make_cells(topology.kind, weights, n, dtype)
     if check_choice("gradient", gradient, ("truncated", "bptt", "rtrl")) == "bptt":
         return make_bptt(topology, weights, n, dtype, bptt_depth)
     make = make_rtrl if gradient == "rtrl" else make_truncated

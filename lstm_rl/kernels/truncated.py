@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_rl.compiled import kernel
+from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.approximator import (
     Update,
     accumulate_gradient,
@@ -80,12 +80,17 @@ def make_truncated(topology: Topology, weights: Weights, n: int, dtype: Any) -> 
     return Truncated(make_net(topology, dtype), weights, streams, streams.outputs, scratch, q)
 
 
-@kernel
-def coefficients(net: Net, y: Any, s_tm1: Any, h: Any, q: Any, to: Coefficients) -> None:
+@by_class
+def coefficients(net: Any, y: Any, s_tm1: Any, h: Any, q: Any, to: Coefficients) -> None:
     """Fill a, b and c of a step (table above); ``q`` (V,): derivative of the error by u.
 
     In Advantage learning the error is one output, so q is that output's column of weights, times its slope f'_k.
     """
+    raise TypeError(f"{type(net).__name__} has no kernel for this")
+
+
+@coefficients.register(Net)
+def _coefficients(net: Net, y: Any, s_tm1: Any, h: Any, q: Any, to: Coefficients) -> None:
     a, b, c = to.a, to.b, to.c  # a of hidden units and output gates stays 0, and so do slots that a block lacks
     for j in range(net.out_hiddens):
         b[0, j] = 1.0
@@ -223,7 +228,7 @@ def _update_weights(approximator: Truncated, i: int, update: Update, decay: floa
 
 
 @kernel
-def _coefficients(approximator: Truncated, i: int) -> None:
+def _fill(approximator: Truncated, i: int) -> None:
     net, streams = approximator.net, approximator.streams
     coefficients(net, streams.y[i], streams.s_tm1[i], streams.h[i], approximator.q, approximator.scratch)
 
@@ -232,7 +237,7 @@ def _coefficients(approximator: Truncated, i: int) -> None:
 def _add_to_traces(approximator: Truncated, i: int) -> None:
     """Add the gradient of the hidden layer that the error ``q`` gives."""
     net, streams, scratch = approximator.net, approximator.streams, approximator.scratch
-    _coefficients(approximator, i)
+    _fill(approximator, i)
     advance_partials(streams.z[i], streams.partials[i], scratch, True)
     add_partials(net, streams.partials[i], scratch, streams.traces[i])
 
@@ -248,7 +253,7 @@ def _update_and_trace(approximator: Truncated, i: int, k: int, update: Update, d
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
     step_weights(weights.output, weights.output_square, streams.output_traces[i], update, decay)
     output_gradient(net, weights, streams, i, k, approximator.q)
-    _coefficients(approximator, i)
+    _fill(approximator, i)
     step_rows(net, weights, streams, i, approximator.scratch, update, decay)
 
 
@@ -261,5 +266,5 @@ def _accumulate_gradient(approximator: Truncated, i: int, errors: Any) -> None:
 @advance.register(Truncated)
 def _advance(approximator: Truncated, i: int) -> None:
     streams, idle_rows = approximator.streams, approximator.net.has_forget_gate
-    _coefficients(approximator, i)  # a and b count
+    _fill(approximator, i)  # a and b count
     advance_partials(streams.z[i], streams.partials[i], approximator.scratch, idle_rows)
