@@ -1,4 +1,4 @@
-"""Do all missing runs of every experiment at its full size, then write docs/results and the README's extract of them.
+"""Do all missing runs of every experiment at its full size, then write docs/results, with an extract in its README.
 
     python scripts/results.py [--workers 2] [--only NAME ...] [--tables-only]
 
@@ -23,9 +23,10 @@ from lstm_rl.experiments.report import group_table, markdown, table, write_repor
 from lstm_rl.experiments.store import STORED, stored_runs
 
 ROOT = Path(__file__).parents[1]
-DOCS, README = ROOT / "docs" / "results", ROOT / "README.md"
+DOCS = ROOT / "docs" / "results"
+README = DOCS / "README.md"
 MARKS = "<!-- suites -->\n", "<!-- /suites -->\n"
-EXTRACT = {  # experiment and the beginning of its rows' names -> what the README calls them
+EXTRACT = {  # experiment and the beginning of its rows' names -> what the extract calls them
     ("reber", "blocks=3x2"): "1: embedded Reber grammar, 3x2",
     ("lag-a", "p=100"): "2a: first symbol again, lag 100",
     ("lag-b", "p=100"): "2b: among random symbols",
