@@ -80,32 +80,18 @@ def test_other_gradients_are_refused() -> None:
 
 
 def test_min_gru_learns_to_recall() -> None:
-<<<<<<< HEAD
-    """The first of 12 values, marked by a second input, is the target at the end; the others are noise."""
-    rng = np.random.default_rng(0)
-    x = rng.choice([-1.0, 1.0], (1000, 12, 2))
-    x[:, :, 1] = np.arange(12) == 0
-    targets = np.zeros((1000, 12, 1))
-=======
     """The first of 5 values, marked by a second input, is the target at the end; the others are noise."""
     rng = np.random.default_rng(0)
     x = rng.choice([-1.0, 1.0], (1000, 5, 2))
     x[:, :, 1] = np.arange(5) == 0
     targets = np.zeros((1000, 5, 1))
->>>>>>> kernels
     targets[:, -1] = x[:, 0, :1]
     cells = Cells("min_gru", 2, 1, units=4, biases=(-1.0, 0.0), initial_range=0.5)
     hidden, output = cells.initial_weights(rng)
     approximator = make_approximator(cells, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
-<<<<<<< HEAD
-    errors, row, found = np.zeros(1), np.zeros(2), np.zeros((4000, 2))
-    kinds = rng.integers(0, 900, 4000)
-    arguments = approximator, x, targets, np.arange(12) == 11
-=======
     errors, row, found = np.zeros(1), np.zeros(2), np.zeros((20_000, 2))
     kinds = rng.integers(0, 900, 20_000)
     arguments = approximator, x, targets, np.arange(5) == 4
->>>>>>> kernels
     learn_sequences(*arguments, kinds, Update(Sgd(), 0.1, 1.0), False, errors, row, found)
     learn_sequences(*arguments, np.arange(900, 1000), Update(Sgd(), 0.0, 1.0), False, errors, row, found)
     assert found[:100, 0].max() < 0.1

@@ -52,12 +52,8 @@ def make_cells(kind: Any, weights: Weights, n: int, dtype: Any) -> Truncated:
     net: Any = CellNet(kind, True, linear, linear, 0, False, np.ones((1, 1), dtype))
     shapes = [(m,), (u,), (v - 1,), (v - 1,), (0,), (0,), (v,), (k,), (1, m, u), (m, u), (v, k)]
     streams = Streams(*(np.zeros((n, *shape), dtype) for shape in shapes))
-<<<<<<< HEAD
-    scratch = Coefficients(*np.zeros((3, 1, u), dtype), np.zeros(u, dtype))
-=======
     a, b, c = np.zeros((3, 1, u), dtype)
     scratch = Coefficients(a, b, c, np.zeros(u, dtype))
->>>>>>> kernels
     return Truncated(net, weights, streams, streams.outputs, scratch, np.zeros(v, dtype))
 
 
