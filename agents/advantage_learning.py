@@ -16,7 +16,6 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -24,6 +23,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import FloatSchedule, safe_mean
+from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
 from lstm_rl.agents.config import Config
@@ -35,6 +35,7 @@ from lstm_rl.agents.trainer import Trainer
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.envs.rows import Rows, find_rows
+from lstm_rl.envs.sb3 import fit_for_sb3
 
 Self = TypeVar("Self", bound="AdvantageLearning")
 
@@ -50,8 +51,8 @@ class AdvantageLearning(BaseAlgorithm):
 
     Args:
         policy: "LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy", "MemoryBitsPolicy", or a class.
-        env: A Gymnasium environment, its id, or an SB3 VecEnv; Box, Discrete or MultiBinary observations and Discrete
-            actions. Several rows learn into the same weights.
+        env: A Gymnasium environment, its id, or an SB3 VecEnv; what `lstm_rl.agents.spaces` takes of observations, and
+            Discrete, MultiDiscrete or MultiBinary actions. Several rows learn into the same weights.
         config: Settings; ``None`` is `Config()`.
         learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
         policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's, or
@@ -108,8 +109,6 @@ class AdvantageLearning(BaseAlgorithm):
             device="cpu",
             support_multi_env=True,
         )
-        if self.env is not None and not isinstance(self.action_space, spaces.Discrete):
-            raise ValueError(f"env must have Discrete actions, got {self.action_space}")
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = environment_horizon(self.env) or 100
@@ -120,6 +119,10 @@ class AdvantageLearning(BaseAlgorithm):
         self._n_updates = 0
         if _init_setup_model:
             self._setup_model()
+
+    @staticmethod
+    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
         self.set_random_seed(self.seed)
@@ -316,7 +319,7 @@ class AdvantageLearning(BaseAlgorithm):
         exactly.
         """
         waiting = self._position  # loaded, and not yet gone on from
-        self._position = waiting or self._trainer.position(self.env)
+        self._position = waiting or self._trainer.position(self.env, self._last_obs)
         try:
             if not isinstance(path, (str, Path)):
                 super().save(path, exclude, include)

@@ -3,7 +3,7 @@
 A model is a description without weights: it draws them, and puts them under an approximator of `lstm_rl.kernels`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.table import Table, make_table
 from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
-from lstm_rl.topology import Topology
+from lstm_rl.topology import GATES, Topology
 
 View = Callable[[str], NDArray[Any]]
 """From a parameter's name to its memory."""
@@ -73,6 +73,28 @@ class Network:
     def traces(self, approximator: Any) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return np.asarray(approximator.streams.traces)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Cells in each memory block."""
+        return self.topology.blocks
+
+    def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
+        (y, s, y_cells), columns = state, self.topology.columns
+        parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
+        parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}
+        return {name: part for name, part in parts.items() if part.shape[1]}
+
+    def groups(self, weights: Weights) -> dict[str, NDArray[Any]]:
+        """The weights that exist from each kind of source to each kind of unit, as copies."""
+        t = self.topology
+        groups = {
+            f"{source}_to_{unit}": weights.hidden[row, column][t.mask[row, column]]
+            for source, row in t.rows.items()
+            for unit, column in t.columns.items()
+        }
+        return groups | {f"{source}_to_output": weights.output[row].flatten() for source, row in t.output_rows.items()}
 
 
 class Builder(Protocol):
@@ -142,6 +164,17 @@ class Module:
     def traces(self, approximator: CallbackApproximator) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return np.asarray(streams_of(approximator).traces)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """None: its cells are not in blocks."""
+        return ()
+
+    def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The activations in the `state` of T steps by name, each (T, n), as the module itself names them."""
+        network: Any = self._network(0)
+        parts = type(network.initial_state(1))(*map(torch.as_tensor, state))
+        return {name: part.numpy() for name, part in network.named(parts).items()}
 
     def groups(self, weights: FlatWeights) -> dict[str, NDArray[Any]]:
         """Weights by the module's own names of its parameters, as copies."""
@@ -216,3 +249,16 @@ class Boxes:
     def traces(self, approximator: Table) -> NDArray[Any]:
         """Eligibility traces, for the log."""
         return approximator.traces
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The memory bits of T steps as one number each, (T, 1)."""
+        return {"memory bits": state[0]}
+
+    def groups(self, weights: TableWeights) -> dict[str, NDArray[Any]]:
+        """All entries, as copies."""
+        return {"table": weights.values.flatten()}

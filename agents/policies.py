@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
@@ -19,7 +18,7 @@ from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.exploration import Explorer, argmax, choose, make_exploration, make_explorer, predict_error
 from lstm_rl.agents.learner import Normaliser, normalise
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
-from lstm_rl.agents.spaces import input_size, to_input
+from lstm_rl.agents.spaces import make_action_decoder, make_encoder
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled
 from lstm_rl.kernels.approximator import forward, reset, to_env_action
@@ -36,8 +35,8 @@ class MemoryPolicy(BasePolicy):
     """What every policy here shares: exploration, observation statistics, acting with an explicit state.
 
     Args:
-        observation_space: Box, Discrete or MultiBinary.
-        action_space: Discrete.
+        observation_space: Whatever `lstm_rl.agents.spaces.make_encoder` takes.
+        action_space: Discrete, MultiDiscrete or MultiBinary.
         lr_schedule: Unused; SB3 hands it to every policy.
         config: Network and exploration settings; the default is `Config()`.
         horizon: Steps that formulas for initial biases and exploration go by, >= 1.
@@ -64,13 +63,12 @@ class MemoryPolicy(BasePolicy):
         seed: int | None = None,
     ) -> None:
         super().__init__(observation_space, action_space)
-        if not isinstance(action_space, spaces.Discrete):
-            raise ValueError(f"action_space must be Discrete, got {action_space}")
+        self.encoder, self.decoder = make_encoder(observation_space), make_action_decoder(action_space)
         self.config = config or Config()
         self.horizon, self.network, self.seed = horizon, network, seed
-        self.sensors = input_size(observation_space)  # I, numbers per observation
+        self.sensors = self.encoder.size  # I, numbers per observation
         rng = np.random.default_rng(seed)
-        self.model = self._model(int(action_space.n), topology)
+        self.model = self._model(self.decoder.size, topology)
         dtype = getattr(torch, self.config.precision)
         for name, values in self.model.initial_weights(rng).items():
             weights = torch.tensor(values, dtype=dtype)
@@ -166,21 +164,27 @@ class MemoryPolicy(BasePolicy):
         Raises:
             ValueError: The observation or the state does not fit, or an observation is not finite.
         """
-        if isinstance(observation, (tuple, dict)):
-            raise ValueError(
-                "observation must be an array, got a "
-                f"{type(observation).__name__}: env.reset() returns (observation, info)"
-            )
+        choices, _, after = self.act(observation, state, episode_start, deterministic)
+        actions = self.decoder.decode(choices)
+        return (actions[0] if self.encoder.count(observation) is None else actions), after
+
+    def act(
+        self,
+        observation: Any,
+        state: State | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[np.int64], NDArray[Any], State]:
+        """As `predict`, before choices become actions: choices (n,), the Advantage values (n, K), the next state."""
         inputs, repeated = self._see(observation, state, episode_start)
         approximator, explorer = self._scratch(len(inputs))
         explorer.repeated[:] = repeated
-        actions = np.empty(len(inputs), np.int64)
+        choices = np.empty(len(inputs), np.int64)
         exploration = make_exploration(self.config, self.horizon)
-        _choose_rows(approximator, exploration, explorer, inputs, deterministic, actions)
+        _choose_rows(approximator, exploration, explorer, inputs, deterministic, choices)
         if not deterministic:
             repeated = explorer.repeated.copy()
-        actions = actions + int(self.action_space.start)  # type: ignore[attr-defined]
-        return (actions if self._batched(observation) else actions[0]), self._state(approximator, repeated)
+        return choices, approximator.outputs.copy(), self._state(approximator, repeated)
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None
@@ -197,11 +201,8 @@ class MemoryPolicy(BasePolicy):
         self, observation: Any, state: State | None, episode_start: NDArray[Any] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Move the scratch streams by one step; return what they saw (n, inputs) and the lasting actions (n, 2)."""
-        shape, one = np.shape(observation), self.observation_space.shape or ()
-        if shape != one and (shape[1:] != one or shape[0] == 0):
-            raise ValueError(f"observation must be of shape {one} or (n, *{one}), got {shape}")
-        n = len(observation) if self._batched(observation) else 1
-        x = to_input(self.observation_space, observation, n)
+        n = self.encoder.count(observation) or 1
+        x = self.encoder.encode(observation, n)
         approximator, _ = self._scratch(n)
         arrays = self.model.state(approximator)
         state = self.initial_state(n) if state is None else state
@@ -220,9 +221,6 @@ class MemoryPolicy(BasePolicy):
         with reraising(approximator):
             _forward_rows(approximator, self.normaliser(), clip, x, starts, inputs)
         return inputs, np.where(starts[:, None], 0, state[-1])
-
-    def _batched(self, observation: Any) -> bool:
-        return bool(np.ndim(observation) > len(self.observation_space.shape or ()))
 
     def _scratch(self, n: int) -> tuple[Any, Explorer]:
         if n not in self._acting:

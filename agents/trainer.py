@@ -5,6 +5,7 @@ Nothing here knows of stable-baselines3's algorithms; `lstm_rl.agents.advantage_
 
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from lstm_rl.agents.exploration import Boltzmann, Directed
 from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, make_learner, make_transition
 from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
-from lstm_rl.agents.spaces import to_input
 from lstm_rl.compiled import entry_point
 from lstm_rl.envs.rows import Rows
 
@@ -44,7 +44,6 @@ class Trainer:
         self.policy = policy
         self.learner = make_learner(policy, n, rng, make_advantage_lambda(policy.config, policy.horizon, n))
         self.transition = make_transition(n, policy.sensors)
-        self._start = int(policy.action_space.start)  # type: ignore[attr-defined]
         self._no_worlds = no_worlds(n, policy.sensors)
         self._learning_rate = np.zeros(1)
         self._logged_weights: NDArray[Any] | None = None
@@ -76,7 +75,7 @@ class Trainer:
             ValueError: A reward or an observation is not finite.
         """
         transition, n, episodes = self.transition, len(self.transition.reward), list[dict[str, Any]]()
-        actions = self.learner.last_action.action + self._start
+        actions = self.policy.decoder.decode(self.learner.last_action.action)
         new_obs, rewards, dones, infos = env.step(actions)
         timesteps += n
         transition.reward[:] = rewards
@@ -99,7 +98,7 @@ class Trainer:
         if isinstance(self.policy.observation_space, spaces.Box):
             return np.reshape(observations, (n, -1))
         try:
-            return to_input(self.policy.observation_space, observations, n)
+            return self.policy.encoder.encode(observations, n)
         except ValueError as error:
             raise ValueError(f"{error} at time step {timesteps}") from error
 
@@ -199,12 +198,18 @@ class Trainer:
             "log": {"sums": learner.sums},
         }
 
-    def position(self, env: Any) -> dict[str, Any]:
-        """Where training stands, besides weights: arrays of the streams, and the environments' state if they tell."""
-        arrays = {part: {name: value.copy() for name, value in own.items()} for part, own in self.arrays().items()}
-        return {"arrays": arrays, "envs": None if env is None else environment_states(env)}
+    def position(self, env: Any, observations: Any) -> dict[str, Any]:
+        """Where training stands, besides weights: arrays of the streams, and the environments' state if they tell.
 
-    def restore(self, position: dict[str, Any], env: Any) -> NDArray[Any] | None:
+        Args:
+            env: The environments, if there are any.
+            observations: What they showed last.
+        """
+        arrays = {part: {name: value.copy() for name, value in own.items()} for part, own in self.arrays().items()}
+        states = None if env is None else environment_states(env)
+        return {"arrays": arrays, "envs": states, "observations": deepcopy(observations)}
+
+    def restore(self, position: dict[str, Any], env: Any) -> Any:
         """Go on from a saved position: fill the streams, and put the environments, just reset, where they stood.
 
         Returns:
@@ -222,4 +227,5 @@ class Trainer:
         for part, own in self.arrays().items():
             for name, array in own.items():
                 array[:] = position["arrays"][part][name]
-        return restore_environments(env, position["envs"])
+        restore_environments(env, position["envs"])
+        return position["observations"]

@@ -22,7 +22,8 @@ trains inside the compiled loop as ours do. See ``docs/own-world.md``.
 """
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -32,9 +33,14 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from lstm_rl.checks import check_int
 from lstm_rl.compiled import compiled, kernel, rule_type
 
 CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
+MAX_COUNT = 2**53  # steps, cells: a state is made of 64-bit floats, which hold every integer up to here
+MAX_REWARD = 1e30  # size of a reward: learners keep rewards, and sums of them, as 32-bit floats
+
+Marks = dict[str, NDArray[np.bool_]]
 
 _numbers = types.float64[::1]
 reset_rule, reset_at = rule_type(types.void(_numbers, _numbers, _numbers))
@@ -46,7 +52,11 @@ RESET, STEP, OBSERVE = range(3)  # where the rules stand in `World.rules`
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """One environment's rules, constants and reference values; see the module for the rules' arguments."""
+    """One environment's rules, constants and reference values; see the module for the rules' arguments.
+
+    Raises:
+        ValueError: The actions do not count from 0.
+    """
 
     reset: Any  # compiled with `reset_rule`
     step: Any  # compiled with `step_rule`
@@ -62,6 +72,19 @@ class World:
     optimal_return: float | None = None  # expected undiscounted return of the best policy
     memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
     renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
+    family: str | None = None  # of worlds that are learnt with the same settings: `lstm_rl.presets` goes by it
+    marks: Callable[[NDArray[np.float64], NDArray[np.float64]], Marks] | None = None
+    """From constants and the states of T steps (T, S) to steps worth a look in a picture, (T,) by name, "cue" say;
+    the error of the last "junction" is the one that diagnoses follow."""
+
+    def __post_init__(self) -> None:
+        if self.action_space.start != 0:
+            raise ValueError(f"action_space must start at 0, got {self.action_space}")
+
+    def limited(self, steps: int) -> "World":
+        """The same world whose episodes are truncated after ``steps`` >= 1, or its own limit if that is lower."""
+        steps = check_int("max_episode_steps", steps, 1, MAX_COUNT)
+        return self if self.max_steps is not None and self.max_steps <= steps else replace(self, max_steps=steps)
 
     @cached_property
     def rules(self) -> NDArray[np.int64]:

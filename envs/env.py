@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
@@ -36,6 +37,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         self._state = np.zeros((1, len(world.state_names)))
         self._elapsed = np.zeros(1, np.int64)
         self._observation = np.zeros((1, *world.observation_space.shape), np.float32)
+        self._running = False  # in an episode
         self._window: Any = None
 
     def reset(
@@ -46,6 +48,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         world = self.world
         noise = self.np_random.random(world.noise_size)
         reset_one(world.rules, world.params, noise, self._state, self._elapsed, self._observation)
+        self._running = True
         if self.render_mode == "human":
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
@@ -55,7 +58,10 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
 
         Raises:
             ValueError: The action is not in the action space.
+            ResetNeeded: No episode is running.
         """
+        if not self._running:
+            raise ResetNeeded("reset must be called before the first step and after the last one of an episode")
         if not self.action_space.contains(action):
             raise ValueError(f"action must be in {self.action_space}, got {action!r}")
         world = self.world
@@ -72,10 +78,16 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         )
         info: dict[str, Any] = {"state": self._state[0].copy()}
         if outcome or truncated:
+            self._running = False
             info["is_success"] = outcome == SUCCEEDED or (truncated and world.survival_is_success)
         if self.render_mode == "human":
             self.render()
         return self._observation[0].copy(), reward, bool(outcome), bool(truncated), info
+
+    def share(self, state: Any, elapsed: Any, observation: Any, generator: np.random.Generator) -> None:
+        """Go on with the memory of a running episode, (1, S), (1,) and (1, I), and its generator."""
+        self._state, self._elapsed, self._observation = state, elapsed, observation
+        self._np_random, self._running = generator, True
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, as plain values: world, step count, observation and generator."""
@@ -92,6 +104,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             raise ValueError(
                 f"state must have the shape {self._state.shape} of this world, got {values['state'].shape}"
             )
+        self._running = True
         self._state[:] = values["state"]
         self._elapsed[:] = values["elapsed"]
         self._observation[:] = values["observation"]

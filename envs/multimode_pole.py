@@ -45,12 +45,24 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_rl.checks import check_float, check_int
-from lstm_rl.envs.dynamics import CONTINUES, FAILED, World, observe_rule, reset_rule, step_rule
+from lstm_rl.envs.dynamics import (
+    CONTINUES,
+    FAILED,
+    MAX_COUNT,
+    MAX_REWARD,
+    Marks,
+    World,
+    observe_rule,
+    reset_rule,
+    step_rule,
+)
 
 X, X_DOT, THETA, THETA_DOT, MODE, SHOWN = range(6)  # the state's numbers
 (GRAVITY, CART, POLE, HALF, FORCE, TAU, MAX_ANGLE, MAX_X, START, CUE_STEPS, MODE_A, MODE_B, X_UNIT, ANGLE_UNIT, FAILURE) = range(15)  # fmt: skip # noqa: E501
+SMALLEST, LARGEST = 1e-6, 1e6  # of physical constants: no step of the equations then leaves the finite numbers
 
 
 @reset_rule
@@ -91,6 +103,11 @@ def pole_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
         observation[2] = params[MODE_A] if state[MODE] > 0.0 else params[MODE_B]
 
 
+def pole_marks(params: NDArray[np.float64], states: NDArray[np.float64]) -> Marks:
+    """The steps at which the mode is shown."""
+    return {"cue": states[:, SHOWN] > 0.0}
+
+
 def multimode_pole(
     *,
     gravity: float = 9.8,
@@ -110,6 +127,8 @@ def multimode_pole(
 ) -> World:
     """Multi-mode pole balancing as a `World`; the module describes it.
 
+    Physical constants are at most 1e6 in size, and those that are > 0 are at least 1e-6.
+
     Args:
         gravity: m/s^2, > 0.
         cart_mass: kg, > 0.
@@ -117,14 +136,14 @@ def multimode_pole(
         half_length: Half the pole's length, m, > 0.
         force: Size of a push, N, > 0.
         time_step: s, > 0.
-        angle_limit: Failure beyond this angle on either side, degrees, in (0, 90] (paper: 12).
+        angle_limit: Failure beyond this angle on either side, degrees, in [1e-6, 90] (paper: 12).
         track_limit: Failure beyond this position on either side, m, > 0.
         start_range: Half the width of the uniform start of all four variables, >= 0.
-        cue_steps: Observations that show the mode, >= 0 (paper: the first second).
+        cue_steps: Observations that show the mode, in [0, 2^53] (paper: the first second).
         mode_codes: Third observation in modes A and B while it is shown; 0 afterwards.
         scale_observations: Divide position and angle by their limits; False: m and rad.
-        failure_reward: Reward when the episode fails (paper: -1).
-        max_steps: Steps >= 1 after which an episode is truncated; None: never.
+        failure_reward: Reward when the episode fails (paper: -1), in [-1e30, 1e30].
+        max_steps: Steps in [1, 2^53] after which an episode is truncated; None: never.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -137,17 +156,17 @@ def multimode_pole(
         "force": force,
         "time_step": time_step,
     }
-    physics = [check_float(name, value, 0.0, open_low=True) for name, value in positive.items()]
-    angle = math.radians(check_float("angle_limit", angle_limit, 0.0, 90.0, open_low=True))
-    track = check_float("track_limit", track_limit, 0.0, open_low=True)
+    physics = [check_float(name, value, SMALLEST, LARGEST) for name, value in positive.items()]
+    angle = math.radians(check_float("angle_limit", angle_limit, SMALLEST, 90.0))
+    track = check_float("track_limit", track_limit, SMALLEST, LARGEST)
     if not isinstance(mode_codes, (tuple, list)) or len(mode_codes) != 2:
         raise ValueError(f"mode_codes must be two numbers, got {mode_codes!r}")
     rest = [
-        check_float("start_range", start_range, 0.0),
-        check_int("cue_steps", cue_steps, 0),
-        *(check_float("mode_codes", code) for code in mode_codes),
+        check_float("start_range", start_range, 0.0, LARGEST),
+        check_int("cue_steps", cue_steps, 0, MAX_COUNT),
+        *(check_float("mode_codes", code, -LARGEST, LARGEST) for code in mode_codes),
         *((track, angle) if scale_observations else (1.0, 1.0)),
-        check_float("failure_reward", failure_reward),
+        check_float("failure_reward", failure_reward, -MAX_REWARD, MAX_REWARD),
     ]
     units = (1.0, 1.0) if scale_observations else (track, angle)
     bounds = np.array([2 * units[0], 2 * units[1], max(abs(code) for code in mode_codes)], np.float32)
@@ -160,10 +179,12 @@ def multimode_pole(
         noise_size=5,
         observation_space=gym.spaces.Box(-bounds, bounds),
         action_space=gym.spaces.Discrete(2),
-        max_steps=None if max_steps is None else check_int("max_steps", max_steps, 1),
+        max_steps=None if max_steps is None else check_int("max_steps", max_steps, 1, MAX_COUNT),
         survival_is_success=True,
         horizon=None,
         optimal_return=0.0,
         memoryless_return=float(failure_reward),
         renderer="lstm_rl.envs.rendering_pole",
+        family="pole",
+        marks=pole_marks,
     )

@@ -69,10 +69,9 @@ def _draw_maze(canvas: Canvas, world: World, state: Any) -> None:
     junction = left + CELL + width * between
     top, bottom = MIDDLE - CELL / 2, MIDDLE + CELL / 2
     canvas.box((left, top, junction + CELL, bottom), PALE)
-    for k in range(between + 1):
+    for k in range(between + 1 if width > 4 else 0):  # narrower cells merge
         edge = left + CELL + k * width
-        if width > 4:  # narrower cells merge
-            canvas.line((edge, top), (edge, bottom), PAPER, min(2, width / 8))
+        canvas.line((edge, top), (edge, bottom), PAPER, min(2, width / 8))
     for side, name in ((1, "North"), (-1, "South")):
         goal, y = state[GOAL] == side, float(MIDDLE - side * CELL)
         canvas.box((junction, y - CELL / 2, junction + CELL, y + CELL / 2), BLUE if goal else PALE)

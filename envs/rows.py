@@ -7,6 +7,7 @@ A loop in compiled code has to find the world's arrays under SB3's wrappers and 
 import time
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
@@ -103,36 +104,45 @@ class Rows:
         return infos
 
 
+def plain_world(env: gym.Env[Any, Any]) -> World | None:
+    """The world that an environment is, or ``None``: under any wrapper but the plain ones a step may mean more."""
+    while type(env) in (OrderEnforcing, PassiveEnvChecker, Monitor):
+        env = env.env  # type: ignore[attr-defined]
+    return env.world if type(env) is WorldEnv and env.render_mode != "human" else None
+
+
 def find_rows(env: VecEnv) -> Rows | None:
     """The rows inside ``env``, or ``None`` if it holds anything but worlds under SB3's and Gymnasium's plain wrappers.
 
-    Plain are Monitor, VecMonitor, OrderEnforcing and PassiveEnvChecker; under any other wrapper a step may mean more
-    than the world's rules say.
+    Plain are Monitor, VecMonitor, OrderEnforcing and PassiveEnvChecker themselves; a class made of one of them may do
+    something else, as any other wrapper may.
     """
     monitors: list[Any] = []
-    if isinstance(env, VecMonitor):
+    if type(env) is VecMonitor:
         monitors, env = [env], env.venv
-    if isinstance(env, GymnasiumVecEnv) and isinstance(env.env, WorldVectorEnv):
+    if type(env) is GymnasiumVecEnv and type(env.env) is WorldVectorEnv:
         recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
         return Rows(env.env.world, env.env, monitors) if recorded else None
-    if not isinstance(env, DummyVecEnv):
+    if type(env) is not DummyVecEnv:
         return None
-    worlds: list[WorldEnv] = []
-    for i, row in enumerate(env.envs):
-        while isinstance(row, (OrderEnforcing, PassiveEnvChecker)) or type(row) is Monitor:
-            if isinstance(row, Monitor):
-                if len(monitors) != i:  # rows record in different ways
-                    return None
-                monitors.append(row)
-            row = row.env
-        if type(row) is not WorldEnv or row.render_mode == "human":
-            return None
-        worlds.append(row)
-    same = all(_alike(row.world, worlds[0].world) for row in worlds)
+    worlds = [plain_world(row) for row in env.envs]
+    first = worlds[0]
+    if first is None or not all(world is not None and _alike(world, first) for world in worlds):
+        return None
+    of_rows = [_monitors(row) for row in env.envs]
+    counts = {len(monitors) + len(own) for own in of_rows}
+    monitors += [monitor for own in of_rows for monitor in own]
     recorded = all(set(monitor.info_keywords) <= RECORDED for monitor in monitors)
-    whole = not monitors or isinstance(monitors[0], VecMonitor) or len(monitors) == len(worlds)
-    return Rows(worlds[0].world, worlds, monitors) if same and recorded and whole else None
+    if not recorded or counts not in ({0}, {1}):  # only some rows are recorded, or one twice
+        return None
+    return Rows(first, [row.unwrapped for row in env.envs], monitors)  # type: ignore[misc]
+
+
+def _monitors(env: gym.Env[Any, Any]) -> list[Monitor]:
+    inside = _monitors(env.env) if isinstance(env, gym.Wrapper) else []
+    return [env, *inside] if isinstance(env, Monitor) else inside
 
 
 def _alike(a: World, b: World) -> bool:
-    return a.step is b.step and a.max_steps == b.max_steps and np.array_equal(a.params, b.params)
+    names = ("reset", "step", "observe", "max_steps", "noise_size", "survival_is_success")
+    return all(getattr(a, name) == getattr(b, name) for name in names) and np.array_equal(a.params, b.params)

@@ -48,12 +48,16 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.envs.dynamics import (
     CONTINUES,
     FAILED,
+    MAX_COUNT,
+    MAX_REWARD,
     SUCCEEDED,
+    Marks,
     World,
     observe_rule,
     reset_rule,
@@ -108,6 +112,13 @@ def tmaze_observe(params: Any, noise: Any, state: Any, observation: Any) -> None
         observation[2] = noise[1] if params[NOISY] == 1.0 else 1.0
 
 
+def tmaze_marks(params: NDArray[np.float64], states: NDArray[np.float64]) -> Marks:
+    """The steps at which the cue is shown, and those at the junction."""
+    position = states[:, POSITION]
+    shown = (states[:, MOVED] == 0.0) | (params[CUE_ON_RETURN] == 1.0)
+    return {"cue": (position == 0.0) & shown, "junction": position == params[LENGTH]}
+
+
 def tmaze(
     corridor_length: int = 10,
     *,
@@ -123,31 +134,31 @@ def tmaze(
     """The T-maze as a `World`; the module describes it.
 
     Args:
-        corridor_length: N >= 1, moves from start to junction (paper: 5 .. 70).
+        corridor_length: N in [1, 2^53], moves from start to junction (paper: 5 .. 70).
         noisy: Whether the corridor shows uniform noise instead of 1 0 1.
-        correct_reward: Reward of the turn towards the goal (paper).
+        correct_reward: Reward of the turn towards the goal (paper); like the others in [-1e30, 1e30].
         wrong_reward: Reward of the other turn.
         still_reward: Reward of a move against a wall.
         move_reward: Reward of any other move.
         swap_cues: Let 0 1 1 mean South instead of North.
         cue_on_return: Show the cue whenever the agent stands in the start cell; False: only before it first moves.
-        max_steps: Steps >= 1 after which an episode is truncated; "auto": 50 (N + 1); None: never (paper).
+        max_steps: Steps in [1, 2^53] after which an episode is truncated; "auto": 50 (N + 1); None: never (paper).
 
     Raises:
         ValueError: An argument is out of its range.
     """
-    length = check_int("corridor_length", corridor_length, 1)
+    length = check_int("corridor_length", corridor_length, 1, MAX_COUNT)
     if max_steps == "auto":
-        max_steps = 50 * (length + 1)
+        max_steps = min(50 * (length + 1), MAX_COUNT)
     elif max_steps is not None:
-        max_steps = check_int("max_steps", max_steps, 1)
+        max_steps = check_int("max_steps", max_steps, 1, MAX_COUNT)
     rewards = {
         "correct_reward": correct_reward,
         "wrong_reward": wrong_reward,
         "still_reward": still_reward,
         "move_reward": move_reward,
     }
-    constants = [length, *(check_float(name, value) for name, value in rewards.items())]
+    constants = [length, *(check_float(name, value, -MAX_REWARD, MAX_REWARD) for name, value in rewards.items())]
     right, wrong = constants[1] + move_reward * length, constants[2] + move_reward * length
     return World(
         tmaze_reset,
@@ -163,6 +174,8 @@ def tmaze(
         optimal_return=right,
         memoryless_return=(right + wrong) / 2,
         renderer="lstm_rl.envs.rendering_tmaze",
+        family="tmaze",
+        marks=tmaze_marks,
     )
 
 

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, NoiseTape, World, make_world, reset_rows, step_rows
+from lstm_rl.envs.env import WorldEnv
 
 Bools = NDArray[np.bool_]
+MAX_ROWS = 10**6  # each has a generator of its own
 
 
 class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
@@ -27,7 +30,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
 
     Args:
         world: The rules.
-        num_envs: n >= 1.
+        num_envs: n in [1, 10^6].
         autoreset_mode: One of Gymnasium's three, by value or name.
         render_mode: Accepted for symmetry with the scalar face; the rows are drawn by `picture`.
     """
@@ -40,7 +43,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         render_mode: str | None = None,
     ) -> None:
         self.world = world
-        self.num_envs = check_int("num_envs", num_envs, 1)
+        self.num_envs = check_int("num_envs", num_envs, 1, MAX_ROWS)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             "autoreset_mode": self.autoreset_mode,
@@ -59,8 +62,24 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.elapsed = np.zeros(num_envs, np.int64)
         self.observation = np.zeros((num_envs, *world.observation_space.shape), np.float32)  # (n, I)
         self.ended = np.zeros(num_envs, np.bool_)  # rows whose episode is over and not yet reset
+        self._begun = np.zeros(num_envs, np.bool_)  # rows that have been reset at all
         self.generators = [np.random.default_rng() for _ in range(num_envs)]
         self.tape = NoiseTape(self.generators, world.noise_size)
+        self._envs: list[WorldEnv] = []
+
+    @property
+    def envs(self) -> list[WorldEnv]:
+        """The scalar face of every row, on the row's own memory: for its attributes, its state and its picture."""
+        self.tape.rewind()  # so that the generators stand where a row's own would
+        if not self._envs:
+            self._envs = [_Row(self.world, self.render_mode) for _ in range(self.num_envs)]
+        for i, env in enumerate(self._envs):
+            env.share(self.state[i : i + 1], self.elapsed[i : i + 1], self.observation[i : i + 1], self.generators[i])
+        return self._envs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies make faces of their own."""
+        return self.__dict__ | {"_envs": []}
 
     def seed_rows(self, seed: int | Sequence[int | None] | None) -> None:
         """Give row i the generator that the scalar environment has under seed + i; ``None`` leaves a row alone."""
@@ -106,7 +125,10 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
 
         Raises:
             ValueError: The actions are not n members of the action space, or (DISABLED) an ended row was not reset.
+            ResetNeeded: A row was never reset.
         """
+        if not self._begun.all():
+            raise ResetNeeded("reset must be called before the first step")
         moves = np.asarray(actions)
         world, n = self.world, self.num_envs
         integers = np.issubdtype(moves.dtype, np.integer)
@@ -169,6 +191,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             self.observation,
         )
         self.ended = self.ended & ~mask
+        self._begun |= mask
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, as plain values."""
@@ -186,6 +209,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         if values["state"].shape != self.state.shape:
             raise ValueError(f"state must have the shape {self.state.shape}, got {values['state'].shape}")
         self.tape.rewind()
+        self._begun[:] = True
         for name in ("state", "elapsed", "observation", "ended"):
             getattr(self, name)[:] = values[name]
         for generator, state in zip(self.generators, values["generators"], strict=True):
@@ -204,6 +228,20 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         return tuple(self.picture(i) for i in range(self.num_envs))
 
 
+class _Row(WorldEnv):
+    """A row of a `WorldVectorEnv`."""
+
+    def reset(self, **_: Any) -> Any:
+        """Refused.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("reset and step must be called on the vector environment, which moves all of its rows")
+
+    step = reset  # type: ignore[assignment]
+
+
 def make_vector_env(
     world: str,
     num_envs: int = 1,
@@ -214,8 +252,8 @@ def make_vector_env(
 ) -> WorldVectorEnv:
     """Vector entry point of every registered environment; see `lstm_rl.envs.env.make_env`.
 
-    `gymnasium.make_vec` leaves its step limit to the entry point: here it is the world's ``max_steps``.
+    `gymnasium.make_vec` leaves its step limit to the entry point: the lower of that and the world's own holds.
     """
-    if max_episode_steps is not None:
-        arguments["max_steps"] = max_episode_steps
-    return WorldVectorEnv(make_world(world, arguments), num_envs, autoreset_mode, render_mode)
+    made = make_world(world, arguments)
+    made = made if max_episode_steps is None else made.limited(max_episode_steps)
+    return WorldVectorEnv(made, num_envs, autoreset_mode, render_mode)

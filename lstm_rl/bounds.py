@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
 from lstm_rl.agents.config import Config
-from lstm_rl.agents.spaces import input_size
+from lstm_rl.agents.spaces import input_size, make_action_decoder
 from lstm_rl.settings import Settings
 
 NS_PER_WEIGHT = 3.0  # time of a step, about
@@ -25,7 +24,7 @@ def check_memory(settings: Settings, env: gym.Env[Any, Any]) -> None:
         ValueError: Weights, streams or episodes need more than this machine has.
     """
     config, n, episodes = settings.config, settings.n_envs, settings.eval_episodes
-    actions = int(np.prod(getattr(env.action_space, "nvec", getattr(env.action_space, "n", 1))))
+    actions = make_action_decoder(env.action_space).size
     weights, traces, history = _floats(settings.policy, config, input_size(env.observation_space), actions)
     noise = getattr(getattr(env.unwrapped, "world", None), "noise_size", 0)
     chunk = min(config.chunk_size, settings.timesteps)

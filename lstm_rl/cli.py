@@ -14,17 +14,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.runs import check_folder, settings_of
 from lstm_rl.settings import MOST, Settings, from_preset
 from lstm_rl.signals import describe, signal_of, stop_on_signals, terminate_on_signals
-from lstm_rl.studies.ablation import Ablation
-from lstm_rl.studies.bakker2001_pole import BakkerPole
-from lstm_rl.studies.bakker2001_tmaze import BakkerTMaze
-from lstm_rl.studies.compare import Compare
-from lstm_rl.studies.long_tmaze import LongTMaze
-from lstm_rl.studies.minimal_time_lag import MinimalTimeLag
-from lstm_rl.studies.pole import MultimodePole
-from lstm_rl.suites import commands as suites
 
 
 @dataclass(frozen=True)
@@ -71,20 +64,6 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Reproduce:
-    """Run a study: a paper's or ours, published beside measured figures, and pictures of both."""
-
-    study: tyro.conf.OmitArgPrefixes[
-        Annotated[BakkerTMaze, tyro.conf.subcommand("bakker2001-tmaze", prefix_name=False)]
-        | Annotated[BakkerPole, tyro.conf.subcommand("bakker2001-pole", prefix_name=False)]
-        | Annotated[LongTMaze, tyro.conf.subcommand("long-tmaze", prefix_name=False)]
-        | Annotated[MultimodePole, tyro.conf.subcommand("multimode-pole", prefix_name=False)]
-        | Annotated[Ablation, tyro.conf.subcommand("ablation", prefix_name=False)]
-        | Annotated[MinimalTimeLag, tyro.conf.subcommand("minimal-time-lag", prefix_name=False)]
-    ]
-
-
-@dataclass(frozen=True)
 class DiagnoseNetworks:
     """How errors vanish, explode or stay on their way back through untrained networks, measured against theory."""
 
@@ -126,22 +105,15 @@ class Diagnose:
     ]
 
 
-@dataclass(frozen=True)
-class Suite:
-    """The classical sequence tasks at their published sizes, published beside measured figures."""
-
-    what: tyro.conf.OmitArgPrefixes[suites.Command]
-
-
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
     | Annotated[Settings, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
+    | Annotated[Experiments, tyro.conf.subcommand("experiments")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
-    | Annotated[Suite, tyro.conf.subcommand("suite")]
 )
 
 
@@ -264,18 +236,6 @@ def watch(command: Watch) -> int:
     return 0
 
 
-def reproduce(options: Any) -> int:
-    """`lstm-rl reproduce` and `lstm-rl compare`."""
-    from lstm_rl.studies.engine import conduct
-
-    if isinstance(options, Reproduce):
-        options = options.study
-    study = sys.modules[type(options).__module__].study(options)
-    out = conduct(study, options, " ".join(["lstm-rl", *sys.argv[1:]]))
-    print(f"{out}: {len(study.settings)} runs; results.csv, table.md and figures")
-    return 0
-
-
 def diagnose(command: Diagnose) -> int:
     """`lstm-rl diagnose`."""
     from lstm_rl.diagnostics.diagnose import diagnose_networks, diagnose_run
@@ -294,7 +254,7 @@ def envs(_: Envs) -> int:
 
     for env_id, (_world, line) in WORLDS.items():
         print(f"{env_id:26} {line}")
-    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=NAME of `lstm-rl suite list`")
+    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=NAME, e.g. hs1997-adding")
     return 0
 
 
@@ -305,10 +265,10 @@ def main(arguments: list[str] | None = None) -> int:
         Settings: train,
         Evaluate: evaluate,
         Watch: watch,
+        Experiments: experiments,
         Reproduce: reproduce,
-        Compare: reproduce,
+        Table: table,
         Diagnose: diagnose,
-        Suite: lambda command: suites.suite(command.what),
     }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)

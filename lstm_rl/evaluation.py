@@ -13,6 +13,7 @@ from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
+from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.runs import check_spaces, load_model, model_path, read_config
 
@@ -49,7 +50,10 @@ def evaluate(
     """
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
-    world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    env = make_env(env_id, env_kwargs)
+    if isinstance(model, AdvantageLearning):
+        check_spaces(model, env, env_id)
+    world = plain_world(env)
     successes: Any
     if isinstance(model, AdvantageLearning) and world is not None:
         rewards, lengths, successes, _ = play(model.policy, world, episodes, seed, deterministic)

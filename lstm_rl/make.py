@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+from gymnasium.wrappers import TimeLimit
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs import SEQUENCES, WORLDS
+from lstm_rl.envs.rows import plain_world
+from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
@@ -27,19 +30,43 @@ def limited(env_id: str, env_kwargs: dict[str, Any], max_steps: int | None = Non
         ValueError: As `make_env`.
     """
     if max_steps is None:
-        world = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+        world = plain_world(make_env(env_id, env_kwargs))
         if world is None or world.max_steps is not None:
             return env_kwargs
         max_steps = 50 * world.horizon if world.horizon else LONGEST
-    return env_kwargs | {"max_steps" if is_ours(env_id) else "max_episode_steps": check_int("max_steps", max_steps, 1)}
+    steps = check_int("max_steps", max_steps, 1)
+    if not is_ours(env_id):
+        return env_kwargs | {"max_episode_steps": steps}
+    return {name: value for name, value in env_kwargs.items() if name != "max_episode_steps"} | {"max_steps": steps}
 
 
 def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = None) -> gym.Env[Any, Any]:
     """Make one environment; errors name the id or the argument.
 
+    Gymnasium's ``max_episode_steps`` becomes the limit of a world itself; words are left out of other observations.
+
     Raises:
-        ValueError: Unknown environment or argument, or a bad value.
+        ValueError: Unknown environment or argument, a bad value, or observations that SB3 cannot carry.
     """
+    env = _make(env_id, env_kwargs, render_mode)
+    if type(env) is TimeLimit and (world := plain_world(env.env)):  # so that a world ends as its vector face does
+        env.env.unwrapped.world = world.limited(env._max_episode_steps)  # type: ignore[attr-defined]
+        return env.env
+    return fit_for_sb3(env)
+
+
+def family(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
+    """The `family` of the environment's world; ``None`` if it is no world, or one of no family.
+
+    Raises:
+        ValueError: As `make_env`.
+    """
+    env = _make(env_id, env_kwargs, None)
+    env.close()
+    return getattr(getattr(env.unwrapped, "world", None), "family", None)
+
+
+def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> gym.Env[Any, Any]:
     ours = (*WORLDS, SEQUENCES)
     if env_id.split(":")[-1].startswith("lstm_rl/") and env_id.split(":")[-1] not in ours:
         raise ValueError(f"env must be one of {', '.join(ours)}, or another Gymnasium id, got {env_id}")
@@ -65,8 +92,6 @@ def make_rows(env_id: str, env_kwargs: dict[str, Any], n: int) -> "VecMonitor":
     """
     from gymnasium.vector import AutoresetMode
     from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
-
-    from lstm_rl.envs.sb3 import GymnasiumVecEnv
 
     make_env(env_id, env_kwargs).close()  # for its errors
     if not is_ours(env_id):

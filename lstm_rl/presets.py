@@ -1,7 +1,8 @@
 """Named settings: the paper's own, and the ones that work best here. Values the paper does not give are marked (ours).
 
-A preset depends on the environment only through its family, never through its length: constants that a length asks for
-follow from the horizon (see `Config`).
+A preset depends on the environment only through the `family` that its world names ("tmaze", "pole"; any other
+environment learns with the settings of the T-mazes), never through its length: constants that a length asks for follow
+from the horizon (see `Config`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -87,22 +88,35 @@ _LEARNING_RATES = {  # of the paper's other learners
 }
 
 
-def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> Preset:
+def preset(
+    name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy", env_kwargs: dict[str, Any] | None = None
+) -> Preset:
     """The preset ``name`` for an environment and a policy; "bakker2001" exists for the paper's environments only.
 
+    Args:
+        name: Which.
+        env_id: An id that Gymnasium knows.
+        policy: Which.
+        env_kwargs: Arguments without which the environment cannot be made.
+
     Raises:
-        ValueError: There is no such preset for this environment.
+        ValueError: There is no such environment, or no such preset for it.
     """
-    pole = "MultimodePole" in env_id
-    if name == "bakker2001" and not pole and "TMaze" not in env_id:
+    from lstm_rl.make import family, is_ours  # the command line's help needs neither
+
+    known = family(env_id, env_kwargs or {})
+    pole = known == "pole"
+    if name == "bakker2001" and known not in ("pole", "tmaze"):
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
     if name == "bakker2001" and policy in ("GruPolicy", "SlstmPolicy"):
         raise ValueError(f"preset must be default for {policy}, got {name}: the paper has no such network")
-    config, env_kwargs = _TMAZE, dict[str, Any]()
+    config, chosen = _TMAZE, dict[str, Any]()
     if name == "bakker2001":
-        config, env_kwargs = _BAKKER_TMAZE, {"max_steps": None}
+        config, chosen = _BAKKER_TMAZE, {"max_steps": None}
     if pole:
-        config, env_kwargs = (_POLE, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
+        config, chosen = (_POLE, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
+    if not is_ours(env_id):  # another world has arguments of its own
+        chosen = {}
     if policy == "ElmanPolicy":  # 16 hidden and 16 context units, which are hidden(t-1); initial weights (ours)
         config = replace(config, hidden=16, cells=0, input_range=2.0, recurrent_range=2.0, bias_range=2.0)
     if policy in ("GruPolicy", "SlstmPolicy"):  # Torch takes near a millisecond for a step
@@ -112,7 +126,7 @@ def preset(name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy") -> 
     if policy != "LstmPolicy" and name == "bakker2001":
         config = replace(config, learning_rate=_LEARNING_RATES[policy, pole])
     if pole and name == "default":  # of ten runs one starts over
-        return Preset(config, env_kwargs, 20_000_000, 40, attempt_steps=5_000_000, stop_when_solved=True)
+        return Preset(config, chosen, 20_000_000, 40, attempt_steps=5_000_000, stop_when_solved=True)
     if pole:
-        return Preset(config, env_kwargs, 10_000_000, 40, stop_when_solved=True)
-    return Preset(config, env_kwargs, 5_000_000 if name == "bakker2001" else 500_000)
+        return Preset(config, chosen, 10_000_000, 40, stop_when_solved=True)
+    return Preset(config, chosen, 5_000_000 if name == "bakker2001" else 500_000)

@@ -14,7 +14,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Discrete
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
@@ -154,8 +153,6 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
     """
     env_id, env_kwargs, n, folder = settings.env, settings.env_kwargs, settings.n_envs, settings.folder
     own = make_env(env_id, env_kwargs)  # to look at an episode, and for its errors
-    if not isinstance(own.action_space, Discrete):
-        raise ValueError(f"env must have Discrete actions, got {env_id} with {own.action_space}")
     check_memory(settings, own)
     own.reset(seed=0)
     world = getattr(own.unwrapped, "world", None)

@@ -20,6 +20,7 @@ from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.envs.dynamics import World
+from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import limited, make_env, make_rows
 
 LIMIT = 100_000
@@ -67,7 +68,7 @@ Player = Callable[[AdvantageLearning, int], Trial]
 
 def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Player:
     """The way to try policies in an environment: our worlds in compiled code, all others step by step."""
-    world: World | None = getattr(make_env(env_id, env_kwargs).unwrapped, "world", None)
+    world = plain_world(make_env(env_id, env_kwargs))
     if world is None:
         return _step_by_step(env_id, env_kwargs, episodes)
     if world.survival_is_success:

@@ -27,13 +27,14 @@ from tqdm import tqdm
 from lstm_rl.atomic import atomic_write
 from lstm_rl.compiled import entry_point
 from lstm_rl.diagnostics.figures import MORE_LINES, save
+from lstm_rl.experiments.report import environment
+from lstm_rl.experiments.store import Run, write_runs
 from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.kalman import make_dekf, train
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.supervised import learn_sequences
 from lstm_rl.nn import LstmNetwork
-from lstm_rl.studies.engine import Row, environment, write_rows
 from lstm_rl.topology import Topology
 
 INPUTS, OUTPUTS, DEPTH = 4, 2, 20
@@ -185,11 +186,11 @@ def seconds(work: Callable[[], object]) -> float:
             return best
 
 
-def measure(lengths: Sequence[int], sizes: Sequence[int], rounds: int) -> list[Row]:
+def measure(lengths: Sequence[int], sizes: Sequence[int], rounds: int) -> list[Run]:
     """A row for each form at each length (with ``BLOCKS`` blocks) and at each size (for ``LENGTH`` steps)."""
     points = sorted({(length, BLOCKS) for length in lengths} | {(LENGTH, blocks) for blocks in sizes})
     todo = [(form, length, blocks) for form in FORMS for length, blocks in points]
-    rows: list[Row] = []
+    rows: list[Run] = []
     for form, length, blocks in todo:
         sizes_of = {"form": form.name, "T": length, "n": blocks, "W": network(form, blocks).weight_count}
         rows.append(sizes_of | {"microseconds": math.inf, "bytes": 0})
@@ -208,7 +209,7 @@ def measure(lengths: Sequence[int], sizes: Sequence[int], rounds: int) -> list[R
 # --- table and picture -----------------------------------------------------------------------------------------------
 
 
-def select(rows: list[Row], form: str, against: str, *columns: str) -> list[NDArray[Any]]:
+def select(rows: list[Run], form: str, against: str, *columns: str) -> list[NDArray[Any]]:
     """Columns of a form's rows, against T (``BLOCKS`` blocks) or W (``LENGTH`` steps)."""
     fixed, value = ("n", BLOCKS) if against == "T" else ("T", LENGTH)
     chosen = [row for row in rows if row["form"] == form and row[fixed] == value]
@@ -221,7 +222,7 @@ def exponent(x: NDArray[Any], y: NDArray[Any]) -> float:
     return float(np.polyfit(np.log(x[half:]), np.log(y[half:]), 1)[0])
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Run]) -> str:
     """Four tables of values, one of exponents."""
     parts = []
     for against, letter, quantity in ((*pair, quantity) for pair in (("T", "T"), ("W", "n")) for quantity in UNITS):
@@ -275,7 +276,7 @@ REFERENCES = {
 }
 
 
-def picture(rows: list[Row]) -> Figure:
+def picture(rows: list[Run]) -> Figure:
     """Time and memory against length and number of weights."""
     figure = Figure(figsize=(12, 10), dpi=100, layout="constrained")
     panels = figure.subplots(2, 2, sharex="col", sharey="row")
@@ -346,7 +347,7 @@ def main(arguments: Arguments) -> None:
     lengths, sizes, rounds = ((10, 30, 100), (1, 2, 4), 1) if arguments.quick else (LENGTHS, SIZES, ROUNDS)
     rows = measure(lengths, sizes, rounds)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_rows(arguments.out / "costs.csv", rows)
+    write_runs(arguments.out / "costs.csv", rows)
     save(picture(rows), arguments.out / "costs.png")
     tables = table(rows)
     command = " ".join(["python", *sys.argv])

@@ -9,14 +9,22 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lstm_rl.experiments.engine import conduct, frame, plan
+from lstm_rl.experiments.protocols.chunker_run import LEARNERS, ChunkerRun, run
+from lstm_rl.experiments.protocols.history_compressor import (
+    Goal,
+    Rules,
+    Window,
+    learn_stream,
+    make_outcome,
+    make_scratch,
+)
+from lstm_rl.experiments.registry import EXPERIMENTS
+from lstm_rl.experiments.report import table, write_report
 from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.layout import Weights, make_weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.published import hs1997_lag_a_rtrl
-from lstm_rl.studies.engine import Options, conduct, read_rows
-from lstm_rl.suites import chunker
-from lstm_rl.suites.chunker import CASES, LEARNERS, Run, run, study
-from lstm_rl.suites.compressor import Goal, Rules, Window, learn_stream, make_outcome, make_scratch
 from lstm_rl.tasks import LagTask, RandomLagTask
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.streaming import make_source
@@ -47,7 +55,7 @@ def test_blocks_make_a_stream(lag: int) -> None:
     np.testing.assert_array_equal(targets[-1, :, -1], symbols[:, 0] == 0)
     assert not targets[:-1, :, -1].any()
     assert (task.topology.inputs, task.topology.outputs) == (task.inputs, task.outputs)
-    assert task.longest == lag + 1
+    assert task.max_length == lag + 1
 
 
 def test_whether_a_block_follows_depends_on_no_block_before() -> None:
@@ -151,7 +159,7 @@ def test_compiled_two_levels_are_those_of_the_equations(kind: str) -> None:
     learn_stream(automatiser, chunked, source, Update(Sgd(), 1.5, 1.0), rules, scratch, outcome)
     at_end, chunker_at_end, surprises = (np.array(values) for values in zip(*expected, strict=True))
     np.testing.assert_array_equal(outcome.surprises, surprises)
-    assert surprises[0] == task.longest and surprises[-1] < task.longest / 2  # all is new, then C gets little
+    assert surprises[0] == task.max_length and surprises[-1] < task.max_length / 2  # all is new, then C gets little
     np.testing.assert_allclose(outcome.at_end, at_end, atol=1e-10)
     np.testing.assert_allclose(outcome.chunker_at_end, chunker_at_end, atol=1e-10)
     for mine, theirs in ((weights, a), (weights_c, c)):
@@ -187,53 +195,58 @@ def test_a_frozen_automatiser_is_left_alone() -> None:
 
 def test_a_window_begins_after_the_last_error() -> None:
     window = Window(Goal(3, 0.2, True))
-    window.see(np.array([0.1, 0.1, 0.2, 0.1]))
+    window.add(np.array([0.1, 0.1, 0.2, 0.1]))
     assert window.reached is None
-    window.see(np.array([0.1, 0.19, 0.5, 0.0, 0.0, 0.0]))
+    window.add(np.array([0.1, 0.19, 0.5, 0.0, 0.0, 0.0]))
     assert window.reached == 3
 
 
 def test_the_chunker_bridges_a_lag_that_plain_gradients_do_not() -> None:
-    settings = Run(task="history-5", seed=100, max_sequences=5_000)
-    found = run(settings)
+    reports: list[int] = []
+    settings = ChunkerRun(task="history-5", seed=100, max_sequences=5_000)
+    found = run(settings, reports.append)
+    assert reports == list(range(100, len(reports) * 100 + 1, 100)) and len(reports) > 10
     assert found["success"] and found["a_alone"] and found["largest_error"] < 0.2
     assert 100 < found["chunker_sequences"] < found["sequences"] < 4_000
     assert found["steps"] % 600 == 0 and found["sequences"] + 1_000 <= found["steps"] / 6
-    assert {key: value for key, value in run(settings).items() if key != "seconds"} == {
+    assert {key: value for key, value in run(settings, int).items() if key != "seconds"} == {
         key: value for key, value in found.items() if key != "seconds"
     }
-    plain = run(replace(settings, learner="bptt"))
+    plain = run(replace(settings, learner="bptt"), int)
     assert not plain["success"] and plain["sequences"] == 5_000 and plain["largest_error"] > 0.4
     assert plain["a_alone"] is None and plain["chunker_sequences"] is None
 
 
-# --- the study -------------------------------------------------------------------------------------------------------
+# --- the experiment --------------------------------------------------------------------------------------------------
+
+CHUNKER = EXPERIMENTS["chunker"]
 
 
-def test_the_study_in_miniature(tmp_path: Path) -> None:
-    whole = study(Options(runs=2))
-    assert whole.name == "chunker" and len(whole.settings) == 2 * len(CASES) and "seeds from 1000" in whole.protocol
-    small = replace(whole, settings=[replace(settings, max_sequences=100) for settings in whole.settings[: len(CASES)]])
-    out = conduct(small, Options(runs=1, out=tmp_path / "chunker", progress=False), "lstm-rl suite run chunker")
-    rows = read_rows(out / "results.csv")
-    assert [(row["task"], row["learner"]) for row in rows] == [case[:2] for case in CASES]
-    assert all(row["suite"] == "chunker" and not row["success"] and row["sequences"] == 100 for row in rows)
-    table = (out / "table.md").read_text()
-    assert "| history | chunker | 13 of 17 below 5,000, the rest below 35,000 | 0/1 (0 % - 79 %) | 0/1 | 0/1 |" in table
-    assert table.count("\n| ") == 1 + len(CASES)
-    with Image.open(out / "sequences.png") as picture:
+def test_the_experiment_in_miniature(tmp_path: Path) -> None:
+    whole = plan(CHUNKER.rows, 2, 1000)
+    assert len(whole) == 2 * len(CHUNKER.rows) == 16
+    small = [each._replace(settings=replace(each.settings, max_sequences=100)) for each in whole[:8]]
+    rows = conduct(CHUNKER, small, tmp_path / "results.csv", progress=False)
+    assert [row["row"] for row in rows] == [row.label for row in CHUNKER.rows]
+    assert all(not row["success"] and row["sequences"] == 100 for row in rows)
+    write_report(CHUNKER, rows, tmp_path, "lstm-rl reproduce chunker")
+    text = (tmp_path / "table.md").read_text()
+    assert "| history: chunker | 13 of 17 below 5,000, the rest below 35,000 | 0/1 (0 % - 79 %) | 0/1 | 0/1 |" in text
+    assert text.count("\n| ") == 2 + len(rows)
+    with Image.open(tmp_path / "sequences.png") as picture:
         assert picture.size[0] == 1000
 
 
 def test_table_and_figure_of_successes() -> None:
-    common: dict[str, Any] = {"task": "history", "learner": "chunker", "largest_error": 0.1, "steps": 1, "seconds": 1.0}
+    common: dict[str, Any] = {"experiment": "chunker", "row": "history: chunker", "largest_error": 0.1, "steps": 1}
     rows = [
-        common | {"success": True, "sequences": 3000, "chunker_sequences": 1000, "a_alone": True},
-        common | {"success": False, "sequences": 50_000, "chunker_sequences": None, "a_alone": False},
+        common | {"seed": 0, "success": True, "sequences": 3000, "chunker_sequences": 1000, "a_alone": True},
+        common | {"seed": 1, "success": False, "sequences": 50_000, "chunker_sequences": None, "a_alone": False},
     ]
-    line = chunker.table(rows).splitlines()[-1]
-    assert "| 1/2 (9 % - 91 %); 3 k (3 k - 3 k) | 1/2 | 1/2; 1 k (1 k - 1 k) |" in line
-    (panel,) = chunker.figures(rows)["sequences"].axes
+    (line,) = table(CHUNKER, rows, unrun=False).to_dict("records")
+    assert line["success; sequences"] == "1/2 (9 % - 91 %); 3 k (3 k - 3 k)"
+    assert (line["A alone"], line["C; sequences"]) == ("1/2", "1/2; 1 k (1 k - 1 k)")
+    (panel,) = CHUNKER.figures(frame(CHUNKER, rows))["sequences"].axes
     offsets: list[Any] = [np.asarray(marks.get_offsets())[:, 0].tolist() for marks in panel.collections]
     assert offsets == [[3000], [50_000], [1000]]
 
@@ -241,17 +254,16 @@ def test_table_and_figure_of_successes() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"suite": "hmm"}, "suite must be one of chunker, got 'hmm'"),
         ({"task": "history-7"}, "task must be one of history, history-5, lag-a, lag-b, got 'history-7'"),
         ({"learner": "lstm"}, f"learner must be one of {', '.join(LEARNERS)}, got 'lstm'"),
-        ({"alpha": 0.0}, r"alpha must be a number in \(0, inf\), got 0.0"),
+        ({"learning_rate": 0.0}, r"learning_rate must be a number in \(0, inf\), got 0.0"),
         ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"max_sequences": 99}, "max_sequences must be an integer >= 100, got 99"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Run(**settings)
+        ChunkerRun(**settings)
 
 
 def test_bad_lag() -> None:

@@ -121,7 +121,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\n"
         "from lstm_rl.cli import main\n"
         "for arguments in (['--help'], ['train', '--help'], ['reproduce', 'ablation', '--help'], "
-        "['suite', 'run', '--help']):\n"
+        "['table', '--help']):\n"
         "    try:\n"
         "        main(arguments)\n"
         "    except SystemExit as end:\n"
@@ -131,7 +131,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,evaluate,watch,reproduce,compare,diagnose,suite}" in done.stdout
+    assert "{envs,train,evaluate,watch,experiments,reproduce,table,diagnose}" in done.stdout
     assert "--learning-rate" in done.stdout and "--gradient" in done.stdout
 
 

@@ -9,14 +9,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import wrappers
 from matplotlib.figure import Figure
 from PIL import Image
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecMonitor, VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 import lstm_rl.envs  # noqa: F401  registers the environments
 from lstm_rl.agents import AdvantageLearning
+from lstm_rl.diagnostics import tensorboard
 from lstm_rl.diagnostics.activations import Activations, record_activations
 from lstm_rl.diagnostics.episode import Episode, decision, episode_errors, record_episode
 from lstm_rl.diagnostics.figures import learning_curve, pixels, save
@@ -431,17 +433,84 @@ def test_training_goes_on_bit_for_bit_as_without_the_callback(tmp_path: Path, ma
         assert np.array_equal(mine, other)
     mine, other = (model._learner.explorer.generator for model in models)
     assert np.array_equal(mine, other)
-    assert len(read_log(tmp_path / "with").Images("episode/activations")) >= 2
+    log = read_log(tmp_path / "with")
+    assert [event.step for event in log.Images("episode/activations")] == [models[0].num_timesteps]  # once, at the end
+    assert len(log.Histograms("activations/cell_state")) >= 2
 
 
-@pytest.mark.parametrize("make", [Ring, lambda: WorldEnv(tmaze(3)), lambda: Doubled(maze())])
-def test_an_environment_that_cannot_be_made_again_has_histograms_but_no_episode(
-    tmp_path: Path, make: Callable[[], gym.Env[Any, Any]]
+UNSEEN: dict[str, tuple[Callable[[], Any], str]] = {
+    "no way to make another": (Ring, "do not say how they were made"),
+    "a wrapper that does not tell": (lambda: Doubled(maze()), "Doubled does not say how it was made"),
+    "stacked": (lambda: VecFrameStack(DummyVecEnv([maze]), 2), "VecFrameStack changes what is seen"),
+    "normalised": (lambda: VecNormalize(DummyVecEnv([maze])), "VecNormalize changes what is seen"),
+    "statistics of a row": (lambda: wrappers.NormalizeObservation(maze()), "NormalizeObservation changes what is seen"),
+    "elsewhere": (lambda: SubprocVecEnv([maze], start_method="fork"), "are in other processes"),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_where_nothing_shows_what_the_policy_sees_there_are_histograms_but_no_episode(
+    tmp_path: Path, name: str
 ) -> None:
-    learner(make(), tensorboard_log=str(tmp_path)).learn(500, callback=TensorBoardCallback())
+    make, reason = UNSEEN[name]
+    model = learner(make(), tensorboard_log=str(tmp_path))
+    with pytest.warns(UserWarning, match=f"^TensorBoard shows no episode: .*{reason}"):
+        model.learn(500, callback=TensorBoardCallback())
+    assert model.env is not None
+    model.env.close()
     tags = read_log(tmp_path).Tags()
     assert tags["images"] == []
     assert tags["histograms"] and all(tag.startswith("weights/") for tag in tags["histograms"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: WorldEnv(tmaze(3)),
+        lambda: DummyVecEnv([lambda: wrappers.FrameStackObservation(maze(), 2)]),
+        lambda: gym.make("CartPole-v1"),
+    ],
+)
+def test_the_episode_shows_what_the_policy_sees(tmp_path: Path, make: Callable[[], Any]) -> None:
+    model = learner(make(), tensorboard_log=str(tmp_path))
+    model.learn(500, callback=TensorBoardCallback())
+    assert read_log(tmp_path).Tags()["images"] == ["episode/activations"]
+
+
+def test_an_environment_that_shows_something_else_is_refused(tmp_path: Path) -> None:
+    model = learner(VecFrameStack(DummyVecEnv([maze]), 2), tensorboard_log=str(tmp_path))
+    with pytest.raises(ValueError, match="^env must show what the policy sees, "):
+        model.learn(500, callback=TensorBoardCallback(maze()))
+
+
+def test_looks_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorboard, "record_episode", None)
+    learner(tensorboard_log=str(tmp_path)).learn(500, callback=TensorBoardCallback(every=None))
+    tags = read_log(tmp_path).Tags()
+    assert tags["images"] == tags["histograms"] == [] and "topology/text_summary" in tags["tensors"]
+
+
+def test_an_episode_takes_one_pass_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, passes = learner().policy, []
+    see = type(policy)._see
+
+    def counted(*arguments: Any) -> Any:
+        passes.append(arguments)
+        return see(*arguments)
+
+    monkeypatch.setattr(type(policy), "_see", counted)
+    assert len(record_episode(policy, maze(), seed=0).actions) == len(passes)
+
+
+def test_a_users_own_world_says_itself_what_is_worth_a_look() -> None:
+    def marks(params: Any, states: Any) -> Any:
+        return {"third cell": states[:, 0] == 3, "junction": states[:, 0] == params[0]}
+
+    world = replace(tmaze(6), marks=marks)
+    policy = learner(WorldEnv(world)).policy
+    episode = record_episode(policy, wrappers.TimeLimit(WorldEnv(world), 50), seed=0)
+    assert set(episode.activations.marks) == {"third cell", "junction"}
+    assert record_episode(policy, WorldEnv(replace(world, marks=None)), seed=0).activations.marks == {}
 
 
 def test_without_a_tensorboard_log_the_callback_does_nothing() -> None:

@@ -3,21 +3,25 @@
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import lstm_rl.envs
+from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.multimode_pole import multimode_pole
 from lstm_rl.envs.tmaze import EAST, NORTH, SOUTH, WEST, noisy_tmaze, tmaze
 from lstm_rl.envs.vector import WorldVectorEnv
+from lstm_rl.presets import preset
 
 IDS = list(lstm_rl.envs.WORLDS)
 MAZES = IDS[:2]
@@ -341,9 +345,35 @@ def test_pole_options_change_what_is_seen() -> None:
     assert env.observation_space.high.tolist() == pytest.approx([4.8, 2 * np.radians(12), 2.0])  # type: ignore[attr-defined]
 
 
+# --- families --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world", [tmaze(3), multimode_pole()])
+@pytest.mark.parametrize("policy", ["LstmPolicy", "ElmanPolicy"])
+def test_a_users_own_world_has_the_preset_of_its_family(world: World, policy: Any) -> None:
+    ours = "lstm_rl/MultimodePole-v0" if world.family == "pole" else "lstm_rl/TMaze-v0"
+    entry: Any = lambda light: WorldEnv(world)  # noqa: E731
+    gym.register("test_envs/Own-v0", entry)
+    try:
+        for name in ("default", "bakker2001"):
+            own = preset(name, "test_envs/Own-v0", policy, {"light": 1})
+            assert own == replace(preset(name, ours, policy), env_kwargs={})
+        with pytest.raises(ValueError, match="^env-kwargs must be arguments of test_envs/Own-v0, got {}: "):
+            preset("default", "test_envs/Own-v0")
+    finally:
+        del gym.registry["test_envs/Own-v0"]
+    assert preset("default", "CartPole-v1") == preset("default", "lstm_rl/NoisyTMaze-v0")
+    with pytest.raises(ValueError, match="^preset must be default for CartPole-v1, got bakker2001: "):
+        preset("bakker2001", "CartPole-v1")
+
+
 # --- mistakes --------------------------------------------------------------------------------------------------------
 
+TOO_LARGE = 2**53 + 1, 10**18, 10**400
 BAD_MAZE = [
+    *((name, value) for name in ("corridor_length", "max_steps") for value in TOO_LARGE),
+    ("correct_reward", 1e31),
+    ("move_reward", -1e31),
     *(("corridor_length", value) for value in (0, -1, "7", 2.5, True, None)),
     *((f"{name}_reward", v) for name in ("correct", "wrong", "still", "move") for v in (float("nan"), np.inf, "1")),
     *(("max_steps", value) for value in (0, -3, 1.5, "never", True)),
@@ -351,6 +381,11 @@ BAD_MAZE = [
 ]
 POSITIVE = ("gravity", "cart_mass", "pole_mass", "half_length", "force", "time_step", "angle_limit", "track_limit")
 BAD_POLE = [
+    *((name, value) for name in ("cue_steps", "max_steps") for value in TOO_LARGE),
+    *((name, value) for name in POSITIVE for value in (1e-7, 1e-320)),
+    *((name, value) for name in POSITIVE + ("start_range",) for value in (1e7, 1e300)),
+    ("mode_codes", (1e7, 1.0)),
+    ("failure_reward", -1e31),
     *((name, value) for name in POSITIVE for value in (0.0, -1.0, float("nan"), "1", True)),
     ("angle_limit", 91.0),
     ("start_range", -0.1),
@@ -369,7 +404,49 @@ BAD_POLE = [
 def test_a_bad_argument_is_named_with_its_value(env_id: str, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be ") as error:
         gym.make(env_id, **{name: value})
-    assert repr(value) in str(error.value)
+    assert repr(value[0] if type(value) is tuple and len(value) == 2 else value) in str(error.value)
+
+
+@pytest.mark.parametrize("env_id", MAZES)
+def test_the_longest_maze_works(env_id: str) -> None:
+    env = make(env_id, corridor_length=2**53, render_mode="ansi")
+    env.reset(seed=0)
+    env.set_state(env.get_state() | {"state": np.array([[2.0**53 - 1, 1.0, 1.0, 0.0]])})
+    assert env.step(np.int64(EAST))[0].tolist() == [0, 1, 0]
+    assert env.render().count("\n") == 3
+    drawn = make(env_id, corridor_length=10**12, render_mode="rgb_array")
+    drawn.reset()
+    assert drawn.render().shape == (260, 960, 3)
+    assert env.step(np.int64(NORTH))[1:3] == (4.0, True)
+
+
+@pytest.mark.parametrize("value", [1e-6, 1e6])
+@pytest.mark.parametrize("name", [name for name in POSITIVE if name != "angle_limit"] + ["start_range"])
+def test_the_pole_stays_finite_at_the_bounds_of_its_constants(name: str, value: float) -> None:
+    env = make("lstm_rl/MultimodePole-v0", **{name: value})
+    env.reset(seed=0)
+    for seen in walk(env, 50):
+        assert np.isfinite(seen[0]).all()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_steps_outside_of_an_episode_are_refused(env_id: str) -> None:
+    env = make(env_id, max_steps=2)
+    steps = [np.int64(0), np.int64(1)]
+    sentence = "^reset must be called before the first step and after the last one of an episode$"
+    with pytest.raises(ResetNeeded, match=sentence):
+        env.step(steps[0])
+    env.reset(seed=0)
+    assert [env.step(step)[3] for step in steps] == [False, True]
+    with pytest.raises(ResetNeeded, match=sentence):
+        env.step(steps[0])
+    env.reset()
+    env.step(steps[0])
+
+
+def test_actions_of_a_world_count_from_0() -> None:
+    with pytest.raises(ValueError, match=r"^action_space must start at 0, got Discrete\(4, start=1\)$"):
+        replace(tmaze(3), action_space=gym.spaces.Discrete(4, start=1))
 
 
 def test_a_bad_mode_code_is_named() -> None:

@@ -1,17 +1,32 @@
 """Hidden Markov models as sequence learners: the filter and the score are right, and the study does what it says."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lstm_rl.studies.engine import Options, conduct, read_rows
-from lstm_rl.suites import hmm
-from lstm_rl.suites.hmm import Model, Run, draw, judge, likelihood, predict, run, study
+from lstm_rl.cli import main
+from lstm_rl.experiments.engine import conduct, plan
+from lstm_rl.experiments.protocols import hidden_markov
+from lstm_rl.experiments.protocols.hidden_markov import (
+    MARGIN,
+    MarkovRun,
+    Model,
+    draw,
+    likelihood,
+    predict,
+    right_strings,
+    run,
+)
+from lstm_rl.experiments.registry import EXPERIMENTS
+from lstm_rl.experiments.report import write_report
+from lstm_rl.experiments.tables.markov_models import STATES
+from lstm_rl.experiments.tables.markov_models import TASKS as LAGS
 
-TASKS = sorted(set(hmm.CELLS))
+HMM = EXPERIMENTS["hmm"]
+TASKS = sorted(set(LAGS))
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -59,7 +74,7 @@ def test_predictions_multiply_to_the_likelihood_that_hmmlearn_finds(implementati
 def test_two_states_that_are_never_left_keep_the_bit(task: str, p: int) -> None:
     strings = draw(task, p, 50, rng())
     probabilities = predict(bit_keeper(p), strings.symbols)
-    assert judge(probabilities, strings, hmm.MARGIN).all()
+    assert right_strings(probabilities, strings, MARGIN).all()
     end = 1.0 / (p - 1)
     expected = np.log(0.5) + (p - 1) * np.log(end) + (p - 2) * np.log(1.0 - end) + np.log(end)
     assert likelihood(probabilities, strings.symbols) == pytest.approx(expected / (p + 1), abs=1e-9)
@@ -69,7 +84,7 @@ def test_two_states_that_are_never_left_keep_the_bit(task: str, p: int) -> None:
 def test_a_bit_that_leaks_is_lost_with_the_lag(p: int, kept: bool) -> None:
     """Over p - 2 steps of .9 it is right with probability (1 + .9 ** (p - 2)) / 2, which has to be above .75."""
     strings = draw("hs1997-lag-b", p, 50, rng())
-    right = judge(predict(bit_keeper(p, mixing=0.05), strings.symbols), strings, hmm.MARGIN)
+    right = right_strings(predict(bit_keeper(p, mixing=0.05), strings.symbols), strings, MARGIN)
     assert right.all() if kept else not right.any()
 
 
@@ -93,52 +108,68 @@ def test_strings_say_what_is_right(task: str, lag: int) -> None:
             assert (symbols[:, 0] == symbols[:, lag]).all() and (lengths == lag + 1).all()
         else:
             assert (symbols[each, lengths - 2] == 1).all() and answers[0].tolist() == [False] * 8 + [True] * 4
-    assert judge(right.astype(float), strings, hmm.MARGIN).all()
-    assert not judge(np.ones(right.shape), strings, 1.0).any()
+    assert right_strings(right.astype(float), strings, MARGIN).all()
+    assert not right_strings(np.ones(right.shape), strings, 1.0).any()
 
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little training."""
     pytest.importorskip("hmmlearn")
-    monkeypatch.setattr(hmm, "SYMBOLS", 500)
+    monkeypatch.setattr(hidden_markov, "SYMBOLS", 500)
 
 
 @pytest.mark.usefixtures("brief")
 def test_a_run_is_a_pure_function_and_bridges_a_short_lag() -> None:
-    one, other = (run(Run(task="hs1997-lag-a", lag=2, states=12, seed=3)) for _ in range(2))
+    one, other = (run(MarkovRun(task="hs1997-lag-a", lag=2, states=12, seed=3), int) for _ in range(2))
     assert one.pop("seconds") > 0.0 and other.pop("seconds") > 0.0
     assert one == other and one["success"] and one["share_right"] == 1.0
     assert one["log_likelihood"] == pytest.approx(np.log(0.5) / 3.0, abs=0.02)  # nothing but the bit is unknown
-    assert run(Run(task="hs1997-lag-a", lag=2, states=12, seed=4))["log_likelihood"] != one["log_likelihood"]
+    assert run(MarkovRun(task="hs1997-lag-a", lag=2, states=12, seed=4), int)["log_likelihood"] != one["log_likelihood"]
 
 
 @pytest.mark.usefixtures("brief")
-def test_the_study_in_miniature(tmp_path: Path) -> None:
-    options = Options(runs=1, seed=3, out=tmp_path / "hmm", progress=False)
-    whole = study(options)
-    assert (whole.name, len(whole.settings)) == ("hmm", len(hmm.CELLS) * len(hmm.STATES))
-    assert len(study(Options(runs=hmm.RUNS)).settings) == hmm.RUNS * len(whole.settings)
+def test_the_experiment_in_miniature(tmp_path: Path) -> None:
+    whole = plan(HMM.rows, 1, 3)
+    assert len(whole) == len(LAGS) * len(STATES) and len(plan(HMM.rows, 5, 1000)) == 5 * len(whole)
     cells = [("hs1997-lag-a", 4), ("hs1997-lag-a", 20), ("hs1997-reber", 0)]
-    some = [run for run in whole.settings if (run.task, run.lag) in cells and run.states in (5, 20)]
-    out = conduct(replace(whole, settings=some), options, "lstm-rl suite run hmm")
-    rows = read_rows(out / "results.csv")
-    assert len(rows) == 6 and {row["suite"] for row in rows} == {"hmm"} and {row["seed"] for row in rows} == {3}
+    some = [
+        each for each in whole if (each.settings.task, each.settings.lag) in cells and each.settings.states in (5, 20)
+    ]
+    rows = conduct(HMM, some, tmp_path / "results.csv", progress=False)
+    assert len(rows) == 6 and {row["experiment"] for row in rows} == {"hmm"} and {row["seed"] for row in rows} == {3}
     assert not any(row["success"] for row in rows if row["lag"] == 20)
-    text = (out / "table.md").read_text()
+    write_report(HMM, rows, tmp_path, "lstm-rl reproduce hmm")
+    text = (tmp_path / "table.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert lines[0] == "| task | 5 states | 20 states |" and len(lines) == 4
-    assert [line.split(" | ")[0] for line in lines[1:]] == [
+    assert lines[0] == "| row | 5 states | 20 states |" and len(lines) == 5
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| hs1997-reber",
         "| hs1997-lag-a, p = 4",
         "| hs1997-lag-a, p = 20",
     ]
-    assert "1 runs per cell, seeds from 3" in text and "{" not in text
-    assert (out / "success.png").stat().st_size > 5_000
+    assert "Runs per row: 1, seeds 3 - 3." in text and "{" not in text
+    assert (tmp_path / "success.png").stat().st_size > 5_000
 
 
-def test_without_hmmlearn_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hmmlearn_a_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("hmmlearn", "hmmlearn.hmm"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ValueError, match=r"^suite hmm needs hmmlearn: pip install 'lstm_rl\[hmm\]'$"):
-        study(Options())
+    assert main(["reproduce", "hmm", "--out", str(tmp_path / "out"), "--no-progress"]) == 2
+    assert capsys.readouterr().err == "lstm-rl: hmm needs hmmlearn: pip install 'lstm_rl[hmm]'\n"
+    assert not (tmp_path / "out").exists()  # before anything is run
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task": "parity", "states": 5}, "task must be one of hs1997-reber, .*, got 'parity'"),
+        ({"task": "hs1997-lag-a", "states": 5}, "lag must be an integer >= 2, got 0"),
+        ({"task": "hs1997-reber", "states": 0}, "states must be an integer >= 1, got 0"),
+    ],
+)
+def test_bad_settings(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MarkovRun(**settings)

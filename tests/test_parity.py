@@ -8,15 +8,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lstm_rl.experiments.engine import conduct, plan
+from lstm_rl.experiments.protocols.guessing_problems import (
+    PROBLEMS,
+    a1,
+    a2,
+    all_patterns,
+    classes_in_turn,
+    feed_forward,
+    latch,
+)
+from lstm_rl.experiments.protocols.guessing_run import CASES, GuessingRun, run
+from lstm_rl.experiments.protocols.lane_guessing import Data, Link, Net, guess, make_net, outputs
+from lstm_rl.experiments.registry import EXPERIMENTS
+from lstm_rl.experiments.report import write_report
 from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
-from lstm_rl.studies.engine import Options, conduct, read_rows
-from lstm_rl.suites import parity
-from lstm_rl.suites.guessing import Data, Link, Net, guess, make_net, outputs
-from lstm_rl.suites.guessing_cases import PROBLEMS, a1, a2, all_patterns, classes_in_turn, feed_forward, latch
 from lstm_rl.tasks.parity import Parity
-from lstm_rl.tasks.streaming import learn_task, make_found, make_source
+from lstm_rl.tasks.streaming import learn_task, make_errors, make_source
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -49,7 +59,7 @@ def test_noise_on_inputs() -> None:
 
 
 def test_a_streaming_learner_takes_it() -> None:
-    task, found = Parity(1, 2), make_found(300)
+    task, found = Parity(1, 2), make_errors(300)
     hidden, output = task.topology.initial_weights(rng())
     approximator = make_approximator(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
     learn_task(approximator, make_source(task, rng(1)), Update(Sgd(), 0.5, 1.0), False, 2.0, found)
@@ -59,8 +69,8 @@ def test_a_streaming_learner_takes_it() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"shortest": 0}, "shortest must be an integer >= 1, got 0"),
-        ({"shortest": 9, "longest": 8}, "longest must be an integer >= 9, got 8"),
+        ({"min_length": 0}, "min_length must be an integer >= 1, got 0"),
+        ({"min_length": 9, "max_length": 8}, "max_length must be an integer >= 9, got 8"),
         ({"noise": -0.1}, r"noise must be a number in \[0, 1\], got -0.1"),
     ],
 )
@@ -197,33 +207,34 @@ def test_bad_arguments() -> None:
         guess(a1(), data, 0.0, 1, rng())
 
 
-# --- the study -------------------------------------------------------------------------------------------------------
+# --- the experiment --------------------------------------------------------------------------------------------------
 
 
-def test_the_study_in_miniature(tmp_path: Path) -> None:
-    options = Options(runs=2, seed=40, out=tmp_path, progress=False)
-    study = parity.study(options)
-    assert (
-        study.name == "parity" and len(study.settings) == 2 * len(parity.CASES) and list(PROBLEMS) == list(parity.CASES)
-    )
-    assert study.settings[0].suite == "parity" and study.settings[0].max_trials == parity.MAX_TRIALS
-    small = replace(study, settings=[replace(run, max_trials=200_000) for run in study.settings])
-    conduct(small, options, "lstm-rl suite run parity")
-    rows = read_rows(tmp_path / "results.csv")
-    assert len(rows) == len(study.settings)
+def test_the_experiment_in_miniature(tmp_path: Path) -> None:
+    parity = EXPERIMENTS["parity"]
+    plans = plan(parity.rows, 2, 40)
+    assert (parity.runs, len(plans)) == (100, 2 * len(CASES)) and list(PROBLEMS) == list(CASES)
+    assert {each.settings.max_trials for each in plans} == {1_000_000}
+    small = [each._replace(settings=replace(each.settings, max_trials=200_000)) for each in plans]
+    rows = conduct(parity, small, tmp_path / "results.csv", progress=False)
+    assert len(rows) == len(plans)
     for row in rows:
         assert row["trials"] <= 200_000 and row["network_steps"] >= row["trials"] and row["seconds"] > 0.0
         assert row["success"] == (row["case"] != "9-bit parity, feed-forward")
         if row["case"].startswith(("parity", "latch")):
             assert row["test_errors"] == 0
+    write_report(parity, rows, tmp_path, "lstm-rl reproduce parity")
     table = (tmp_path / "table.md").read_text()
-    assert "2 runs per case, seeds from 40" in table and "| parity, A1 | 2,906 | 2/2" in table
-    assert "| 9-bit parity, feed-forward | - | 0/2 (0 % - 66 %) | - | - |" in table and "810,000 | not run" in table
+    assert "Runs per row: 2, seeds 40 - 41." in table and "| parity, A1 | 2,906 | 2/2" in table
+    assert "| 9-bit parity, feed-forward | - | 0/2 (0 % - 66 %) | - | - |" in table and "not run | 810,000" in table
     assert (tmp_path / "trials.png").stat().st_size > 10_000 and (tmp_path / "saved.png").stat().st_size > 10_000
 
 
 def test_one_seed_is_one_result() -> None:
-    settings = parity.Run(case="latch II", seed=3, max_trials=5000)
-    results = [{name: value for name, value in parity.run(settings).items() if name != "seconds"} for _ in range(2)]
-    assert results[0] == results[1] and results[0]["success"]
-    assert parity.run(replace(settings, seed=4))["network_steps"] != results[0]["network_steps"]
+    settings = GuessingRun("latch II", seed=3, max_trials=5000)
+    reports: list[int] = []
+    results = [
+        {name: value for name, value in run(settings, reports.append).items() if name != "seconds"} for _ in range(2)
+    ]
+    assert results[0] == results[1] and results[0]["success"] and reports == [results[0]["trials"]] * 2
+    assert run(replace(settings, seed=4), reports.append)["network_steps"] != results[0]["network_steps"]

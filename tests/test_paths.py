@@ -55,7 +55,7 @@ def learner(env: VecEnv, policy: str = "LstmPolicy", **settings: Any) -> Advanta
 
 def everything(model: AdvantageLearning) -> dict[str, Any]:
     """All that learning depends on, except the environments."""
-    parts = model._trainer.position(None)["arrays"]
+    parts = model._trainer.position(None, None)["arrays"]
     parts["last_action"]["episode"] = parts["last_action"]["episode"].astype(np.float32)  # as SB3 hands rewards over
     arrays = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     policy = {name: value.numpy().copy() for name, value in model.get_parameters()["policy"].items()}

@@ -39,15 +39,29 @@ CASES: dict[str, tuple[tuple[str, dict[str, Any]], int, bool, bool, dict[str, An
 POLICIES = {"elman": "ElmanPolicy", "memory-bits": "MemoryBitsPolicy"}
 
 
-class Plain(gym.Wrapper[Any, Any, Any, Any]):
+class Stateless:
+    """Says that there is nothing to save of a wrapper."""
+
+    def get_state(self) -> dict[str, Any]:
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        assert not state
+
+
+class Plain(Stateless, gym.Wrapper[Any, Any, Any, Any]):
     """Keeps the compiled loop out."""
+
+
+class PlainVector(Stateless, VectorWrapper):
+    """The same of a vector environment."""
 
 
 def make(case: str) -> VecEnv:
     (env_id, arguments), n, vector, compiled, _ = CASES[case]
     if vector:
         rows = gym.make_vec(env_id, num_envs=n, autoreset_mode=AutoresetMode.SAME_STEP, **arguments)
-        return GymnasiumVecEnv(rows if compiled else VectorWrapper(rows))
+        return GymnasiumVecEnv(rows if compiled else PlainVector(rows))
 
     def one() -> gym.Env[Any, Any]:
         env = gym.make(env_id, **arguments)
@@ -70,11 +84,12 @@ def weights(model: AdvantageLearning) -> dict[str, Any]:
 
 def everything(model: AdvantageLearning) -> dict[str, Any]:
     """All that the future of training depends on."""
-    where = model._trainer.position(model.env)
+    where = model._trainer.position(model.env, None)
     counts = {"steps": model.num_timesteps, "updates": model._n_updates}
     arrays = {f"{part}.{name}": value for part, values in where["arrays"].items() for name, value in values.items()}
     arrays.pop("log.sums")  # cleared at each write of the log
-    envs = {f"env{i}.{name}": value for i, values in enumerate(where["envs"] or ()) for name, value in values.items()}
+    layers = {layer: state for layer, state in (where["envs"] or {}).items() if "Monitor" not in layer}  # of the clock
+    envs = {f"{layer}.{name}": value for layer, state in layers.items() for name, value in state.items()}
     return arrays | weights(model) | counts | envs
 
 
@@ -92,8 +107,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for case in CASES:
         model = go_on(learner(case), BEFORE)
         assert model.env is not None
-        states = model._trainer.position(model.env)["envs"]
-        assert any(np.any(state["elapsed"] > 3) for state in states)  # in mid-episode
+        states = model._trainer.position(model.env, None)["envs"]
+        elapsed = [state["elapsed"] for state in states.values() if "elapsed" in state]
+        assert any(np.any(steps > 3) for steps in elapsed)  # in mid-episode
         model.save(folder / case)
     same_code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, __file__, str(folder)], env=same_code, capture_output=True, text=True)
@@ -152,7 +168,7 @@ def test_resuming_from_zero_starts_anew(folder: Path) -> None:
     model.learn(30)
     assert model.num_timesteps == 30
     assert not np.array_equal(before, weights(model)["hidden_weights"])
-    assert everything(model)["env0.elapsed"].tolist() == [30]
+    assert everything(model)["1 0 WorldEnv.elapsed"].tolist() == [30]
 
 
 # --- where it cannot be exact, it says so ----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from lstm_rl.tasks import (
 )
 from lstm_rl.tasks.dataset import SequenceDataset
 from lstm_rl.tasks.reber import BRANCHES, SYMBOLS, E
-from lstm_rl.tasks.streaming import learn_task, make_found, make_source
+from lstm_rl.tasks.streaming import learn_task, make_errors, make_source
 
 TASKS: tuple[Task, ...] = (
     ReberTask(),
@@ -50,7 +50,7 @@ def test_every_task(task: Task) -> None:
     (x, targets, has_target), lengths = batch, batch.lengths
     steps = lengths.max()
     assert x.shape == (steps, 200, task.inputs) and targets.shape == (steps, 200, task.outputs)
-    assert has_target.shape == (steps, 200) and steps <= task.longest and lengths.min() >= 1
+    assert has_target.shape == (steps, 200) and steps <= task.max_length and lengths.min() >= 1
     for i in (0, 7, 199):
         assert has_target[lengths[i] - 1, i] and not has_target[lengths[i] :, i].any()
         assert not x[lengths[i] :, i].any() and not targets[~has_target[:, i], i].any()
@@ -177,13 +177,13 @@ def test_learning_reads_the_same_sequences() -> None:
     task = TemporalOrder(2)
     hidden, output = task.topology.initial_weights(rng(3))
     approximator = make_approximator(task.topology, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
-    source, found = make_source(task, rng(7)), make_found(1000)
-    learn_task(approximator, source, Update(Sgd(), 0.0, 1.0), False, 2.0, found)
-    assert np.array_equal(found.lengths, task.batch(1000, rng(7)).lengths)
-    assert found.largest.min() > 0.3
+    source, seen = make_source(task, rng(7)), make_errors(1000)
+    learn_task(approximator, source, Update(Sgd(), 0.0, 1.0), False, 2.0, seen)
+    assert np.array_equal(seen.lengths, task.batch(1000, rng(7)).lengths)
+    assert seen.largest.min() > 0.3
     for _ in range(50):
-        learn_task(approximator, source, Update(Sgd(), 0.5, 1.0), False, 2.0, found)
-    assert (found.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
+        learn_task(approximator, source, Update(Sgd(), 0.5, 1.0), False, 2.0, seen)
+    assert (seen.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
 
 
 def test_data_set() -> None:

@@ -1,11 +1,13 @@
 """The vector face equals the scalar one row for row, and SB3 sees it as one of its own."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -14,8 +16,10 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 import lstm_rl.envs
 from lstm_rl.envs.dynamics import NoiseTape
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.rows import find_rows
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
-from lstm_rl.envs.tmaze import EAST, NORTH, SOUTH, WEST
+from lstm_rl.envs.tmaze import EAST, NORTH, SOUTH, WEST, noisy_tmaze
 from lstm_rl.envs.vector import WorldVectorEnv
 
 IDS = list(lstm_rl.envs.WORLDS)
@@ -229,6 +233,40 @@ def test_seeds_may_be_listed_or_numpy_integers() -> None:
     assert second(seed=[4, None, 6, None, 8])[1::2] != before[1::2]
 
 
+def test_stepping_rows_that_were_never_reset_is_refused() -> None:
+    for mode in MODES:
+        env = make_vec("lstm_rl/TMaze-v0", mode)
+        with pytest.raises(ResetNeeded, match="^reset must be called before the first step$"):
+            env.step(np.full(N, EAST))
+        if mode is AutoresetMode.DISABLED:
+            env.reset(options={"reset_mask": np.arange(N) > 0})
+            with pytest.raises(ResetNeeded):
+                env.step(np.full(N, EAST))
+            env.reset(options={"reset_mask": np.arange(N) == 0})
+        else:
+            env.reset()
+        env.step(np.full(N, EAST))
+
+
+@pytest.mark.parametrize("value", [10**6 + 1, 10**18])
+def test_more_rows_than_memory_can_hold_are_refused(value: int) -> None:
+    with pytest.raises(ValueError, match=f"^num_envs must be an integer <= 1000000, got {value}$"):
+        gym.make_vec("lstm_rl/TMaze-v0", num_envs=value)
+
+
+def test_copies_of_all_rows_go_on_by_themselves() -> None:
+    env = make_vec("lstm_rl/NoisyTMaze-v0", AutoresetMode.SAME_STEP)
+    env.reset(seed=0)
+    assert len(env.envs) == N
+    twin = copy.deepcopy(env)
+    expected = [env.step(np.full(N, EAST)) for _ in range(5)]
+    np.testing.assert_equal([twin.step(np.full(N, EAST)) for _ in range(5)], expected)
+    states = [row.get_state() for row in env.envs]
+    assert np.array_equal(np.concatenate([state["state"] for state in states]), env.state)
+    assert np.array_equal(np.concatenate([state["elapsed"] for state in states]), env.elapsed)
+    assert env.envs[1].get_state()["generator"] == env.generators[1].bit_generator.state
+
+
 @pytest.mark.parametrize(("name", "value"), [("num_envs", 0), ("num_envs", 2.5), ("corridor_length", "7")])
 def test_bad_arguments_are_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be an integer >= 1, got {value!r}$"):
@@ -373,9 +411,16 @@ def test_a_foreign_vector_environment_works_through_the_adapter() -> None:
 # --- the noise tape --------------------------------------------------------------------------------------------------
 
 
-def test_a_rewound_tape_leaves_generators_where_drawing_row_by_row_would() -> None:
+BIT_GENERATORS = (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)
+
+
+@pytest.mark.parametrize("kind", BIT_GENERATORS)
+def test_a_rewound_tape_leaves_generators_where_drawing_row_by_row_would(kind: Any) -> None:
     size, taken = 3, np.zeros(4, np.int64)
-    tape = NoiseTape([np.random.default_rng(i) for i in range(4)], size, block=8)
+    generators = [np.random.Generator(kind(i)) for i in range(4)]
+    for generator in generators:
+        generator.integers(2**31, dtype=np.int32)  # leaves half a number behind
+    tape = NoiseTape(generators, size, block=8)
     drawn: list[list[Any]] = [[] for _ in range(4)]
     rng = np.random.default_rng(0)
     for round_ in range(50):
@@ -388,6 +433,28 @@ def test_a_rewound_tape_leaves_generators_where_drawing_row_by_row_would() -> No
             tape.rewind()
     tape.rewind()
     for i in range(4):
-        reference = np.random.default_rng(i)
+        reference = np.random.Generator(kind(i))
+        reference.integers(2**31, dtype=np.int32)
         np.testing.assert_array_equal(drawn[i], [reference.random(size) for _ in range(taken[i])])
-        assert tape.generators[i].bit_generator.state == reference.bit_generator.state
+        np.testing.assert_equal(tape.generators[i].bit_generator.state, reference.bit_generator.state)
+
+
+@pytest.mark.parametrize("kind", BIT_GENERATORS)
+def test_a_world_with_another_bit_generator_trains_as_step_by_step(kind: Any) -> None:
+    envs = [WorldEnv(noisy_tmaze(3)) for _ in range(2)]
+    for env in envs:
+        env.reset()
+        env.np_random = np.random.Generator(kind(5))
+    compiled, stepped = (DummyVecEnv([lambda env=env: env]) for env in envs)  # type: ignore[misc]
+    rows = find_rows(compiled)
+    assert rows is not None
+    compiled.reset()
+    stepped.reset()
+    rows.gather()
+    rows.tape.draw(7)
+    rows.tape.position[0] = 4
+    rows.scatter()
+    for _ in range(4):
+        envs[1].np_random.random(2)
+    states = [env.get_state()["generator"] for env in envs]
+    np.testing.assert_equal(*states)

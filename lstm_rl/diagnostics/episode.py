@@ -8,19 +8,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lstm_rl.agents.models import Boxes
 from lstm_rl.agents.policies import MemoryPolicy
-from lstm_rl.agents.spaces import to_input
-from lstm_rl.diagnostics.activations import Activations, Marks
+from lstm_rl.diagnostics.activations import Activations
 from lstm_rl.diagnostics.error_flow import Errors, jacobians
 from lstm_rl.diagnostics.replay import as_network, as_seen
-from lstm_rl.envs import multimode_pole, tmaze
 from lstm_rl.envs.dynamics import World
-from lstm_rl.envs.env import WorldEnv
-from lstm_rl.nn.lstm import LstmNetwork
 
 MAX_STEPS = 2000  # of an episode that does not end by itself
 
@@ -30,7 +24,7 @@ class Episode:
     """Row t of every array is step t: what the agent saw, what that did to the network, and what followed."""
 
     activations: Activations  # inputs are observations, outputs are Advantage values
-    actions: NDArray[np.int64]  # (T,) counted from 0
+    actions: NDArray[np.int64]  # (T,) the policy's choices, counted from 0
     rewards: NDArray[np.float64]  # (T,)
     success: bool | None  # None: the environment did not tell, or the recording stopped before the end
 
@@ -49,27 +43,27 @@ def record_episode(
     Returns:
         The episode, of at least one step.
     """
-    space, start = policy.observation_space, int(policy.action_space.start)  # type: ignore[attr-defined]
     state, success, steps, world_states = None, None, [], []
     observation, info = env.reset(seed=seed)
     for _ in range(max_steps or MAX_STEPS):
-        advantages, _ = policy.advantages(observation, state)
-        chosen, state = policy.predict(observation, state, deterministic=True)
-        action = int(chosen) - start
+        seen = policy.encoder.encode(observation, 1)[0].copy()
+        choices, advantages, state = policy.act(observation, state, deterministic=True)
         world_states.append(info.get("state"))
-        seen = to_input(space, observation, 1)[0].copy()
-        observation, reward, terminated, truncated, info = env.step(np.int64(action + start))
-        steps.append((seen, action, float(reward), advantages[0], *(part[0] for part in state[:-1])))
+        observation, reward, terminated, truncated, info = env.step(policy.decoder.decode(choices)[0])
+        steps.append((seen, int(choices[0]), float(reward), advantages[0], *(part[0] for part in state[:-1])))
         if terminated or truncated:
             success = bool(info["is_success"]) if "is_success" in info else None
             break
     observations, actions, rewards, values, *parts = map(np.array, zip(*steps, strict=True))
-    inner = env.unwrapped
+    world, marks = getattr(env.unwrapped, "world", None), {}
+    if isinstance(world, World) and world.marks is not None:
+        marks = world.marks(world.params, np.array(world_states))
     activations = Activations(
         observations,
         values,
-        *_named(policy, parts),
-        _marks(inner.world, np.array(world_states)) if isinstance(inner, WorldEnv) else {},
+        policy.model.named(parts),
+        policy.model.blocks,
+        {name: np.flatnonzero(at).tolist() for name, at in marks.items()},
     )
     return Episode(activations, actions, rewards, success)
 
@@ -98,25 +92,3 @@ def episode_errors(policy: MemoryPolicy, episode: Episode, step: int) -> Errors:
     x = as_seen(policy, episode.activations.inputs[: step + 1])
     errors = jacobians(as_network(policy), x, units=[int(episode.actions[step])])
     return {name: derivatives[::-1, 0] for name, derivatives in errors.items()}
-
-
-def _named(policy: MemoryPolicy, parts: list[NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], tuple[int, ...]]:
-    """The activations in a policy's states, as its network names them, and the cells in each of its blocks."""
-    if isinstance(policy.model, Boxes):
-        return {"memory bits": parts[0]}, ()  # as one number
-    net = as_network(policy)
-    state = type(net.initial_state(1))(*map(torch.as_tensor, parts))
-    blocks = policy.topology.blocks if isinstance(net, LstmNetwork) else ()
-    return {name: part.numpy() for name, part in net.named(state).items()}, blocks
-
-
-def _marks(world: World, states: NDArray[np.float64]) -> Marks:
-    """Steps of interest in one of our worlds from its Markov states (T, S); a user's own world has none."""
-    marks: dict[str, NDArray[np.bool_]] = {}
-    if world.step is tmaze.tmaze_step:
-        position, params = states[:, tmaze.POSITION], world.params
-        visible = (states[:, tmaze.MOVED] == 0.0) | (params[tmaze.CUE_ON_RETURN] == 1.0)
-        marks = {"cue": (position == 0.0) & visible, "junction": position == params[tmaze.LENGTH]}
-    elif world.step is multimode_pole.pole_step:
-        marks = {"cue": states[:, multimode_pole.SHOWN] > 0.0}
-    return {name: np.flatnonzero(at).tolist() for name, at in marks.items()}

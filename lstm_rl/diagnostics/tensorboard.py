@@ -1,6 +1,7 @@
 """`TensorBoardCallback`: what scalars do not show - settings, weights, activations and a picture of an episode."""
 
-from dataclasses import asdict, replace
+import warnings
+from dataclasses import asdict
 from typing import Any
 
 import gymnasium as gym
@@ -8,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam, Image, TensorBoardOutputFormat
-from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
-from lstm_rl.agents.models import Boxes, Module
+from lstm_rl.agents.env_states import make_like
 from lstm_rl.agents.policies import MemoryPolicy
+from lstm_rl.agents.spaces import input_size
 from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.episode import record_episode
 from lstm_rl.diagnostics.figures import pixels
 from lstm_rl.diagnostics.timeline import episode_figure
-from lstm_rl.envs.env import WorldEnv
-from lstm_rl.envs.sb3 import GymnasiumVecEnv
 
 METRICS = ("rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/success_rate", "train/abs_td_error")
 
@@ -28,20 +27,24 @@ class TensorBoardCallback(BaseCallback):
 
     At the start: the settings in use (tab HPARAMS) and the network in words (TEXT). Then about every ``every`` steps
     and at the end: histograms of the weights from each kind of source to each kind of unit, and of gates and cell
-    states over one greedy episode, and a picture of that episode. Training goes on bit for bit as without it.
+    states over one greedy episode; at the end also a picture of that episode. Training goes on bit for bit as without.
 
     Args:
-        env: An environment of its own for that episode; ``None`` makes one like the training environment, or leaves the
-            episode out if that one does not say how it was made.
-        every: Environment steps between two looks, >= 1; looks fall on the borders of chunks.
+        env: An environment of its own for that episode, which shows what the policy sees; ``None`` makes one like those
+            in training, or warns once that there is none and leaves the episode out.
+        every: Environment steps between two looks, >= 1; looks fall on the borders of chunks. ``None``: no looks, not
+            even at the end: a picture takes as long as some 100,000 steps of a small network.
         seed: Of the episode: the same world at every look.
+
+    Raises:
+        ValueError: An argument does not fit; that of ``env`` when training starts.
     """
 
     model: AdvantageLearning
 
-    def __init__(self, env: gym.Env[Any, Any] | None = None, every: int = 50_000, seed: int = 0) -> None:
+    def __init__(self, env: gym.Env[Any, Any] | None = None, every: int | None = 50_000, seed: int = 0) -> None:
         super().__init__()
-        self.env, self.every, self.seed = env, check_int("every", every, 1), seed
+        self.env, self.every, self.seed = env, None if every is None else check_int("every", every, 1), seed
         self._board: TensorBoardOutputFormat | None = None
         self._own: gym.Env[Any, Any] | None = None
         self._looked = 0  # number of steps at the last look
@@ -51,33 +54,51 @@ class TensorBoardCallback(BaseCallback):
         self._board = boards[0] if boards else None
         self._looked = self.num_timesteps
         if self._board is not None:
-            assert self.model.env is not None
-            self._own = _make_like(self.model.env) if self.env is None else self.env
+            self._own = self._environment() if self.every else None
             settings = HParam(_settings(self.model, self._own), dict.fromkeys(METRICS, 0.0))
             self._write({"hparams": settings, "topology": str(self.model.policy.model).replace("\n", "  \n")})
 
+    def _environment(self) -> gym.Env[Any, Any] | None:
+        """The environment to look at, or none after a warning."""
+        policy, env = self.model.policy, self.env
+        if env is None:
+            assert self.model.env is not None
+            try:
+                return make_like(self.model.env)
+            except ValueError as error:
+                warnings.warn(f"TensorBoard shows no episode: {error}", stacklevel=2)
+                return None
+        if input_size(env.observation_space) != policy.sensors or env.action_space != policy.action_space:
+            raise ValueError(
+                f"env must show what the policy sees, {policy.observation_space}, and take {policy.action_space}, got "
+                f"{env.observation_space} and {env.action_space}"
+            )
+        return env
+
     def _on_step(self) -> bool:
-        if self.num_timesteps - self._looked >= self.every:
+        if self.every and self.num_timesteps - self._looked >= self.every:
             self._look()
         return True
 
     def _on_training_end(self) -> None:
-        if self.num_timesteps > self._looked:
-            self._look()
+        if self.every:
+            self._look(picture=True)
         if self._own is not None and self._own is not self.env:
             self._own.close()
 
-    def _look(self) -> None:
-        self._looked = self.num_timesteps
-        policy = self.model.policy
-        values: dict[str, Any] = weight_groups(policy)
+    def _look(self, picture: bool = False) -> None:
+        policy, groups = self.model.policy, weight_groups(self.model.policy)
+        news, self._looked = self.num_timesteps > self._looked, self.num_timesteps
         # Training that has diverged is about to say so itself
-        if self._board is None or not all(np.isfinite(group).all() for group in values.values()):
+        if self._board is None or not all(np.isfinite(group).all() for group in groups.values()):
             return
+        values: dict[str, Any] = dict(groups) if news else {}
         if self._own is not None:
             episode = record_episode(policy, self._own, self.seed)
-            values |= {_tag(part): numbers.ravel() for part, numbers in episode.activations.parts.items()}
-            values |= {"episode/activations": Image(pixels(episode_figure(episode)), "HWC")}
+            parts = episode.activations.parts if news else {}
+            values |= {f"activations/{name.replace(' ', '_')}": part.ravel() for name, part in parts.items()}
+            if picture:
+                values |= {"episode/activations": Image(pixels(episode_figure(episode)), "HWC")}
         self._write(values)
 
     def _write(self, values: dict[str, Any]) -> None:
@@ -87,26 +108,9 @@ class TensorBoardCallback(BaseCallback):
 
 
 def weight_groups(policy: MemoryPolicy) -> dict[str, NDArray[Any]]:
-    """The weights that exist from each kind of source to each kind of unit, as copies: tag -> (number of weights,)."""
-    weights = policy.weights()
-    if isinstance(policy.model, Boxes):
-        return {"weights/table": weights.values.flatten()}
-    if isinstance(policy.model, Module):
-        return {f"weights/{name}": group for name, group in policy.model.groups(weights).items()}
-    topology = policy.topology
-    groups = {
-        f"weights/{source}_to_{unit}": weights.hidden[row, column][topology.mask[row, column]]
-        for source, row in topology.rows.items()
-        for unit, column in topology.columns.items()
-    }
-    groups |= {
-        f"weights/{source}_to_output": weights.output[row].flatten() for source, row in topology.output_rows.items()
-    }
-    return {tag: group for tag, group in groups.items() if group.size}
-
-
-def _tag(part: str) -> str:
-    return f"activations/{part.replace(' ', '_')}"
+    """The weights in groups that belong together, as copies: tag -> (number of weights,)."""
+    groups = policy.model.groups(policy.weights())
+    return {f"weights/{name}": group for name, group in groups.items() if group.size}
 
 
 def _settings(model: AdvantageLearning, env: gym.Env[Any, Any] | None) -> dict[str, Any]:
@@ -125,19 +129,3 @@ def _settings(model: AdvantageLearning, env: gym.Env[Any, Any] | None) -> dict[s
         "env": env.spec.id if env is not None and env.spec is not None else None,
     }
     return {name: value for name, value in used.items() if value is not None}
-
-
-def _make_like(env: VecEnv) -> gym.Env[Any, Any] | None:
-    """A scalar environment like those that ``env`` holds; ``None`` if they do not say how they were made."""
-    base = env.unwrapped
-    if isinstance(base, GymnasiumVecEnv):
-        world = getattr(base.unwrapped_env, "world", None)
-        return None if world is None else WorldEnv(world)
-    spec = env.get_attr("spec", 0)[0]
-    if spec is None:
-        return None
-    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name != "Monitor")  # SB3's, a recorder
-    if any(wrapper.kwargs is None for wrapper in wrappers):  # one that does not record its arguments
-        return None
-    silent = {"render_mode": None} if spec.kwargs.get("render_mode") else {}
-    return gym.make(replace(spec, additional_wrappers=wrappers), disable_env_checker=True, **silent)

@@ -47,17 +47,17 @@ class HistoryTask(Task):
     """One sequence is one block; its last target is the first symbol of the next one that the same generator makes.
 
     So sequences in the order in which they are made are the stream, if the network is not reset between them. The
-    targets of the last output are 0 before a block's end, and whoever learns the task leaves them out there.
+    targets of the last output are 0 before a block's end, where they are to be left out of the loss.
 
     Raises:
         ValueError: The lag is out of its range.
     """
 
     lag: int = 20
-    """Steps from a block's first symbol to the target that depends on it, >= 1: the b's of a block."""
+    """Number of b's in a block, >= 1: steps from its first symbol to the target that depends on it."""
     name = "history"
     rule = _history
-    symbols = True
+    one_hot_inputs = True
 
     def __post_init__(self) -> None:
         check_int("lag", self.lag, 1)
@@ -73,7 +73,7 @@ class HistoryTask(Task):
         return self.lag + 3
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L = lag + 1."""
         return self.lag + 1
 

@@ -68,7 +68,7 @@ class LagTask(Task):
     """Lag >= 2."""
     name = "hs1997-lag-a"
     rule = _lag
-    symbols = True
+    one_hot_inputs = True
 
     def __post_init__(self) -> None:
         check_int("p", self.p, 2)
@@ -84,7 +84,7 @@ class LagTask(Task):
         return self.p + 1
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L = p."""
         return self.p
 
@@ -152,7 +152,7 @@ class TriggerLagTask(Task):
     """Distractors at least between the signal and the trigger, >= 1."""
     name = "hs1997-lag-c"
     rule = _trigger
-    symbols = True
+    one_hot_inputs = True
     outputs = 2
 
     def __post_init__(self) -> None:
@@ -165,7 +165,7 @@ class TriggerLagTask(Task):
         return self.p + 4
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L: sequences end there (ours); one in 10^13 would go on."""
         return self.q + 300
 

@@ -42,10 +42,10 @@ class Parity(Task):
         ValueError: A setting is out of its range.
     """
 
-    shortest: int = 500
+    min_length: int = 500
     """Bits of the shortest sequence, >= 1."""
-    longest: int = 600
-    """L, bits of the longest sequence, >= shortest; lengths are uniform."""
+    max_length: int = 600
+    """L, bits of the longest sequence, >= min_length; lengths are uniform."""
     noise: float = 0.0
     """Half the range of the noise on inputs, in [0, 1]; published: 0 and .2."""
     name = "parity"
@@ -54,14 +54,14 @@ class Parity(Task):
     outputs = 1
 
     def __post_init__(self) -> None:
-        check_int("shortest", self.shortest, 1)
-        check_int("longest", self.longest, self.shortest)
+        check_int("min_length", self.min_length, 1)
+        check_int("max_length", self.max_length, self.min_length)
         check_float("noise", self.noise, 0.0, 1.0)
 
     @property
     def params(self) -> NDArray[np.float64]:
         """Shortest length, noise."""
-        return np.array([self.shortest, self.noise], np.float64)
+        return np.array([self.min_length, self.noise], np.float64)
 
     @property
     def protocol(self) -> Protocol:

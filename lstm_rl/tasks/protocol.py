@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 
 class Criterion(NamedTuple):
-    """So many sequences, of which so few are wrong, with so small a mean error."""
+    """A number of sequences, how many of them may be wrong, and which mean error they must stay below."""
 
     sequences: int
     wrong: int = 0
@@ -23,13 +23,13 @@ class Protocol:
     one after the other.
     """
 
-    alpha: float
+    learning_rate: float
     """Learning rate of plain gradient descent."""
     criteria: tuple[Criterion, ...]
     """What has to be reached."""
     tolerance: float
     """Largest allowed error."""
-    judged_on: Literal["training", "test", "legal"] = "training"
+    stop_on: Literal["training", "test", "legal"] = "training"
     """training: criteria hold for the most recent training sequences; test: for fresh ones, with frozen weights;
     legal: the k legal next symbols are the k most active outputs, on two fixed sets of strings."""
     each_step: bool = False

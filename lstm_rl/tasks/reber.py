@@ -84,7 +84,7 @@ class ReberTask(Task):
     """Longest string, >= 20; longer ones, one in a million at 100, are drawn anew (ours)."""
     name = "hs1997-reber"
     rule = _reber
-    symbols = True
+    one_hot_inputs = True
     inputs = 7
     outputs = 7
 
@@ -93,7 +93,7 @@ class ReberTask(Task):
         check_int("max_symbols", self.max_symbols, 20)
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L."""
         return self.max_symbols - 1
 
@@ -148,8 +148,8 @@ class ReberTask(Task):
             x (S, L, 7), whether a symbol may come next (S, L, 7), steps (S,).
         """
         lengths = (strings >= 0).sum(1) - 1
-        x = np.eye(7)[strings[:, :-1]] * (np.arange(self.longest) < lengths[:, None])[..., None]
-        legal = np.zeros((len(strings), self.longest, 7), np.bool_)
+        x = np.eye(7)[strings[:, :-1]] * (np.arange(self.max_length) < lengths[:, None])[..., None]
+        legal = np.zeros((len(strings), self.max_length, 7), np.bool_)
         for n, string in enumerate(strings):
             legal[n, 0, [T, P]] = legal[n, 1, B] = True
             state, end = 1, int(lengths[n])

@@ -95,7 +95,7 @@ class TwoSequenceProblem(Task):
         return f"hs1997-two-sequence-{self.variant}"
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L = 1.1 T."""
         return self.T + self.T // 10
 
@@ -120,7 +120,7 @@ class TwoSequenceProblem(Task):
         return Protocol(1.0, (Criterion(256, wrong), Criterion(256, wrong, mean_error)), 0.2, "test", every=1000)
 
     @property
-    def tested(self) -> Task:
+    def test_task(self) -> Task:
         """Without noise on targets."""
         return replace(self, exact_targets=True)
 
@@ -145,7 +145,7 @@ class AddingProblem(Task):
         check_int("T", self.T, 22)
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L = 1.1 T."""
         return self.T + self.T // 10
 

@@ -27,8 +27,8 @@ class Source(NamedTuple):
     row: NDArray[np.float64]  # (I,) scratch
 
 
-class Found(NamedTuple):
-    """What came of N sequences, before their own step of the weights."""
+class SequenceErrors(NamedTuple):
+    """Errors of N sequences, each before the weights changed by it."""
 
     largest: NDArray[np.float64]  # (N,) absolute error of an output
     last: NDArray[np.float64]  # (N,) the same, at the last step with a target
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 def make_source(task: Task, rng: np.random.Generator) -> Source:
     """A task's sequences, beginning anywhere in its random numbers."""
-    length, outputs = task.longest, task.outputs
+    length, outputs = task.max_length, task.outputs
     return Source(
         task.rule.address,
         task.params,
@@ -57,10 +57,10 @@ def rows_of(source: Source, length: int) -> NDArray[np.float64]:
     return x if x.shape[1] == inputs else one_hot(x[:, None], np.array([length]), inputs)[:, 0]
 
 
-def make_found(sequences: int) -> Found:
-    """Room for what N sequences come to."""
+def make_errors(sequences: int) -> SequenceErrors:
+    """Room for the errors of N sequences."""
     largest, last, squares = np.zeros((3, sequences))
-    return Found(largest, last, squares, np.zeros(sequences, np.int64))
+    return SequenceErrors(largest, last, squares, np.zeros(sequences, np.int64))
 
 
 @kernel
@@ -83,32 +83,34 @@ def draw(source: Source, stale: int) -> int:
 
 
 @compiled
-def learn_task(approximator: Any, source: Source, by: Update, each_step: bool, power: float, found: Found) -> None:
-    """Learn as many new sequences as ``found`` has room for.
+def learn_task(
+    approximator: Any, source: Source, update: Update, each_step: bool, power: float, seen: SequenceErrors
+) -> None:
+    """Learn as many new sequences as ``seen`` has room for.
 
     Args:
         approximator: See `lstm_rl.kernels.approximator`; its stream 0 is used.
         source: Where sequences come from.
-        by: A step of the weights, with error 1; alpha 0: nothing is learned.
+        update: How weights change, with error 1; learning rate 0: nothing is learned.
         each_step: Change the weights after each step that has a target instead of once, at a sequence's end.
-        power: Of the errors in what is descended, > 1; 2: squared error.
-        found: Is filled.
+        power: Of the errors in the loss, > 1; 2: squared error.
+        seen: Is filled.
     """
     length = source.x.shape[0]
-    for n in range(found.largest.shape[0]):
+    for n in range(seen.largest.shape[0]):
         length = next_sequence(source, length)
         largest, last, squares = learn_sequence(
             approximator,
             source.x[:length],
             source.targets[:length],
             source.has_target[:length],
-            by,
+            update,
             each_step,
             power,
             source.errors,
             source.row,
         )
-        found.largest[n] = largest
-        found.last[n] = last
-        found.squares[n] = squares
-        found.lengths[n] = length
+        seen.largest[n] = largest
+        seen.last[n] = last
+        seen.squares[n] = squares
+        seen.lengths[n] = length

@@ -60,7 +60,7 @@ class Task(ABC):
     """As in the tables: hs1997-..."""
     rule: Any
     """Compiled with `sequence_rule`."""
-    symbols: bool = False
+    one_hot_inputs: bool = False
     """Whether inputs are one-hot: the rule writes a symbol's number, 0 .. I - 1, in the place of a row."""
 
     @property
@@ -71,7 +71,7 @@ class Task(ABC):
     @property
     def width(self) -> int:
         """Numbers per step that the rule writes."""
-        return 1 if self.symbols else self.inputs
+        return 1 if self.one_hot_inputs else self.inputs
 
     @property
     @abstractmethod
@@ -80,7 +80,7 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """L, steps of the longest sequence."""
 
     @property
@@ -96,10 +96,10 @@ class Task(ABC):
     @property
     def protocol(self) -> Protocol:
         """The published one; ours, this one, where nothing is published."""
-        return Protocol(alpha=0.1, tolerance=0.3, criteria=(Criterion(2000),))
+        return Protocol(learning_rate=0.1, tolerance=0.3, criteria=(Criterion(2000),))
 
     @property
-    def tested(self) -> "Task":
+    def test_task(self) -> "Task":
         """What it is tested on: itself, or without the noise that only training has."""
         return self
 
@@ -111,7 +111,7 @@ class Task(ABC):
             rng: Where its randomness comes from.
         """
         check_int("size", size, 1)
-        shape, generator = (size, self.longest), rng.integers(2**64, size=1, dtype=np.uint64)
+        shape, generator = (size, self.max_length), rng.integers(2**64, size=1, dtype=np.uint64)
         x: Any = np.zeros((*shape, self.width))
         targets: Any = np.zeros((*shape, self.outputs))
         has_target: Any = np.zeros(shape, np.bool_)
@@ -119,7 +119,7 @@ class Task(ABC):
         _fill(self.rule.address, self.params, generator, x, targets, has_target, lengths)
         end = int(lengths.max())
         x, targets, has_target = (array[:, :end].swapaxes(0, 1).copy() for array in (x, targets, has_target))
-        return Batch(one_hot(x, lengths, self.inputs) if self.symbols else x, targets, has_target)
+        return Batch(one_hot(x, lengths, self.inputs) if self.one_hot_inputs else x, targets, has_target)
 
     def sequences(self, rng: np.random.Generator) -> Iterator[Sequence]:
         """Draw sequences without end, one after the other."""

@@ -51,9 +51,9 @@ class TemporalOrder(Task):
     signals: int = 2
     """2 (6a, four classes) or 3 (6b, eight)."""
     rule = _order
-    symbols = True
+    one_hot_inputs = True
     inputs = 8
-    longest = 110
+    max_length = 110
 
     def __post_init__(self) -> None:
         if check_int("signals", self.signals, 2) > 3:
@@ -82,5 +82,5 @@ class TemporalOrder(Task):
     @property
     def protocol(self) -> Protocol:
         """The 2,000 most recent sequences right, mean error below .1; budget (ours)."""
-        alpha, budget = (0.5, 5_000_000) if self.signals == 2 else (0.1, 2_000_000)
-        return Protocol(alpha, (Criterion(2000, mean_error=0.1),), 0.3, max_sequences=budget)
+        learning_rate, budget = (0.5, 5_000_000) if self.signals == 2 else (0.1, 2_000_000)
+        return Protocol(learning_rate, (Criterion(2000, mean_error=0.1),), 0.3, max_sequences=budget)

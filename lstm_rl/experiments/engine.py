@@ -1,0 +1,195 @@
+"""The engine of all experiments: settings x protocol x score.
+
+A published table is an `Experiment`: a list of rows, a function that does one run, and a function that scores the runs
+of a row. A run is a pure function of its settings, seed included, so that only the map over runs would change on a
+cluster. Each finished run is written at once; what was interrupted goes on with the runs that are missing.
+"""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from multiprocessing import current_process, get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tqdm import tqdm
+
+from lstm_rl.experiments.store import Run, as_text, read_runs, write_runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+Report = Callable[[int], object]
+"""Is told how far a run has come: sequences, steps or trials so far."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a published table."""
+
+    label: str
+    """Its name in the table; with ``column`` it tells the row's runs from all others of the experiment."""
+    settings: Any
+    """What its runs depend on, a frozen dataclass with a field ``seed``; None: the row is quoted and never run."""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """Published figures by name."""
+    column: str = ""
+    """Of rows with the same label: the group of columns in which this one's score is shown."""
+    repeats: int = 1
+    """Times the number of runs that was asked for."""
+
+    @property
+    def key(self) -> str:
+        """What stored runs are found by."""
+        return f"{self.label}, {self.column}" if self.column else self.label
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A published table, or one of ours."""
+
+    name: str
+    about: str
+    """One line for the list of experiments."""
+    protocol: str
+    """What is done, when a run counts as a success, and what the columns mean: Markdown above the table."""
+    rows: Sequence[Row]
+    run: Callable[[Any, Report], Run]
+    """One run: from settings to results; found by its name in other processes."""
+    score: Callable[["DataFrame", Mapping[str, Any]], dict[str, Any]]
+    """A pure function from the runs of a row and its published figures to its cells, by the names of their columns."""
+    figures: Callable[["DataFrame"], Mapping[str, "Figure"]] = lambda _: {}
+    """Pictures of all runs by file name without its ending."""
+    check: Callable[[Any], object] = lambda _: None
+    """Raises ``ValueError`` for settings that cannot be run."""
+    notes: str = ""
+    """Markdown below the table."""
+    runs: int = 10
+    """Runs of a row."""
+    seed: int = 1000
+    """The first of their seeds."""
+
+
+class Plan(NamedTuple):
+    """A run that is to be done."""
+
+    key: str
+    settings: Any
+
+
+def plan(rows: Sequence[Row], runs: int, seed: int) -> list[Plan]:
+    """All runs of some rows, seed by seed, so that every row has its first run early."""
+    rows = [row for row in rows if row.settings is not None]
+    return [
+        Plan(row.key, replace(row.settings, seed=seed + n))
+        for n in range(runs * max((row.repeats for row in rows), default=0))
+        for row in rows
+        if n < runs * row.repeats
+    ]
+
+
+def missing(plans: Sequence[Plan], done: Sequence[Run], path: Path) -> list[Plan]:
+    """The runs that are not among those done.
+
+    Raises:
+        ValueError: One of them has been done with other settings.
+    """
+    known = {(run["row"], run["seed"]): run for run in done}
+    for key, settings in plans:
+        run = known.get((key, settings.seed), {})
+        for name, asked in asdict(settings).items():
+            stored = run.get(name, asked)
+            if asked is not None and as_text(stored) != as_text(asked):
+                raise ValueError(
+                    f"out must be another folder: {path} holds {key!r} with seed {settings.seed} "
+                    f"and {name} {stored!r}, asked is {asked!r}"
+                )
+    return [each for each in plans if (each.key, each.settings.seed) not in known]
+
+
+def conduct(
+    experiment: Experiment,
+    plans: Sequence[Plan],
+    path: Path,
+    workers: int = 1,
+    progress: bool = True,
+    over: Callable[..., Iterator[Any]] | None = None,
+) -> list[Run]:
+    """Do all runs that have not been done; return these and all others in the file.
+
+    Args:
+        experiment: What.
+        plans: Its runs, whose settings have been checked.
+        path: Where results are read and written.
+        workers: Runs side by side, each in a process of its own.
+        progress: Show progress bars.
+        over: ``over(function, plans)`` in the place of `map`, in any order; default: processes of this machine.
+
+    Raises:
+        ValueError: The file holds something else.
+    """
+    done = read_runs(path, experiment.name)
+    todo = missing(plans, done, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    job = _Job(experiment.name, experiment.run, progress)
+    total, first = len(plans), len(plans) - len(todo)
+    with tqdm(total=total, initial=first, unit="run", desc=experiment.name, disable=not progress, smoothing=0.0) as bar:
+        for run in (over or _processes(workers))(job, todo):
+            done.append(run)
+            write_runs(path, done)
+            bar.update()
+    return done
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An experiment's function behind a progress bar, with the settings in its results."""
+
+    experiment: str
+    function: Callable[[Any, Report], Run]
+    progress: bool
+
+    def __call__(self, what: Plan) -> Run:
+        worker = current_process().name.rpartition("-")[2]
+        with tqdm(
+            desc=f"  {what.key}, seed {what.settings.seed}",
+            unit_scale=True,
+            leave=False,
+            position=int(worker) if worker.isdigit() else 1,  # each process has a line of its own
+            disable=not self.progress,
+            delay=2.0,
+        ) as bar:
+
+            def report(done: int) -> None:
+                bar.update(done - bar.n)
+
+            results = self.function(what.settings, report)
+        named = {"experiment": self.experiment, "row": what.key, "seed": what.settings.seed}
+        return named | asdict(what.settings) | results
+
+
+def _processes(workers: int) -> Callable[..., Iterator[Any]]:
+    """A map over this many processes; one worker is this process. When it ends early, so do they."""
+    if workers == 1:
+        return map
+
+    def run(function: Callable[[Any], Any], plans: Sequence[Any]) -> Iterator[Any]:
+        ignore = (signal.SIGINT, signal.SIG_IGN)  # an interrupt is this process's to answer: it ends the others
+        with get_context("spawn").Pool(workers, signal.signal, ignore) as pool:
+            yield from pool.imap_unordered(function, plans)
+
+    return run
+
+
+def frame(experiment: Experiment, runs: Sequence[Run]) -> "DataFrame":
+    """Runs as a table, in the order of the experiment's rows; settings newer than the runs have their defaults."""
+    from pandas import DataFrame
+
+    order = {row.key: number for number, row in enumerate(experiment.rows)}
+    table = DataFrame(sorted(runs, key=lambda run: order.get(run["row"], len(order))))
+    settings = next((row.settings for row in experiment.rows if row.settings is not None), None)
+    for each in fields(settings) if settings is not None else ():
+        if each.name not in table and each.default is not MISSING:
+            table[each.name] = [each.default] * len(table)
+    return table

@@ -1,0 +1,1 @@
+"""How one run is done: a frozen dataclass of settings and a function from it to results, a file per kind of run."""

@@ -1,0 +1,50 @@
+"""All experiments by name; a new one is a file of `lstm_rl.experiments.tables` and its name here."""
+
+from lstm_rl.checks import check_choice
+from lstm_rl.experiments.engine import Experiment
+from lstm_rl.experiments.tables import (
+    ablation,
+    bakker2001_tmaze,
+    compare,
+    history_compression,
+    hs1997_lags,
+    hs1997_marked_numbers,
+    hs1997_reber,
+    hs1997_temporal_order,
+    hs1997_two_sequences,
+    long_tmaze,
+    markov_models,
+    minimal_time_lag,
+    multimode_pole,
+    parity_guessing,
+)
+
+MODULES = (
+    bakker2001_tmaze,
+    long_tmaze,
+    multimode_pole,
+    ablation,
+    compare,
+    minimal_time_lag,
+    hs1997_reber,
+    hs1997_lags,
+    hs1997_two_sequences,
+    hs1997_marked_numbers,
+    hs1997_temporal_order,
+    parity_guessing,
+    history_compression,
+    markov_models,
+)
+EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
+GROUPS = {"hs1997": [name for name in EXPERIMENTS if name.startswith("hs1997-")]}
+"""Experiments of one paper, which can be shown as one table."""
+
+
+def find(name: str) -> list[Experiment]:
+    """The experiment of this name, or those of a group.
+
+    Raises:
+        ValueError: There is neither.
+    """
+    check_choice("name", name, (*GROUPS, *EXPERIMENTS))
+    return [EXPERIMENTS[each] for each in GROUPS.get(name, [name])]

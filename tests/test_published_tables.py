@@ -1,0 +1,214 @@
+"""What is published stands here a second time, copied from the papers' tables by hand; and what our own tables need."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstm_rl.experiments import tables
+from lstm_rl.experiments.engine import missing, plan
+from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check
+from lstm_rl.experiments.registry import EXPERIMENTS, MODULES
+from lstm_rl.experiments.report import table
+from lstm_rl.experiments.store import stored_runs
+from lstm_rl.tasks.names import TASKS, make_task
+from lstm_rl.tasks.protocol import Criterion
+
+TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
+PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
+    "hs1997-reber": {
+        "blocks=4x1: LSTM, 264 weights, rate 0.1": {"success": "100 %", "sequences": 39740},
+        "blocks=3x2: LSTM, 276 weights, rate 0.1": {"success": "100 %", "sequences": 21730},
+        "blocks=3x2: LSTM, 276 weights, rate 0.2": {"success": "97 %", "sequences": 14060},
+        "blocks=4x1: LSTM, 264 weights, rate 0.5": {"success": "97 %", "sequences": 9500},
+        "blocks=3x2: LSTM, 276 weights, rate 0.5": {"success": "100 %", "sequences": 8440},
+        "blocks=4x1: RTRL, 3 units": {"success": "some", "sequences": 173000},
+        "blocks=4x1: RTRL, 12 units": {"success": "some", "sequences": 25000},
+        "blocks=4x1: Elman, 15 units": {"success": "0 %"},
+    },
+    "hs1997-lag-a": {
+        "p=4: RTRL, one unit, rate 1": {"success": "78 %", "sequences": 1043000},
+        "p=4: RTRL, one unit, rate 4": {"success": "56 %", "sequences": 892000},
+        "p=4: RTRL, one unit, rate 10": {"success": "22 %", "sequences": 254000},
+        "p=10: RTRL, one unit, rate 1": {"success": "0 %"},
+        "p=100: RTRL, one unit, rate 1": {"success": "0 %"},
+        "p=100: BPTT, one unit, rate 1": {"success": "0 %"},
+        "p=100: LSTM": {"success": "100 %", "sequences": 5040},
+    },
+    "hs1997-lag-b": {
+        "p=100: RTRL, one unit, rate 1": {"success": "0 %"},
+        "p=100: BPTT, one unit, rate 1": {"success": "0 %"},
+        "p=100: LSTM": {"success": "100 %", "sequences": 5680},
+    },
+    "hs1997-lag-c": {
+        f"p={p} q={q}: LSTM": {"success": "100 %", "sequences": 1000 * thousands}
+        for q, p, thousands in zip(
+            (50, 100, 200, 500, 1000, 1000, 1000, 1000, 1000),
+            (50, 100, 200, 500, 1000, 500, 200, 100, 50),
+            (30, 31, 33, 38, 49, 49, 75, 135, 203),
+            strict=True,
+        )
+    },
+    "hs1997-two-sequence-a": {
+        "T=100 N=3: LSTM": {"success": "100 %", "first": 27380, "sequences": 39850, "wrong": 0.000195},
+        "T=100 N=1: LSTM": {"success": "100 %", "first": 58370, "sequences": 64330, "wrong": 0.000117},
+        "T=1000 N=3: LSTM": {"success": "100 %", "first": 446850, "sequences": 452460, "wrong": 0.000078},
+    },
+    "hs1997-two-sequence-b": {
+        "T=100 N=3: LSTM": {"success": "100 %", "first": 41740, "sequences": 43250, "wrong": 0.00828},
+        "T=100 N=1: LSTM": {"success": "100 %", "first": 74950, "sequences": 78430, "wrong": 0.01500},
+        "T=1000 N=1: LSTM": {"success": "100 %", "first": 481060, "sequences": 485080, "wrong": 0.01207},
+    },
+    "hs1997-two-sequence-c": {
+        "T=100 N=3: LSTM": {"success": "100 %", "sequences": 269650, "wrong": 0.00558},
+        "T=100 N=1: LSTM": {"success": "100 %", "sequences": 565640, "wrong": 0.00441},
+    },
+    "hs1997-adding": {
+        "T=100: LSTM": {"success": "100 %", "sequences": 74000, "wrong": 1 / 2560},
+        "T=500: LSTM": {"success": "100 %", "sequences": 209000, "wrong": 0},
+        "T=1000: LSTM": {"success": "100 %", "sequences": 853000, "wrong": 1 / 2560},
+    },
+    "hs1997-multiplication": {
+        "n_seq=140: LSTM": {"success": "100 %", "sequences": 482000, "wrong": 139 / 2560},
+        "n_seq=13: LSTM": {"success": "100 %", "sequences": 1273000, "wrong": 14 / 2560},
+    },
+    "hs1997-temporal-order-3": {"LSTM": {"success": "100 %", "sequences": 31390, "wrong": 1 / 2560}},
+    "hs1997-temporal-order-4": {"LSTM": {"success": "100 %", "sequences": 571100, "wrong": 2 / 2560}},
+    "parity": {
+        "parity, A1": {"trials": 2906},
+        "parity, A2": {"trials": 2797},
+        "parity, A2 without self-links": {"trials": 250},
+        "parity, A1, noisy inputs": {"trials": 41400},
+        "latch I": {"trials": 6},
+        "latch II": {"trials": 22},
+        "two sequences (3a), A1": {"trials": 718},
+        "9-bit parity, A1, bit by bit": {"trials": 1000},
+        "9-bit parity, feed-forward": {"trials": "-"},
+        "parity, simulated annealing (25 - 50 bits), not run": {"trials": 810000},
+        "parity, discrete error propagation, to 5 % error (25 - 50 bits), not run": {"trials": 54000},
+        "parity, IOHMM, to 12 % error (250 - 500 bits), not run": {"trials": 3400},
+        "latch, best of several methods, not run": {"trials": 1600},
+        "two sequences, multigrid random search, not run": {"trials": 6400},
+    },
+    "chunker": {
+        "history: chunker": {"": "13 of 17 below 5,000, the rest below 35,000"},
+        "history: bptt": {"": "no gain after 1,000,000"},
+        "history: rtrl": {"": "no gain after 1,000,000"},
+        "history-5: chunker": {"": "-"},
+        "history-5: bptt": {"": "many 100,000s"},
+        "history-5: rtrl": {"": "many 100,000s"},
+        "lag-a: chunker": {"": "33 %, 32,400"},
+        "lag-b: chunker": {"": "0 %"},
+    },
+    "bakker2001-pole": {
+        "lstm": {"": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps"},
+        "elman": {"": "balances only the first 50 steps"},
+    },
+}
+CRITERIA: dict[str, tuple[tuple[Criterion, ...], float, float]] = {  # criteria, tolerance, learning rate
+    "hs1997-reber": ((Criterion(512, 0),), 0.49, 0.1),
+    "hs1997-lag-a": ((Criterion(10_000, 0),), 0.25, 1.0),
+    "hs1997-lag-b": ((Criterion(10_000, 0),), 0.25, 1.0),
+    "hs1997-lag-c": ((Criterion(10_000, 100), Criterion(10_000, 0)), 0.2, 0.01),
+    "hs1997-two-sequence-a": ((Criterion(256, 0), Criterion(256, 0, 0.01)), 0.2, 1.0),
+    "hs1997-two-sequence-b": ((Criterion(256, 5), Criterion(256, 5, 0.04)), 0.2, 1.0),  # fewer than 6 of 256
+    "hs1997-two-sequence-c": ((Criterion(256, 0, 0.015),), 0.1, 0.1),
+    "hs1997-adding": ((Criterion(2000, 0, 0.01),), 0.04, 0.5),
+    "hs1997-multiplication": ((Criterion(2000, 139),), 0.04, 0.1),  # fewer than 140 of 2,000
+    "hs1997-temporal-order-3": ((Criterion(2000, 0, 0.1),), 0.3, 0.5),
+    "hs1997-temporal-order-4": ((Criterion(2000, 0, 0.1),), 0.3, 0.1),
+}
+ON = {"hs1997-reber": "legal", **{f"hs1997-two-sequence-{variant}": "test" for variant in "abc"}}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_figures_are_the_papers(name: str) -> None:
+    """Our rows repeat them; rows of methods that a paper has no figures for have none."""
+    known = PUBLISHED[name]
+    rows = {row.key: dict(row.published) for row in EXPERIMENTS[name].rows}
+    assert {key: value for key, value in rows.items() if key in known} == known
+    for key, value in rows.items():
+        if key not in known:
+            assert "(ours)" in key and value in known.values() or not value, key
+    unknown = {name: [row.published for row in each.rows if row.published] for name, each in EXPERIMENTS.items()}
+    assert not any(unknown[name] for name in ("ablation", "compare", "hmm", "minimal-time-lag", "multimode-pole"))
+
+
+def test_figures_of_bakker_2001_are_marked_as_recalled() -> None:
+    for name in ("bakker2001-tmaze", "bakker2001-tmaze-noisy"):
+        said = {row.label: row.published[""] for row in EXPERIMENTS[name].rows}
+        assert said["lstm, N = 50"] == "10/10 (recalled)" and said["lstm, N = 60"] == "< 10 (recalled)"
+        assert said["elman, N = 5"] == said["memory-bits, N = 70"] == "plotted only"
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_criteria_are_the_papers(name: str) -> None:
+    protocol = make_task(name).protocol
+    assert (protocol.criteria, protocol.tolerance, protocol.learning_rate) == CRITERIA[name]
+    assert protocol.stop_on == ON.get(name, "training")
+    assert protocol.each_step == protocol.grows == (name in ("hs1997-lag-a", "hs1997-lag-b"))
+    assert protocol.at_end == (name == "hs1997-lag-b") and protocol.window_counts == ("lag" not in name)
+    assert protocol.every == (1000 if "two-sequence" in name else 100)
+    if name == "hs1997-multiplication":
+        assert make_task(name, n_seq=13).protocol.criteria == (Criterion(2000, 12),)
+
+
+# --- tables are small, complete and consistent -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_a_published_table_is_a_small_file(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 80
+
+
+def test_every_table_is_registered() -> None:
+    names = {module.__name__.rpartition(".")[2] for module in MODULES}
+    assert names == {path.stem for path in TABLES} - {"hs1997"}  # which holds what that paper's tables share
+    assert len(EXPERIMENTS) == sum(len(module.EXPERIMENTS) for module in MODULES)
+    assert {name for name in EXPERIMENTS if "hs1997" in name} == {name for name in TASKS if "hs1997" in name}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_stored_runs_are_those_of_the_rows(name: str) -> None:
+    """All runs that `reproduce` does by default are there, with the settings that it would give them."""
+    experiment = EXPERIMENTS[name]
+    runs = stored_runs(name)
+    plans = plan(experiment.rows, experiment.runs, experiment.seed)
+    assert not missing(plans, runs, Path(name))
+    assert {(run["row"], run["seed"]) for run in runs} == {(each.key, each.settings.seed) for each in plans}
+    assert len({row.key for row in experiment.rows}) == len(experiment.rows)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_stored_runs_are_readable_without_columns_that_have_a_default(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    settings = next(row.settings for row in experiment.rows if row.settings is not None)
+    optional = {each.name for each in fields(settings)} - {"seed", "learning_rate", "max_trials", "corridor_length"}
+    optional -= {"learner", "case", "name", "network", "states", "lag", "overrides"}  # which pictures are drawn by
+    old = [{name: value for name, value in run.items() if name not in optional} for run in stored_runs(name)]
+    assert table(experiment, old).equals(table(experiment, stored_runs(name)))
+    plans = plan(experiment.rows, experiment.runs, experiment.seed)
+    assert not missing(plans, old, Path(name))
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("hs1997")])
+def test_every_row_of_1997_can_be_run(name: str) -> None:
+    for row in EXPERIMENTS[name].rows:
+        settings = row.settings
+        assert isinstance(settings, SequenceRun) and settings.task == name
+        check(settings)
+        whole = settings.resolved()
+        assert (whole.learning_rate == 0.0) is (whole.gradient == "guess") and whole.max_sequences
+        assert row.repeats == (3 if "weights" in row.key or "shortcuts" in row.key else 1)
+
+
+def test_a_run_leaves_nothing_open() -> None:
+    """What a method does not say is as published; what it says stands."""
+    run = SequenceRun(task="hs1997-adding", settings="T=500").resolved()
+    assert (run.network, run.gradient, run.learning_rate) == ("published", "truncated", 0.5)
+    assert (run.optimizer, run.loss, run.max_sequences) == ("sgd", "squared", 2_000_000)
+    method: dict[str, Any] = {"network": "gru", "units": 3, "learning_rate": 0.1, "optimizer": "rmsprop"}
+    method |= {"rms_decay": 0.9, "average": 100, "max_sequences": 500}
+    whole = SequenceRun(task="hs1997-temporal-order-3", **method).resolved().chosen()
+    assert whole == method | {"gradient": "bptt", "loss": "squared"}
