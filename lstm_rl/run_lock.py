@@ -5,7 +5,6 @@ The file also says who holds it. It is removed at the end; one that a killed pro
 """
 
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -15,6 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lstm_rl.atomic import naming
+
+try:
+    import fcntl
+except ImportError:  # Windows, where folders are not locked
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 
@@ -31,6 +35,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """
     path, made = folder / LOCK, not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
     file = _open_locked(path)
     try:
         holder = {"pid": os.getpid(), "host": platform.node(), "boot": _boot(), "since": time.strftime("%F %T")}
@@ -52,12 +59,19 @@ def _open_locked(path: Path) -> int:
         try:
             with naming(path):
                 _lock(file, path)
-            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):  # not one that was removed meanwhile
+            if _is_at(file, path):  # not one that was removed meanwhile
                 return file
         except BaseException:
             os.close(file)
             raise
         os.close(file)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: int, path: Path) -> None:

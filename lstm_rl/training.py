@@ -41,7 +41,7 @@ class Outcome:
     signal: int | None  # that interrupted it
     solved_at: int | None  # steps at the evaluation that the run counts as solved with
     attempts: int  # how often it began with new weights
-    best: dict[str, Any] | None  # evaluation: steps before it, reward, length and success_rate in the mean
+    best: dict[str, Any] | None  # evaluation: steps before it, mean_reward, mean_ep_length, success_rate
     trial_steps: int  # of all evaluations, not learned from
     mean_reward: float | None  # of the last 100 training episodes
     success_rate: float | None
@@ -123,6 +123,10 @@ class RunCallback(BaseCallback):
         if trial.score >= state["best_score"]:
             state["best_score"], state["best"] = trial.score, {"steps": self.steps} | trial.means()
             self.model.save(self.folder / "best_model.zip", exclude=["run_state"])
+        for name, value in trial.means().items():  # in SB3's names
+            if value is not None:
+                self.logger.record(f"eval/{name}", value)
+        self.logger.dump(self.num_timesteps)
         add_to(self.history, self.steps, trial)
         write_history(self.folder / "evaluations.npz", self.history)
 
@@ -167,7 +171,8 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
         elif settings.overwrite:
             clear(folder)
         write_config(folder, settings)
-        bar = tqdm(total=settings.timesteps, unit="step", unit_scale=True, disable=not settings.progress)
+        start = state["before"] + model.num_timesteps if state else 0
+        bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not settings.progress)
         bar.set_postfix_str("compiling, if this is the first run")
         callback = RunCallback(settings, player, rows, bar, stop or Stop())
         if state:
@@ -319,10 +324,10 @@ def describe(outcome: Outcome) -> str:
         parts.append(f"last training episodes: {', '.join(told)}")
     best, folder = "no evaluation yet", shlex.quote(str(outcome.folder))
     if outcome.best is not None:
-        told = [f"mean reward {outcome.best['reward']:.4g}"]
+        told = [f"mean reward {outcome.best['mean_reward']:.4g}"]
         if outcome.best["success_rate"] is not None:
             told.append(f"{outcome.best['success_rate']:.0%} success")
-        best = f"best evaluation: {', '.join(told)}, {outcome.best['length']:,.6g} steps per episode"
+        best = f"best evaluation: {', '.join(told)}, {outcome.best['mean_ep_length']:,.6g} steps per episode"
     return (
         f"{'; '.join(parts)}\n{outcome.folder}: {best}; next: lstm-rl evaluate {folder} | "
         f"lstm-rl watch {folder} --video film.gif | tensorboard --logdir {folder}"

@@ -52,9 +52,9 @@ class Trial:
         return float(self.successes.mean()) if len(self.successes) else None
 
     def means(self) -> dict[str, float | None]:
-        """Over the episodes."""
+        """Over the episodes, in the names of SB3's `EvalCallback`."""
         reward, length = float(self.returns.mean()), float(self.lengths.mean())
-        return {"reward": reward, "length": length, "success_rate": self.success_rate}
+        return {"mean_reward": reward, "mean_ep_length": length, "success_rate": self.success_rate}
 
     @property
     def flawless(self) -> bool:

@@ -273,7 +273,8 @@ def test_a_model_holds_no_history(tmp_path: Path) -> None:
 def test_pictures_are_optional(whole: Path) -> None:
     assert not list(whole.glob("*.png"))
     board = b"".join(path.read_bytes() for path in whole.glob("events*"))
-    assert b"rollout/ep_rew_mean" in board and b"episode/activations" not in board
+    assert b"rollout/ep_rew_mean" in board and b"eval/mean_reward" in board and b"eval/success_rate" in board
+    assert b"episode/activations" not in board
 
 
 def test_only_whole_models_of_the_same_spaces_are_played(
