@@ -9,7 +9,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-NEEDED = ("lstm_rl/cli.py", "lstm_rl/envs/tmaze.py", "lstm_rl/agents/advantage_learning.py", "lstm_rl/py.typed")
+NEEDED = (
+    "lstm_rl/cli.py",
+    "lstm_rl/envs/tmaze.py",
+    "lstm_rl/agents/advantage_learning.py",
+    "lstm_rl/experiments/results/hs1997-adding.csv",
+    "lstm_rl/py.typed",
+)
 
 
 def main(folder: str) -> None:
@@ -28,7 +34,8 @@ def main(folder: str) -> None:
                 f"import sys; sys.path.insert(0, {target!r}); import gymnasium, lstm_rl;"
                 f"assert lstm_rl.__file__.startswith({target!r}), lstm_rl.__file__;"
                 "env = gymnasium.make('lstm_rl/NoisyTMaze-v0', corridor_length=3); env.reset(seed=0); env.step(1);"
-                "from lstm_rl.agents import AdvantageLearning; AdvantageLearning('LstmPolicy', env).learn(100)"
+                "from lstm_rl.agents import AdvantageLearning; AdvantageLearning('LstmPolicy', env).learn(100);"
+                "from lstm_rl.cli import main; assert main(['table', 'hs1997']) == 0"
             )
             subprocess.run([sys.executable, "-P", "-c", code], cwd=target, check=True)
     print(f"{wheel.name}: {len(names)} files, works away from the checkout")

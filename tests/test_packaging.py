@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 import lstm_rl.agents
 import lstm_rl.envs
+from lstm_rl.experiments.registry import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -44,6 +45,15 @@ def test_no_module_lies_outside_of_the_packages() -> None:
     for folder in set(PYPROJECT["tool"]["setuptools"]["package-dir"].values()):
         for module in (ROOT / folder).rglob("*.py"):
             assert (module.parent / "__init__.py").exists(), module
+
+
+def test_stored_results_are_package_data() -> None:
+    """A CSV for each experiment, which the wheel takes along."""
+    folder = ROOT / "lstm_rl" / "experiments"
+    (pattern,) = PYPROJECT["tool"]["setuptools"]["package-data"]["lstm_rl.experiments"]
+    shipped = sorted(folder.glob(pattern))
+    assert shipped == sorted(path for path in (folder / "results").iterdir())
+    assert {path.stem for path in shipped} == set(EXPERIMENTS)
 
 
 def test_one_copy_of_each_module() -> None:

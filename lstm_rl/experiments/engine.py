@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from multiprocessing import current_process, get_context
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
@@ -175,11 +176,15 @@ def _processes(workers: int) -> Callable[..., Iterator[Any]]:
         return map
 
     def run(function: Callable[[Any], Any], plans: Sequence[Any]) -> Iterator[Any]:
-        ignore = (signal.SIGINT, signal.SIG_IGN)  # an interrupt is this process's to answer: it ends the others
-        with get_context("spawn").Pool(workers, signal.signal, ignore) as pool:
+        with get_context("spawn").Pool(workers, _prepare_worker) as pool:
             yield from pool.imap_unordered(function, plans)
 
     return run
+
+
+def _prepare_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process answers an interrupt, and ends the workers
+    tqdm.set_lock(RLock())  # tqdm's own would be a semaphore that an ended worker leaves behind
 
 
 def frame(experiment: Experiment, runs: Sequence[Run]) -> "DataFrame":
