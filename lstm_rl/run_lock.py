@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,8 @@ from pathlib import Path
 
 from lstm_rl.atomic import naming
 
-try:
+if sys.platform != "win32":  # there folders are not locked
     import fcntl
-except ImportError:  # Windows, where folders are not locked
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 
@@ -35,7 +34,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """
     path, made = folder / LOCK, not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
+    if sys.platform == "win32":
         yield
         return
     file = _open_locked(path)
