@@ -25,16 +25,6 @@ from lstm_rl.machine_code import MachineCode
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _WholeLibrary(JITCodeLibrary):
-    """The code of a function that Python calls, with all its parts."""
-
-    def _optimize_final_module(self) -> None:
-        for function in self._final_module.functions:  # nobody else calls the parts: so unused arguments go, and parts
-            if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
-                function.linkage = "internal"  # that are called in one place are inlined there
-        super()._optimize_final_module()
-
-
 class _PartLibrary(JITCodeLibrary):
     """The code of a part, as it is translated: neither optimised nor made machine code of."""
 
@@ -53,22 +43,15 @@ class _PartLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class _Whole(Compiler):
-    library: type[JITCodeLibrary] = _WholeLibrary
-
+class _Part(Compiler):
     def define_pipelines(self) -> Any:
         """Numba's own passes; only what becomes of the code is different."""
-        self.state.library = self.library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
-        self.state.library.enable_object_caching()
+        self.state.library = _PartLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         return super().define_pipelines()
 
 
-class _Part(_Whole):
-    library = _PartLibrary
-
-
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
-_PART: Any = _OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _Part}
+_PART: Any = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True, "pipeline_class": _Part}
 
 
 def compiled(function: F) -> F:
@@ -80,7 +63,7 @@ def compiled(function: F) -> F:
     - No reference counting, which costs more than a step of a small network. So compiled code may not allocate: no new
       arrays, no copies of one array into another by slices; views and loops are fine.
     """
-    dispatcher: Any = numba.njit(pipeline_class=_Whole, **_OPTIONS)(function)
+    dispatcher: Any = numba.njit(**_OPTIONS)(function)
     dispatcher._cache = MachineCode(dispatcher.py_func, _OPTIONS)
     compile_alone = dispatcher.compile
 
@@ -107,7 +90,7 @@ def entry_point(function: Callable[..., Any], *arguments: Any) -> Callable[..., 
 
 
 def kernel(function: F) -> F:
-    """Compile a part of compiled functions, which is callable from compiled code only."""
+    """Compile a part of compiled functions: always inlined, callable from compiled code only."""
     dispatcher: Any = numba.njit(**_PART)(function)
     template = dispatcher.get_call_template
 
@@ -165,7 +148,7 @@ def rule_type(signature: Any) -> tuple[Callable[[F], F], Callable[[int], Any]]:
 
     def decorator(function: F) -> F:
         options = {"nopython": True, "error_model": "numpy"}
-        rule: Any = CFunc(function, normalize_signature(signature), {}, options, pipeline_class=_Whole)
+        rule: Any = CFunc(function, normalize_signature(signature), {}, options)
         rule._cache = MachineCode(rule._pyfunc, options)
         with rule._cache.alone(rule._sig, rule._targetdescr.target_context):
             rule.compile()
