@@ -91,7 +91,7 @@ def run(settings: PpoRun, report: "Report") -> dict[str, Any]:
 
         def _on_step(self) -> bool:
             report(self.num_timesteps)
-            infos = self.locals.get("episodes", self.locals["infos"])  # of our learner's whole chunk, or of a peer's step
+            infos = self.locals.get("episodes", self.locals["infos"])  # of our chunk, or of a peer's step
             ended = [bool(info["is_success"]) for info in infos if "is_success" in info]
             self.last = [*self.last, *ended][-100:]
             seconds = time.perf_counter() - begun
