@@ -116,7 +116,6 @@ class AdvantageLearning(BaseAlgorithm):
             self.learning_rate = configured_rate(self.config, self.horizon)
         self._highest_progress = 1.0  # that may remain in this call of `learn`
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
-        self._n_updates = 0
         if _init_setup_model:
             self._setup_model()
 

@@ -41,6 +41,7 @@ class TensorBoardCallback(BaseCallback):
     """
 
     model: AdvantageLearning
+    chunked = True  # calls at the ends of chunks will do
 
     def __init__(self, env: gym.Env[Any, Any] | None = None, every: int | None = 50_000, seed: int = 0) -> None:
         super().__init__()

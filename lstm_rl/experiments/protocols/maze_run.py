@@ -87,11 +87,12 @@ def run(settings: MazeRun, report: "Report") -> dict[str, Any]:
     class Until(BaseCallback):
         """Stops at the criterion; counts episodes."""
 
+        chunked = True  # calls at the ends of chunks will do
         episodes, trials, next_trial, success = 0, 0, 0, False
 
         def _on_step(self) -> bool:
             report(self.num_timesteps)
-            self.episodes += sum("is_success" in info for info in self.locals["infos"])
+            self.episodes += len(self.locals["episodes"])
             last = self.model.ep_success_buffer or ()
             if len(last) == settings.window and np.mean(last) > settings.share and self.episodes >= self.next_trial:
                 self.trials += 1

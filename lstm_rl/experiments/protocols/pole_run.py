@@ -79,6 +79,7 @@ def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
     class Trials(BaseCallback):
         """Tries the greedy policy, keeps the best weights, stops when the pole stays up."""
 
+        chunked = True  # calls at the ends of chunks will do
         best, best_at, trial_steps, before, up = -1.0, 0, 0, 0, False
         kept: dict[str, Any]
 

@@ -81,6 +81,8 @@ def run(settings: PpoRun, report: "Report") -> dict[str, Any]:
     class Watch(BaseCallback):
         """Records the curve, stops at the criterion or when time is up."""
 
+        chunked = True  # calls at the ends of our learner's chunks will do
+
         def __init__(self) -> None:
             super().__init__()
             self.curve: list[list[float]] = []
@@ -89,7 +91,8 @@ def run(settings: PpoRun, report: "Report") -> dict[str, Any]:
 
         def _on_step(self) -> bool:
             report(self.num_timesteps)
-            ended = [bool(info["is_success"]) for info in self.locals["infos"] if "is_success" in info]
+            infos = self.locals.get("episodes", self.locals["infos"])  # of our chunk, or of a peer's step
+            ended = [bool(info["is_success"]) for info in infos if "is_success" in info]
             self.last = [*self.last, *ended][-100:]
             seconds = time.perf_counter() - begun
             over = self.success or seconds >= settings.max_seconds
