@@ -181,9 +181,9 @@ def test_errors_at_hidden_units_are_derivatives_by_the_state(name: str) -> None:
         source = "hidden" if "hidden" in net.named(state) else "cell output"
         found = []
         for nudge in (1e-5, -1e-5):
-            part = getattr(state, "y" if source == "hidden" else "y_cells").clone()
+            part = getattr(state, "y" if source == "hidden" else "cells").clone()
             part[0, 0] += nudge
-            after = net(x[5:], state._replace(**{"y" if source == "hidden" else "y_cells": part}))[1]
+            after = net(x[5:], state._replace(**{"y" if source == "hidden" else "cells": part}))[1]
             found.append(net.named(after)[source][0].numpy())
     measured = jacobians(net, x[:, 0], source=source)[source]
     assert measured[4, :, 0] == pytest.approx((found[0] - found[1]) / 2e-5, rel=1e-4, abs=1e-9)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from lstm_rl.nn.lstm import LstmNetwork, torch_layout
 from lstm_rl.topology import Topology
 
+_NAMES = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+
 
 def standard_topology(inputs: int, outputs: int, cells: int) -> Topology:
     """The standard cell, that of `torch.nn.LSTM` with a linear read-out: forget gates, tanh, everything biased.
@@ -38,7 +40,7 @@ def from_torch(lstm: nn.LSTM, read_out: nn.Linear) -> LstmNetwork:
     if read_out.in_features != lstm.hidden_size or read_out.bias is None:
         raise ValueError(f"read_out must have {lstm.hidden_size} inputs and a bias, got {read_out}")
     topology = standard_topology(lstm.input_size, read_out.out_features, lstm.hidden_size)
-    w_ih, w_hh, b_ih, b_hh = lstm.parameters()
+    w_ih, w_hh, b_ih, b_hh = (getattr(lstm, name) for name in _NAMES)
     network = LstmNetwork(topology, dtype=w_ih.dtype)
     with torch.no_grad():
         rows = torch.cat([w_ih.T, w_hh.T, (b_ih + b_hh)[None]])  # (M, 4C) as `Topology` orders sources
@@ -62,8 +64,8 @@ def to_torch(network: LstmNetwork) -> tuple[nn.LSTM, nn.Linear]:
     read_out = nn.Linear(t.cells, t.outputs, bias="output" in t.biased, dtype=weights.dtype)
     with torch.no_grad():
         w_ih, w_hh, bias = torch_layout(t, weights)
-        for parameter, values in zip(lstm.parameters(), (w_ih.T, w_hh.T, bias[0], 0.0 * bias[0]), strict=True):
-            parameter.copy_(values)
+        for name, values in zip(_NAMES, (w_ih.T, w_hh.T, bias[0], 0.0 * bias[0]), strict=True):
+            lstm.get_parameter(name).copy_(values)
         read_out.weight.copy_(network.output_weights[: t.cells].T)
         if "output" in t.biased:
             read_out.bias.copy_(network.output_weights[t.cells])

@@ -17,7 +17,7 @@ class LstmState(NamedTuple):
 
     y: Tensor  # (B, U) activations of hidden units and gates, and squashed cell inputs
     s: Tensor  # (B, C) cell states
-    y_cells: Tensor  # (B, C) cell outputs
+    cells: Tensor  # (B, C) cell outputs; no name here begins with another's, which torch.export would mix up
 
 
 def squash(kind: Squash, v: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def step(
         "input": x,
         "hidden": recurrent.y[:, columns["hidden"]],
         "gates": recurrent.y[:, gates],
-        "cells": recurrent.y_cells,
+        "cells": recurrent.cells,
         "bias": one,
         "state_tm1": recurrent.s,
     }

@@ -13,7 +13,7 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.nn import loop
 from lstm_rl.nn.fused import fused_lstm
 from lstm_rl.nn.loop import LstmState
-from lstm_rl.nn.network import check_arguments
+from lstm_rl.nn.network import traced, unroll_checked
 from lstm_rl.nn.unroll import Gradient, Method, unroll
 from lstm_rl.topology import GATES, Topology
 
@@ -36,7 +36,8 @@ class LstmNetwork(nn.Module):
             do not leave the sequence. ``None``: without end.
         execution: "loop": plain Torch, step by step, the readable reference. "compiled": one autograd function per
             sequence with a backward pass derived by hand, on the CPU. "fused": the kernels of `torch.nn.LSTM`, for
-            the standard cell (`Topology.is_standard`) and the complete gradient. ``None``: the fastest that can.
+            the standard cell (`Topology.is_standard`) and the complete gradient. ``None``: the fastest that can, which
+            is the loop where Torch traces the call (torch.compile, torch.export, torch.func).
         dtype: Of the weights.
 
     Raises:
@@ -90,13 +91,13 @@ class LstmNetwork(nn.Module):
 
     def initial_state(self, batch: int) -> LstmState:
         """The state at rest, all zeros."""
-        t, like = self.topology, self.hidden_weights
+        t, like = self.topology, self.mask
         return LstmState(*(like.new_zeros(batch, size) for size in (t.units, t.cells, t.cells)))
 
     def named(self, state: LstmState) -> dict[str, Tensor]:
         """The activations in a state by name, each (B, n)."""
         columns = self.topology.columns
-        parts = {"cell state": state.s, "cell output": state.y_cells, "hidden": state.y[:, columns["hidden"]]}
+        parts = {"cell state": state.s, "cell output": state.cells, "hidden": state.y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): state.y[:, columns[gate]] for gate in GATES}
         return {name: part for name, part in parts.items() if part.shape[1]}
 
@@ -104,51 +105,63 @@ class LstmNetwork(nn.Module):
         self, x: Tensor, state: LstmState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, LstmState]:
         """Unroll over T steps; see `lstm_rl.nn.network.Network`."""
-        state = check_arguments(self, x, state, resets)
-        w, w_out = self.hidden_weights * self.mask, self.output_weights
+        return unroll_checked(self, x, state, resets)
+
+    def _unroll(self, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
+        w, w_out = self.hidden_weights * self.mask, self.output_weights  # once: a parametrisation may draw anew
         execution = self.execution or self._fastest(x)
         if execution == "fused":
-            return self._fused(w, x, state, resets)
+            return self._fused(w, w_out, x, state, resets)
         if execution == "compiled":
-            if x.device.type != "cpu":
-                raise ValueError(f"x must be on the CPU for compiled execution, got {x.device}")
+            if not _compilable(x):
+                raise ValueError(
+                    f"x must be on the CPU and of 32 or 64 bits for compiled execution, got {x.dtype} on {x.device}"
+                )
             forward_form = self.gradient in ("truncated_forward", "rtrl")
             if forward_form and x.requires_grad:
                 raise ValueError(f"x must not require a gradient with gradient {self.gradient!r}, which has none for x")
             return unroll(Method(self.topology, self.gradient, self.depth), w, w_out, x, state, resets)
         if self.depth is not None:
-            return self._windows(w, x, state, resets, self.depth)
-        return self._loop(w, x, state, resets)
+            return self._windows(w, w_out, x, state, resets, self.depth)
+        return self._loop(w, w_out, x, state, resets)
 
     def _fastest(self, x: Tensor) -> Execution:
+        if self.gradient in ("truncated_forward", "rtrl"):
+            return "compiled"
+        if traced():
+            return "loop"
         if self.topology.is_standard and self.gradient == "bptt" and self.depth is None:
             return "fused"
-        return "compiled" if x.device.type == "cpu" or self.gradient in ("truncated_forward", "rtrl") else "loop"
+        return "compiled" if _compilable(x) else "loop"
 
-    def _loop(self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
+    def _loop(
+        self, w: Tensor, w_out: Tensor, x: Tensor, state: LstmState, resets: Tensor | None
+    ) -> tuple[Tensor, LstmState]:
         outputs = []
         for t in range(len(x)):
             if resets is not None:
                 state = loop.at_rest(state, resets[t])
-            y, state = loop.step(self.topology, w, self.output_weights, x[t], state, self.gradient == "truncated")
+            y, state = loop.step(self.topology, w, w_out, x[t], state, self.gradient == "truncated")
             outputs.append(y)
         return torch.stack(outputs), state
 
     def _windows(
-        self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None, depth: int
+        self, w: Tensor, w_out: Tensor, x: Tensor, state: LstmState, resets: Tensor | None, depth: int
     ) -> tuple[Tensor, LstmState]:
         """Each step's output from an unroll of its own, over ``depth`` steps from the state that was there."""
         states, outputs = [LstmState(*(part.detach() for part in state))], []
         for t in range(len(x)):
             start = max(0, t + 1 - depth)
             window = None if resets is None else resets[start : t + 1]
-            ys, state = self._loop(w, x[start : t + 1], states[start], window)
+            ys, state = self._loop(w, w_out, x[start : t + 1], states[start], window)
             outputs.append(ys[-1])
             states.append(LstmState(*(part.detach() for part in state)))
         return torch.stack(outputs), state
 
-    def _fused(self, w: Tensor, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
-        t, w_out, cells_only = self.topology, self.output_weights, self.topology.output_rows["input"].stop == 0
+    def _fused(
+        self, w: Tensor, w_out: Tensor, x: Tensor, state: LstmState, resets: Tensor | None
+    ) -> tuple[Tensor, LstmState]:
+        t, cells_only = self.topology, self.topology.output_rows["input"].stop == 0
 
         def read_out(ys: Tensor) -> Tensor:
             return loop.outputs(t, w_out, ys[..., :0], ys[..., :0], ys)
@@ -156,12 +169,16 @@ class LstmNetwork(nn.Module):
         w_ih, w_hh, bias = torch_layout(t, w)
         weights = w_ih.T, w_hh.T, bias[0]
         inside = read_out if cells_only else None  # there it is cheaper
-        ys, y_cells, s, before = fused_lstm(x, state.y_cells, state.s, resets, *weights, inside)
+        ys, y_cells, s, before = fused_lstm(x, state.cells, state.s, resets, *weights, inside)
         outputs = ys if cells_only else loop.outputs(t, w_out, x, x[..., :0], ys)
         net = torch.addmm(torch.addmm(bias, x[-1], w_ih), before, w_hh)  # (B, 4C) of the last step
         i, f, g, o = net.chunk(4, dim=1)
         y = torch.cat([torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)], dim=1)
         return outputs, LstmState(y, s, y_cells)
+
+
+def _compilable(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
 def torch_layout(topology: Topology, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -30,12 +30,13 @@ class Network(Protocol):
         """Unroll over T steps.
 
         Args:
-            x: (T, B, I), finite.
+            x: (T, B, I), finite, of the network's type; under autocast of any floating-point type.
             state: Before the first step; ``None``: at rest.
             resets: (T, B) bool, true where the state is put to rest before the step; ``None``: nowhere.
 
         Returns:
-            Outputs (T, B, K) and the state after the last step.
+            Outputs (T, B, K) and the state after the last step, both of the network's type: inside, autocast is off,
+            since sums over many steps need the precision.
 
         Raises:
             ValueError: An argument does not fit; the message names it.
@@ -45,8 +46,31 @@ class Network(Protocol):
         """The activations in a state by name, each (B, n), for people: gates, cell states, outputs of units."""
 
 
+def traced() -> bool:
+    """Whether Torch records or transforms what is called: torch.compile, torch.export, torch.func.
+
+    Then no number may decide which code runs, and only Torch's own operations can be called.
+    """
+    functorch: Any = torch._C._functorch
+    return torch.compiler.is_compiling() or functorch.peek_interpreter_stack() is not None
+
+
+def unroll_checked(network: Any, x: Tensor, state: Any, resets: Tensor | None) -> tuple[Tensor, Any]:
+    """Check the arguments of a network's call, and call its ``_unroll`` in the network's own type; see `Network`."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return network._unroll(x, check_arguments(network, x, state, resets), resets)  # type: ignore[no-any-return]
+    with torch.autocast(x.device.type, enabled=False):
+        dtype = network.initial_state(1)[0].dtype
+        if state is not None:
+            state = type(state)(*(part.to(dtype) for part in state))
+        x = x.to(dtype)
+        return network._unroll(x, check_arguments(network, x, state, resets), resets)  # type: ignore[no-any-return]
+
+
 def check_arguments(network: Any, x: Tensor, state: State | None, resets: Tensor | None) -> State:
     """Check the arguments of an unroll; return the state to begin with.
+
+    Where Torch traces the call, numbers are not looked at: NaN then comes out as NaN.
 
     Args:
         network: A `Network`.
@@ -62,7 +86,8 @@ def check_arguments(network: Any, x: Tensor, state: State | None, resets: Tensor
     rest: State = network.initial_state(x.shape[1])
     if x.dtype != rest[0].dtype:
         raise ValueError(f"x must be of the network's type {rest[0].dtype}, got {x.dtype}")
-    if not _finite(x):
+    look = not traced()
+    if look and not _finite(x):
         raise ValueError(f"x must be finite numbers, got NaN or infinity at (t, b, i) = {_first_odd(x)}")
     if resets is not None and (resets.shape != x.shape[:2] or resets.dtype != torch.bool):
         raise ValueError(
@@ -78,7 +103,9 @@ def check_arguments(network: Any, x: Tensor, state: State | None, resets: Tensor
             f"as x, got {type(state).__name__} {got}"
         )
     for name, part in zip(_names(rest), state, strict=True):
-        if not _finite(part):
+        if part.dtype != x.dtype:
+            raise ValueError(f"state must be of the network's type {x.dtype}, got {part.dtype} in its part {name}")
+        if look and not _finite(part):
             raise ValueError(f"state must be finite numbers, got NaN or infinity in its part {name}")
     return state
 

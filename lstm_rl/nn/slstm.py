@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import logsigmoid
 
 from lstm_rl.checks import check_choice, check_int
-from lstm_rl.nn.network import check_arguments
+from lstm_rl.nn.network import traced, unroll_checked
 
 
 class SlstmState(NamedTuple):
@@ -50,7 +50,8 @@ class SlstmNetwork(nn.Module):
         seed: Of the initial weights.
         dtype: Of the weights.
         execution: "loop" is the readable reference, `step` after step with autograd; "sequence" is one function of the
-            whole sequence with its own gradient, the same numbers in about half the time.
+            whole sequence with its own gradient, the same numbers in about half the time. ``None``: the sequence, but
+            the loop for one step, where it is faster, and where Torch traces the call.
 
     The weights are ``input_weights`` (I, 4 H), ``recurrent_weights`` (H, 4 H), ``bias`` (4 H,), ``output_weights``
     (H, K) and ``output_bias`` (K,).
@@ -70,13 +71,13 @@ class SlstmNetwork(nn.Module):
         seed: int | None = None,
         *,
         dtype: torch.dtype = torch.float32,
-        execution: Literal["loop", "sequence"] = "sequence",
+        execution: Literal["loop", "sequence"] | None = None,
     ) -> None:
         super().__init__()
         self.inputs = check_int("inputs", inputs, 1)
         self.outputs = check_int("outputs", outputs, 1)
         self.units = check_int("units", units, 1)
-        self.execution = check_choice("execution", execution, ("loop", "sequence"))
+        self.execution = None if execution is None else check_choice("execution", execution, ("loop", "sequence"))
         rng = np.random.default_rng(seed)
 
         def draw(*shape: int) -> nn.Parameter:
@@ -92,42 +93,47 @@ class SlstmNetwork(nn.Module):
 
     def initial_state(self, batch: int) -> SlstmState:
         """The state of ``batch`` rows at rest, all zeros."""
-        return SlstmState(*(self.bias.new_zeros(batch, self.units) for _ in SlstmState._fields))
+        like = next(self.parameters())
+        return SlstmState(*(like.new_zeros(batch, self.units) for _ in SlstmState._fields))
 
     def forward(
         self, x: Tensor, state: SlstmState | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, SlstmState]:
         """Unroll over T steps; see `Network`."""
-        state = check_arguments(self, x, state, resets)
-        if self.execution == "sequence" and len(x) > 1:  # to act, a step alone is faster
-            a = x @ self.input_weights + self.bias  # (T, B, 4 H)
-            m = _with_infinity(state)
-            ys, c, n, m = _Sequence.apply(a, self.recurrent_weights, state.y, state.c, state.n, m, resets)  # type: ignore[no-untyped-call]
-            return ys @ self.output_weights + self.output_bias, SlstmState(ys[-1], c, n, m)
-        outputs = []
-        for t in range(len(x)):
-            if resets is not None:
-                keep = (~resets[t]).to(x.dtype)[:, None]  # (B, 1)
-                state = SlstmState(*(part * keep for part in state))
-            output, state = self.step(x[t], state)
-            outputs.append(output)
-        return torch.stack(outputs), state
+        return unroll_checked(self, x, state, resets)
 
-    def step(self, x: Tensor, state: SlstmState) -> tuple[Tensor, SlstmState]:
-        """One step without a reset: x (B, I) to outputs (B, K) and the next state."""
-        a = x @ self.input_weights + state.y @ self.recurrent_weights + self.bias  # (B, 4 H)
-        a_z, a_i, a_f, a_o = a.chunk(4, dim=1)
-        log_f = logsigmoid(a_f) + _with_infinity(state)
-        m = torch.maximum(log_f, a_i).detach()
-        i, f = torch.exp(a_i - m), torch.exp(log_f - m)
-        c = f * state.c + i * torch.tanh(a_z)
-        n = f * state.n + i
-        y = torch.sigmoid(a_o) * c / n
-        return y @ self.output_weights + self.output_bias, SlstmState(y, c, n, m)
+    def _unroll(self, x: Tensor, state: SlstmState, resets: Tensor | None) -> tuple[Tensor, SlstmState]:
+        a = x @ self.input_weights + self.bias  # (T, B, 4 H)
+        r = self.recurrent_weights  # once: a parametrisation may give another answer each time
+        if self.execution == "sequence" or (self.execution is None and len(x) > 1 and not traced()):
+            m = _with_infinity(state)
+            ys, c, n, m = _Sequence.apply(a, r, state.y, state.c, state.n, m, resets)  # type: ignore[no-untyped-call]
+            state = SlstmState(ys[-1], c, n, m)
+        else:
+            outputs = []
+            for t in range(len(x)):
+                if resets is not None:
+                    keep = (~resets[t]).to(a.dtype)[:, None]  # (B, 1)
+                    state = SlstmState(*(part * keep for part in state))
+                state = step(a[t], r, state)
+                outputs.append(state.y)
+            ys = torch.stack(outputs)
+        return ys @ self.output_weights + self.output_bias, state
 
     def named(self, state: SlstmState) -> dict[str, Tensor]:
         """Outputs of units and normalised cell states c / n, which are 0 at rest; each (B, H)."""
         return {"hidden": state.y, "cell state": state.c / state.n.clamp(min=torch.finfo(state.n.dtype).tiny)}
+
+
+def step(a: Tensor, r: Tensor, state: SlstmState) -> SlstmState:
+    """One step without a reset: net inputs without their recurrent part ``a`` (B, 4 H), ``r`` (H, 4 H)."""
+    a_z, a_i, a_f, a_o = (a + state.y @ r).chunk(4, dim=1)
+    log_f = logsigmoid(a_f) + _with_infinity(state)
+    m = torch.maximum(log_f, a_i).detach()
+    i, f = torch.exp(a_i - m), torch.exp(log_f - m)
+    c = f * state.c + i * torch.tanh(a_z)
+    n = f * state.n + i
+    return SlstmState(torch.sigmoid(a_o) * c / n, c, n, m)
 
 
 def _with_infinity(state: SlstmState) -> Tensor:
@@ -176,7 +182,13 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_ys: Tensor, d_c: Tensor, d_n: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """D_a, D_R, and D_y, D_c, D_n of the first state; the factors of all steps at once, then what is sequential."""
+        """D_a, D_R, and D_y, D_c, D_n of the first state."""
+        with torch.autocast(d_ys.device.type, enabled=False):  # as in the forward pass
+            return _Sequence._backward(ctx, d_ys, d_c, d_n)
+
+    @staticmethod
+    def _backward(ctx: Any, d_ys: Tensor, d_c: Tensor, d_n: Tensor) -> tuple[Tensor | None, ...]:
+        """The factors of all steps at once, then what is sequential."""
         r, gates, f, fc, fn, ns, ys, start, keep = ctx.saved_tensors
         z, i, a_f, o = gates.unbind(2)  # each (T, B, H)
         closed, iz = torch.sigmoid(-a_f), i * z

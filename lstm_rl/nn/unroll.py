@@ -66,6 +66,11 @@ class Unroll(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor, d_y: Tensor, d_s: Tensor, d_cells: Tensor) -> tuple[Any, ...]:
         """Errors of outputs and of the last state, back to weights, inputs and the first state."""
+        with torch.autocast("cpu", enabled=False):  # as in the forward pass
+            return Unroll._backward(ctx, d_outputs, d_y, d_s, d_cells)
+
+    @staticmethod
+    def _backward(ctx: Any, d_outputs: Tensor, d_y: Tensor, d_s: Tensor, d_cells: Tensor) -> tuple[Any, ...]:
         (t, gradient, depth), net, weights, record = ctx.method, ctx.net, ctx.weights, ctx.record
         (w, w_out, outputs), z, u = ctx.saved_tensors, torch.from_numpy(record.z), torch.from_numpy(record.u)
         dy = d_outputs * _slope(net, outputs)  # (T, B, K) of net inputs
