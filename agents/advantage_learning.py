@@ -191,6 +191,7 @@ class AdvantageLearning(BaseAlgorithm):
         going_on, rollouts = True, 0
         while going_on and self.num_timesteps < total_timesteps:
             hooks.on_rollout_start()
+            self._trainer.bind()
             steps = min(self.config.chunk_size, -(-(total_timesteps - self.num_timesteps) // self.n_envs))
             going_on = self._learn_rows(rows, steps, hooks) if rows else self._learn_stepwise(steps, hooks)
             hooks.on_rollout_end()
@@ -300,7 +301,11 @@ class AdvantageLearning(BaseAlgorithm):
             record(f"train/{name}", value)
         self.logger.dump(step=self.num_timesteps)
 
-    # --- saving and exact resume -------------------------------------------------------------------------------------
+    # --- copies, saving and exact resume -----------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `copy` and `pickle` take: all but the logger, which holds open files and is made anew by `learn`."""
+        return {name: value for name, value in self.__dict__.items() if name != "_logger"} | {"_custom_logger": False}
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy"], []

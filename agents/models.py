@@ -15,16 +15,15 @@ from torch import nn
 
 from lstm_rl.agents.config import Gradient
 from lstm_rl.checks import check_int
-from lstm_rl.kernels.approximator import learning_arrays, state_arrays
 from lstm_rl.kernels.callback import CallbackApproximator, make_callback_approximator, streams_of
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.table import Table, make_table
-from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
+from lstm_rl.nn.streams import TorchStreams, TorchWeights
 from lstm_rl.topology import GATES, Topology
 
-View = Callable[[str], NDArray[Any]]
-"""From a parameter's name to its memory."""
+View = Callable[[str], Any]
+"""From a name to the memory of that parameter, or to that module."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,9 @@ class Network:
         """N streams at rest around the weights."""
         return make_approximator(self.topology, weights, n, weights.hidden.dtype, self.gradient, self.bptt_depth)
 
-    def state(self, approximator: Any) -> tuple[NDArray[Any], ...]:
-        """What acting carries from step to step: activations (n, U), cell states (n, C), cell outputs (n, C)."""
-        return state_arrays(approximator)
-
-    def arrays(self, approximator: Any) -> dict[str, NDArray[Any]]:
-        """All that learning carries from step to step, by name."""
-        return learning_arrays(approximator)
-
-    def traces(self, approximator: Any) -> NDArray[Any]:
-        """Eligibility traces, for the log."""
-        return np.asarray(approximator.streams.traces)
+    def rebind(self, approximator: Any, weights: Weights) -> Any:
+        """The same streams around other weights."""
+        return approximator._replace(weights=weights)
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -123,7 +114,7 @@ class Module:
     """Steps >= 1."""
 
     def __post_init__(self) -> None:
-        network: Any = self._network(0)
+        network: Any = self.make(0)
         sizes = getattr(network, "inputs", None), getattr(network, "outputs", None)
         if sizes != (self.inputs, self.actions) or not hasattr(network, "initial_state"):
             raise ValueError(
@@ -131,39 +122,27 @@ class Module:
                 f"{self.inputs} inputs and {self.actions} outputs, got {network}"
             )
 
-    def _network(self, seed: int) -> nn.Module:
+    def make(self, seed: int) -> nn.Module:
+        """The network with fresh weights."""
         return self.build(self.inputs, self.actions, seed=seed, dtype=self.dtype)
 
     def __str__(self) -> str:
         """The network in a few lines, for people."""
-        return f"{self._network(0)}\ngradient: complete, carried back {self.bptt_depth} steps at most"
+        return f"{self.make(0)}\ngradient: complete, carried back {self.bptt_depth} steps at most"
 
-    def initial_weights(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Weights by name: network (P,), all parameters one after the other."""
-        return {"network": flat(self._network(int(rng.integers(2**31))))}
+    def weights(self, view: View) -> TorchWeights:
+        """The module itself, and a view of its mean squares."""
+        return TorchWeights(view("network"), view("network_square"))
 
-    def weights(self, view: View) -> FlatWeights:
-        """Views of the parameters, not copies."""
-        return FlatWeights(view("network_weights"), view("network_square"))
-
-    def approximator(self, weights: FlatWeights, n: int) -> CallbackApproximator:
+    def approximator(self, weights: TorchWeights, n: int) -> CallbackApproximator:
         """N streams at rest around the weights."""
-        streams = TorchStreams(self._network(0), weights, n, self.bptt_depth)
-        return make_callback_approximator(streams, n, self.inputs, self.actions, weights.values.dtype)
+        streams = TorchStreams(weights, n, self.bptt_depth)
+        return make_callback_approximator(streams, n, self.inputs, self.actions, weights.square.dtype)
 
-    def state(self, approximator: CallbackApproximator) -> tuple[NDArray[Any], ...]:
-        """What acting carries from step to step: the parts of the network's state, each (n, size)."""
-        state: tuple[NDArray[Any], ...] = streams_of(approximator).state
-        return state
-
-    def arrays(self, approximator: CallbackApproximator) -> dict[str, NDArray[Any]]:
-        """All that learning carries from step to step, by name."""
-        arrays: dict[str, NDArray[Any]] = streams_of(approximator).arrays()
-        return arrays
-
-    def traces(self, approximator: CallbackApproximator) -> NDArray[Any]:
-        """Eligibility traces, for the log."""
-        return np.asarray(streams_of(approximator).traces)
+    def rebind(self, approximator: CallbackApproximator, weights: TorchWeights) -> CallbackApproximator:
+        """The same streams around other weights."""
+        streams_of(approximator).rebind(weights)
+        return approximator
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -172,17 +151,13 @@ class Module:
 
     def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The activations in the `state` of T steps by name, each (T, n), as the module itself names them."""
-        network: Any = self._network(0)
+        network: Any = self.make(0)
         parts = type(network.initial_state(1))(*map(torch.as_tensor, state))
         return {name: part.numpy() for name, part in network.named(parts).items()}
 
-    def groups(self, weights: FlatWeights) -> dict[str, NDArray[Any]]:
+    def groups(self, weights: TorchWeights) -> dict[str, NDArray[Any]]:
         """Weights by the module's own names of its parameters, as copies."""
-        groups, start = {}, 0
-        for name, parameter in self._network(0).named_parameters():
-            groups[name] = weights.values[start : start + parameter.numel()].copy()
-            start += parameter.numel()
-        return groups
+        return {name: w.detach().flatten().numpy().copy() for name, w in weights.network.named_parameters()}
 
 
 class TableWeights(NamedTuple):
@@ -238,17 +213,9 @@ class Boxes:
         low, high = self.space.low.ravel(), self.space.high.ravel()  # type: ignore[attr-defined]
         return make_table(weights.values, weights.square, low, high, self.regions, self.bits, n)
 
-    def state(self, approximator: Table) -> tuple[NDArray[Any], ...]:
-        """What acting carries from step to step: the bits as one number (n, 1)."""
-        return state_arrays(approximator)
-
-    def arrays(self, approximator: Table) -> dict[str, NDArray[Any]]:
-        """All that learning carries from step to step, by name."""
-        return learning_arrays(approximator)
-
-    def traces(self, approximator: Table) -> NDArray[Any]:
-        """Eligibility traces, for the log."""
-        return approximator.traces
+    def rebind(self, approximator: Table, weights: TableWeights) -> Table:
+        """The same streams around another table."""
+        return approximator._replace(**weights._asdict())
 
     @property
     def blocks(self) -> tuple[int, ...]:

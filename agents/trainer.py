@@ -21,6 +21,7 @@ from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.compiled import entry_point
 from lstm_rl.envs.rows import Rows
+from lstm_rl.kernels.approximator import learning_arrays
 
 _NO_EPISODES = np.empty((0, 4))
 EPISODES_PER_CALL = 4096  # room for records of finished episodes; a fuller chunk goes on in a second call
@@ -57,8 +58,17 @@ class Trainer:
         Raises:
             ValueError: An observation is not finite.
         """
+        self.bind()
         self.transition.first[:] = self._to_input(observations, len(self.transition.first), 0)
         self._learn(0.0, 0, starting=True)
+
+    def bind(self) -> None:
+        """Work in the memory where the policy's parameters lie now; to be called when others may have changed them.
+
+        Raises:
+            ValueError: A parameter is missing, frozen, or not what compiled code can work on.
+        """
+        self.learner = self.policy.rebind(self.learner)
 
     def learn_step(self, env: Any, learning_rate: float, timesteps: int) -> dict[str, Any]:
         """Take one step of environments that have SB3's interface, and learn from it.
@@ -104,6 +114,7 @@ class Trainer:
 
     def _learn(self, learning_rate: float, timesteps: int, starting: bool = False) -> None:
         """Let every stream learn from `transition`, and choose its next action."""
+        self.learner = self.policy.rebind(self.learner, quick=True)
         self._learning_rate[0] = learning_rate
         arguments = (self.learner, self._no_worlds, self.transition, self._learning_rate, _NO_EPISODES, starting)
         if self._step is None:
@@ -126,6 +137,7 @@ class Trainer:
         Raises:
             ValueError: A reward or an observation is not finite.
         """
+        self.bind()
         n, steps = len(self.transition.reward), len(learning_rates)
         finished = np.empty((min(n * (steps + 1), EPISODES_PER_CALL + n), 4))
         done, episodes = 0, list[Episode]()
@@ -174,10 +186,9 @@ class Trainer:
             parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR, "exploratory_share": EXPLORATORY}
             parts["temperature" if hot else "exploration_rate"] = LEVEL
             numbers = {name: float(learner.sums[part] / steps) for name, part in parts.items()}
-        numbers["trace_norm"] = float(np.linalg.norm(policy.model.traces(learner.approximator)))
-        named = policy.named_parameters()
-        weights = np.concatenate([w.detach().numpy().ravel() for name, w in named if name.endswith("_weights")])
-        if self._logged_weights is not None and steps:
+        numbers["trace_norm"] = float(np.linalg.norm(learning_arrays(learner.approximator)["traces"]))
+        weights = policy.weight_vector()
+        if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
             numbers["step_norm"] = float(np.linalg.norm(weights - self._logged_weights)) / steps
         numbers["weight_norm"] = float(np.linalg.norm(weights))
         self._logged_weights = weights
@@ -192,7 +203,7 @@ class Trainer:
         rule = {name: value for name, value in learner.rule._asdict().items() if isinstance(value, np.ndarray)}
         return {
             "rule": rule,
-            "approximator": self.policy.model.arrays(learner.approximator),
+            "approximator": learning_arrays(learner.approximator),
             "last_action": learner.last_action._asdict(),
             "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "repeated", "generator")},
             "log": {"sums": learner.sums},
@@ -205,9 +216,8 @@ class Trainer:
             env: The environments, if there are any.
             observations: What they showed last.
         """
-        arrays = {part: {name: value.copy() for name, value in own.items()} for part, own in self.arrays().items()}
         states = None if env is None else environment_states(env)
-        return {"arrays": arrays, "envs": states, "observations": deepcopy(observations)}
+        return {"arrays": self._copied_arrays(), "envs": states, "observations": deepcopy(observations)}
 
     def restore(self, position: dict[str, Any], env: Any) -> Any:
         """Go on from a saved position: fill the streams, and put the environments, just reset, where they stood.
@@ -224,8 +234,24 @@ class Trainer:
                 stacklevel=4,
             )
             return None
-        for part, own in self.arrays().items():
-            for name, array in own.items():
-                array[:] = position["arrays"][part][name]
+        self._fill(position["arrays"])
         restore_environments(env, position["envs"])
         return position["observations"]
+
+    def _copied_arrays(self) -> Arrays:
+        return {part: {name: value.copy() for name, value in own.items()} for part, own in self.arrays().items()}
+
+    def _fill(self, arrays: Arrays) -> None:
+        for part, own in self.arrays().items():
+            for name, array in own.items():
+                array[:] = arrays[part][name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `copy` and `pickle` take: arrays, not records of compiled code in the memory of this policy."""
+        arguments = self.policy, len(self.transition.reward), None
+        return {"arguments": arguments, "arrays": self._copied_arrays(), "_logged_weights": self._logged_weights}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Trainer.__init__(self, *state["arguments"])
+        self._logged_weights = state["_logged_weights"]
+        self._fill(state["arrays"])

@@ -24,7 +24,7 @@ from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, reset
 from lstm_rl.kernels.callback import make_callback_approximator, reraising
 from lstm_rl.kernels.supervised import learn_sequence
-from lstm_rl.nn.streams import FlatWeights, TorchStreams, flat
+from lstm_rl.nn.streams import TorchStreams, TorchWeights, flat
 from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder, TriggerLagTask, TwoSequenceProblem
 from lstm_rl.tasks.protocol import Criterion
 from lstm_rl.tasks.reber import E
@@ -103,9 +103,9 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
     power = loss if isinstance(loss, float) else 2.0
     unrolled = learner_of(task, 1, network=name, units=3, loss=loss)
     assert isinstance(unrolled, TorchSequences)
-    weights = FlatWeights(flat(unrolled.network), np.ones_like(unrolled.weights.square))
-    streams = TorchStreams(_Squashed(unrolled.copy().network, loss == "cross-entropy"), weights, 1, task.max_length)
-    before, sources = weights.values.copy(), [make_source(task, np.random.default_rng(2)) for _ in range(2)]
+    squashed = _Squashed(unrolled.copy().network, loss == "cross-entropy")
+    streams = TorchStreams(TorchWeights(squashed, np.ones_like(unrolled.weights.square)), 1, task.max_length)
+    before, sources = flat(squashed), [make_source(task, np.random.default_rng(2)) for _ in range(2)]
     found, length = make_errors(sequences), task.max_length
     unrolled.learn(sources[0], by, power, found)
     for n in range(sequences):
@@ -121,8 +121,8 @@ def test_an_unrolled_sequence_is_learned_as_a_stream_is(name: str, normalised: b
         assert found.largest[n] == pytest.approx(np.abs(errors).max())
         assert found.last[n] == pytest.approx(np.abs(errors[-1]).max())
         assert found.squares[n] == pytest.approx(np.square(errors).sum())
-    assert np.allclose(unrolled.weights.values, weights.values, rtol=1e-10, atol=1e-13)
-    assert np.abs(weights.values - before).max() > 1e-3
+    assert np.allclose(unrolled.weights.values, flat(squashed), rtol=1e-10, atol=1e-13)
+    assert np.abs(flat(squashed) - before).max() > 1e-3
     assert np.array_equal(flat(unrolled.network), unrolled.weights.values)
 
 
@@ -328,7 +328,9 @@ def test_a_string_is_right_if_the_legal_symbols_are_most_active() -> None:
     assert stopping_rules.wrong_strings(approximator, x, legal, lengths, 512)[0] == wrong
     assert stopping_rules.wrong_strings(approximator, x, legal, lengths, 5)[0] == 6  # counting ends
     gru = learner_of(task, 3, network="gru", units=4)
-    foreign = make_callback_approximator(TorchStreams(gru.network, gru.weights, 1, 1), 1, 7, 7, np.float64)
+    foreign = make_callback_approximator(
+        TorchStreams(TorchWeights(gru.network, gru.weights.square), 1, 1), 1, 7, 7, np.float64
+    )
     with reraising(foreign):
         expected, _ = stopping_rules.wrong_strings(foreign, x, legal, lengths, 512)
     assert 0 < gru.wrong_strings(x, legal, lengths) == expected <= 256

@@ -3,12 +3,12 @@
 Dimensions: T steps, I inputs.
 """
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.utils import vector_to_parameters
 
 from lstm_rl.agents.models import Boxes, Module
 from lstm_rl.agents.policies import MemoryPolicy
@@ -26,10 +26,8 @@ def as_network(policy: MemoryPolicy) -> Network:
         raise ValueError(f"policy must have a network, got {policy.model}")
     weights = policy.weights()
     if isinstance(policy.model, Module):
-        module: Any = policy.model.build(policy.model.inputs, policy.model.actions, seed=0, dtype=torch.float64)
-        vector_to_parameters(torch.tensor(weights.values, dtype=torch.float64), module.parameters())
-        network: Network = module
-        return network
+        network: Any = deepcopy(policy.network).double().eval()
+        return network  # type: ignore[no-any-return]
     net = LstmNetwork(policy.topology, dtype=torch.float64)
     with torch.no_grad():
         net.hidden_weights.copy_(torch.tensor(weights.hidden))

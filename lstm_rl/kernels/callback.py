@@ -25,7 +25,9 @@ from lstm_rl.kernels.approximator import (
     accumulate_gradient,
     add_gradient,
     forward,
+    learning_arrays,
     reset,
+    state_arrays,
     update_weights,
 )
 
@@ -136,6 +138,16 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@state_arrays.register(CallbackApproximator)
+def _state_arrays(approximator: CallbackApproximator) -> tuple[NDArray[Any], ...]:
+    return streams_of(approximator).state
+
+
+@learning_arrays.register(CallbackApproximator)
+def _learning_arrays(approximator: CallbackApproximator) -> dict[str, NDArray[Any]]:
+    return streams_of(approximator).arrays()
 
 
 @forward.register(CallbackApproximator)

@@ -18,11 +18,21 @@ from torch.nn.utils import parameters_to_vector
 from lstm_rl.kernels.approximator import RmsProp, Update
 from lstm_rl.kernels.updates import EPSILON
 
+Layout = list[tuple[str, tuple[int, ...], torch.dtype]]
+"""Name, shape and type of each parameter, in the order in which they stand in one vector."""
+
 
 class FlatWeights(NamedTuple):
-    """All weights of a network, and the running mean squares that normalised steps divide by."""
+    """Weights as one vector, and the running mean squares that normalised steps divide by."""
 
     values: NDArray[Any]  # (P,)
+    square: NDArray[Any]  # (P,)
+
+
+class TorchWeights(NamedTuple):
+    """A network, whose parameters are the weights, and their running mean squares."""
+
+    network: Any  # an `lstm_rl.nn.network.Network` that is a `torch.nn.Module`
     square: NDArray[Any]  # (P,)
 
 
@@ -54,27 +64,51 @@ def step_flat(weights: FlatWeights, e: NDArray[Any], update: Update) -> None:
         w += update.learning_rate * update.error * e
 
 
+def layout_of(network: nn.Module) -> Layout:
+    """How the parameters stand in one vector."""
+    return [(name, tuple(parameter.shape), parameter.dtype) for name, parameter in network.named_parameters()]
+
+
+def step_parameters(weights: TorchWeights, e: NDArray[Any], update: Update) -> None:
+    """Move all parameters along ``e`` (P,); those that require no gradient stay put."""
+    values, start = flat(weights.network), 0
+    for parameter in weights.network.parameters():
+        part = slice(start, start + parameter.numel())
+        start = part.stop
+        if parameter.requires_grad:
+            step_flat(FlatWeights(values[part], weights.square[part]), e[part], update)
+            with torch.no_grad():
+                parameter.copy_(torch.from_numpy(values[part]).view(parameter.shape))
+
+
 class TorchStreams:
     """n streams through one network; `lstm_rl.kernels.callback.Callbacks` says what each method does.
 
+    The network acts in eval mode, and its gradient is taken in train mode. It may be pruned, parametrised and frozen at
+    any time: parameters are read anew at each step, and traces begin anew when there are others than before.
+
     Args:
-        network: A module with the interface `lstm_rl.nn.network.Network`; its parameters become views of ``weights``.
-        weights: Live elsewhere.
+        weights: A module with the interface `lstm_rl.nn.network.Network`, and its mean squares; both live elsewhere.
         n: Streams.
         depth: T >= 1.
     """
 
-    def __init__(self, network: Any, weights: FlatWeights, n: int, depth: int) -> None:
-        self.network = network
-        self.weights, self.parameters = weights, bind(network, weights.values)
-        rest, dtype = self.network.initial_state(1), weights.values.dtype
+    def __init__(self, weights: TorchWeights, n: int, depth: int) -> None:
+        self.weights, self.layout = weights, layout_of(weights.network)
+        rest, dtype = weights.network.initial_state(1), weights.square.dtype
         self._kind = type(rest)
         sizes = [part.shape[1] for part in rest]
         self.state = tuple(np.zeros((n, size), dtype) for size in sizes)
         self.past_states = tuple(np.zeros((n, depth, size), dtype) for size in sizes)  # before each of the last T steps
-        self.past_inputs = np.zeros((n, depth, self.network.inputs), dtype)
+        self.past_inputs = np.zeros((n, depth, weights.network.inputs), dtype)
         self.age = np.zeros(n, np.int64)  # steps of this episode so far
-        self.traces = np.zeros((n, len(weights.values)), dtype)
+        self.traces = np.zeros((n, len(weights.square)), dtype)
+
+    def rebind(self, weights: TorchWeights) -> None:
+        """Go on with these weights."""
+        self.weights, layout = weights, layout_of(weights.network)
+        if layout != self.layout:
+            self.layout, self.traces = layout, np.zeros((len(self.age), len(weights.square)), weights.square.dtype)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that learning carries from step to step, by name."""
@@ -91,11 +125,10 @@ class TorchStreams:
             past[i, at] = state[i]
         self.age[i] += 1
         with torch.no_grad():
-            y, after = self.network(*self._window(i, 1))
+            y, after = self._unroll(i, 1, training=False)
         for state, part in zip(self.state, after, strict=True):
-            state[i] = part[0].numpy()
-        outputs: NDArray[Any] = y[0, 0].numpy()
-        return outputs
+            state[i] = _numbers(part[0], state)
+        return _numbers(y[0, 0], self.past_inputs)
 
     def reset(self, i: int) -> None:
         """Put stream ``i`` to rest."""
@@ -106,20 +139,43 @@ class TorchStreams:
 
     def update_weights(self, i: int, update: Update, decay: float) -> None:
         """Step all weights along the traces of stream ``i``, then decay them."""
-        step_flat(self.weights, self.traces[i], update)
+        step_parameters(self.weights, self.traces[i], update)
         self.traces[i] *= decay
 
     def accumulate_gradient(self, i: int, errors: NDArray[np.float64]) -> None:
-        """Add the gradient of errors (K,) times outputs to the traces."""
-        depth = self.past_inputs.shape[1]
-        y, _ = self.network(*self._window(i, min(int(self.age[i]), depth)))
-        loss = y[-1, 0] @ torch.from_numpy(errors).to(y.dtype)
-        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-        self.traces[i] += torch.cat([gradient.flatten() for gradient in gradients]).numpy()
+        """Add the gradient of errors (K,) times outputs to the traces.
 
-    def _window(self, i: int, steps: int) -> tuple[Tensor, Any]:
-        """The last inputs (steps, 1, I), and the state (1, ...) before them."""
+        Raises:
+            ValueError: The network has parameters to learn, but its outputs have no gradient.
+        """
+        parameters = list(self.weights.network.parameters())
+        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        if not learning:
+            return
+        with torch.enable_grad():
+            y, _ = self._unroll(i, min(int(self.age[i]), self.past_inputs.shape[1]), training=True)
+            loss = y[-1, 0] @ torch.from_numpy(errors).to(y.dtype)
+        if not loss.requires_grad:
+            raise ValueError(
+                "network must give outputs with a gradient by its parameters, got outputs without: detached, or made "
+                "under torch.inference_mode"
+            )
+        gradients = iter(torch.autograd.grad(loss, learning, materialize_grads=True))
+        rows = [next(gradients).flatten() if p.requires_grad else p.new_zeros(p.numel()) for p in parameters]
+        self.traces[i] += _numbers(torch.cat(rows), self.traces)
+
+    def _unroll(self, i: int, steps: int, training: bool) -> tuple[Tensor, Any]:
+        """Outputs (steps, 1, K) for the last inputs (steps, 1, I), and the state after them."""
+        network = self.weights.network
+        if network.training != training:
+            network.train(training)
         order = (self.age[i] - np.arange(steps, 0, -1)) % self.past_inputs.shape[1]
         x = torch.from_numpy(self.past_inputs[i, order])[:, None]
         state = self._kind(*(torch.from_numpy(past[i, order[:1]]) for past in self.past_states))
-        return x, state
+        y: tuple[Tensor, Any] = network(x, state)
+        return y
+
+
+def _numbers(values: Tensor, like: NDArray[Any]) -> NDArray[Any]:
+    """As an array of the type of ``like``; under autocast networks may give others."""
+    return values.double().numpy().astype(like.dtype)
