@@ -3,7 +3,7 @@
     V(s) = max_a A(s, a)
     E(t) = V(s_t) + [r_t + gamma V(s_{t+1}) - V(s_t)] / kappa - A(s_t, a_t)
     e(t) = gamma lambda e(t-1) + dA(s_t, a_t)/dw        e(t-1) = 0 if a_t is exploratory, that is, A(s_t, a_t) < V(s_t)
-    w    <- w + alpha E(t) e(t)
+    w    <- w + learning_rate E(t) e(t)
 
 All streams share the weights; each has its own network state and traces. Between steps a stream has already chosen its
 next action, its traces contain that action's gradient, and its weights wait for the reward.
@@ -66,18 +66,18 @@ def _learn(
     terminated = transition.terminated[i]
     begins = starting or terminated or transition.truncated[i]
     error, value = 0.0, 0.0
-    # First what the pending action led to, then, where an episode begins, its first observation. They are one loop
-    # because the network is compiled wherever it is called.
-    for first in range(1 if starting else 0, 2 if begins else 1):
-        if first == 1:
+    # A stream may see two observations: what its action led to and, where an episode begins, its first. One loop
+    # serves both: each call of `observe` would compile the network again.
+    for new_episode in range(1 if starting else 0, 2 if begins else 1):
+        if new_episode == 1:
             if not starting:
                 update_weights(approximator, i, Update(rule.optimizer, learning_rate, error), 0.0)
             reset(approximator, i)
             explorer.repeated[i] = 0
-        if first == 1 or not terminated:
-            observe(learner, i, transition.first[i] if first == 1 else transition.observation[i])
+        if new_episode == 1 or not terminated:
+            observe(learner, i, transition.first[i] if new_episode == 1 else transition.observation[i])
             value = np.float64(approximator.outputs[i, argmax(approximator.outputs[i])])
-        if first == 0:
+        if new_episode == 0:
             discount = 0.0 if terminated else rule.gamma
             reward = np.float64(transition.reward[i])
             error = td_error(reward, discount, rule.value[i], value, rule.chosen[i], rule.kappa)

@@ -349,7 +349,10 @@ class AdvantageLearning(BaseAlgorithm):
             kwargs["horizon"] = settings["horizon"]
         if settings:
             kwargs["config"] = data["config"].override(settings)
-            if "learning_rate" in settings:
-                kwargs["learning_rate"] = configured_rate(kwargs["config"], data["horizon"])
+            saved = data["learning_rate"]
+            own = callable(saved) and not isinstance(saved, LinearDecay)  # a schedule of the user's
+            if settings.keys() & {"learning_rate", "schedule"} or ("horizon" in settings and not own):
+                horizon = kwargs.get("horizon", data["horizon"])
+                kwargs.setdefault("learning_rate", configured_rate(kwargs["config"], horizon))
         model: Self = super().load(path, env, device="cpu", **kwargs)
         return model

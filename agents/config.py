@@ -28,7 +28,7 @@ class Config:
 
     # --- Advantage(lambda) ---
     learning_rate: float | None = None
-    """alpha > 0, per environment step; None: 0.06 / sqrt(horizon). `AdvantageLearning` also takes a schedule."""
+    """> 0, per environment step; None: 0.06 / sqrt(horizon). `AdvantageLearning` also takes a schedule."""
     schedule: Schedule = "constant"
     """Linear: the learning rate falls to a twentieth over the time steps of a run."""
     gamma: float = 0.98

@@ -45,7 +45,7 @@ class Transition(NamedTuple):
 
 
 class Learner(NamedTuple):
-    """All of it."""
+    """Everything that one learner carries from step to step."""
 
     rule: Any  # see `learn`
     approximator: Any  # see `lstm_rl.kernels.approximator`

@@ -16,6 +16,7 @@ from torch import nn
 from lstm_rl.agents.config import Gradient
 from lstm_rl.checks import check_int
 from lstm_rl.kernels.callback import CallbackApproximator, make_callback_approximator, streams_of
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.table import Table, make_table
@@ -67,11 +68,13 @@ class Network:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Cells in each memory block."""
-        return self.topology.blocks
+        """Cells in each memory block; element-wise cells are in none."""
+        return getattr(self.topology, "blocks", ())
 
     def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
+        if isinstance(self.topology, Cells):
+            return {"cell state": state[1]}
         (y, s, y_cells), columns = state, self.topology.columns
         parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}
@@ -80,6 +83,8 @@ class Network:
     def groups(self, weights: Weights) -> dict[str, NDArray[Any]]:
         """The weights that exist from each kind of source to each kind of unit, as copies."""
         t = self.topology
+        if isinstance(t, Cells):
+            return {"input_to_cells": weights.hidden.flatten(), "cells_to_output": weights.output.flatten()}
         groups = {
             f"{source}_to_{unit}": weights.hidden[row, column][t.mask[row, column]]
             for source, row in t.rows.items()

@@ -13,7 +13,7 @@ from lstm_rl.agents.spaces import input_size, make_action_decoder
 from lstm_rl.settings import Settings
 
 NS_PER_WEIGHT = 3.0  # time of a step, about
-PATIENCE = 10.0  # s without a word that need a warning
+WARN_SECONDS = 10.0  # s without a word that need a warning
 AHEAD = 1000  # steps of noise that evaluation draws ahead
 
 
@@ -43,7 +43,7 @@ def check_memory(settings: Settings, env: gym.Env[Any, Any]) -> None:
                 f"{name}, with which it needs about {need / 1e9:.3g} GB"
             )
     seconds = NS_PER_WEIGHT * 1e-9 * weights * n * chunk
-    if seconds > PATIENCE:
+    if seconds > WARN_SECONDS:
         warnings.warn(
             f"a chunk of {chunk} steps with {weights:.2g} weights takes some {seconds:.0f} s, in which nothing is "
             "shown and no signal is heard: a lower --chunk-size lets this happen more often",
@@ -69,9 +69,11 @@ def _floats(policy: str, config: Config, inputs: int, actions: int) -> tuple[flo
     recurrent = config.recurrent or policy != "LstmPolicy"
     weights = (inputs + 1.0 + recurrent * (hidden + cells)) * units + (1.0 + hidden + cells) * actions
     weights += config.explorer_hidden * (inputs + 2.0) * (config.exploration == "directed")
+    if config.gradient == "rtrl" and policy in ("LstmPolicy", "ElmanPolicy"):  # units and cell states, and scratch
+        return weights, weights * (2.0 * hidden + 9.0 * cells), 0.0
     if config.gradient == "bptt" or policy != "LstmPolicy":
         return weights, weights, config.bptt_depth * (inputs + 4.0 * units)
-    return weights, weights * (hidden + 2.0 * cells if config.gradient == "rtrl" else 3.0), 0.0
+    return weights, 3.0 * weights, 0.0
 
 
 def memory() -> float:

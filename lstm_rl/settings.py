@@ -85,13 +85,18 @@ class Settings:
         return {name: value for name, value in asdict(self).items() if name not in HOW}
 
 
-def from_preset(env: str, preset_name: PresetName = "default", policy: PolicyName = "LstmPolicy") -> Settings:
-    """A preset's settings for an environment and a policy.
+def from_preset(
+    env: str,
+    preset_name: PresetName = "default",
+    policy: PolicyName = "LstmPolicy",
+    env_kwargs: dict[str, Any] | None = None,
+) -> Settings:
+    """A preset's settings for an environment, which may need arguments to be made, and a policy.
 
     Raises:
         ValueError: There is no such preset for this environment.
     """
-    chosen = preset(preset_name, env, policy)
+    chosen = preset(preset_name, env, policy, env_kwargs)
     values = {each.name: getattr(chosen, each.name) for each in fields(chosen)}
     return Settings(env, preset=preset_name, policy=policy, **values)
 

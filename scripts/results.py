@@ -25,7 +25,7 @@ from lstm_rl.experiments.store import STORED, stored_runs
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "results"
 README = DOCS / "README.md"
-MARKS = "<!-- suites -->\n", "<!-- /suites -->\n"
+MARKS = "<!-- tables -->\n", "<!-- /tables -->\n"
 EXTRACT = {  # experiment and the beginning of its rows' names -> what the extract calls them
     ("reber", "blocks=3x2"): "1: embedded Reber grammar, 3x2",
     ("lag-a", "p=100"): "2a: first symbol again, lag 100",

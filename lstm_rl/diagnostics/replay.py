@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.models import Boxes, Module
 from lstm_rl.agents.policies import MemoryPolicy
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.lstm import LstmNetwork
 from lstm_rl.nn.network import Network
 
@@ -20,9 +21,9 @@ def as_network(policy: MemoryPolicy) -> Network:
     """The policy's network with copies of its weights, 64 bits and the complete gradient.
 
     Raises:
-        ValueError: The policy is a table.
+        ValueError: The policy is a table, or made of element-wise cells.
     """
-    if isinstance(policy.model, Boxes):
+    if isinstance(policy.model, Boxes) or isinstance(getattr(policy.model, "topology", None), Cells):
         raise ValueError(f"policy must have a network, got {policy.model}")
     weights = policy.weights()
     if isinstance(policy.model, Module):
@@ -40,6 +41,6 @@ def as_seen(policy: MemoryPolicy, observations: NDArray[Any]) -> NDArray[np.floa
     if not policy.config.normalize_observations:
         return observations.astype(np.float64)
     statistics, clip = policy.normaliser(), policy.config.observation_clip
-    variance = statistics.square / np.maximum(statistics.seen, 1.0)  # as `lstm_rl.agents.advantage_lambda.normalise`
+    variance = statistics.square / np.maximum(statistics.seen, 1.0)  # as `lstm_rl.agents.learner.normalise`
     seen: NDArray[np.float64] = np.clip((observations - statistics.mean) / np.sqrt(variance + 1e-8), -clip, clip)
     return seen

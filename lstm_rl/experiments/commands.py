@@ -1,5 +1,6 @@
 """`lstm-rl experiments`, `reproduce` and `table`."""
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass, field, fields, replace
@@ -126,6 +127,7 @@ def changed_rows(rows: list[Row], values: dict[str, Any]) -> list[Row]:
     """
     if not values:
         return rows
+    values = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in values.items()}
     known = [each.name for each in fields(rows[0].settings) if each.name != "seed"]
     for name in values:
         if name not in known:

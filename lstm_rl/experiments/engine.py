@@ -101,7 +101,7 @@ def missing(plans: Sequence[Plan], done: Sequence[Run], path: Path) -> list[Plan
         run = known.get((key, settings.seed), {})
         for name, asked in asdict(settings).items():
             stored = run.get(name, asked)
-            if asked is not None and as_text(stored) != as_text(asked):
+            if None not in (asked, stored) and as_text(stored) != as_text(asked):
                 raise ValueError(
                     f"out must be another folder: {path} holds {key!r} with seed {settings.seed} "
                     f"and {name} {stored!r}, asked is {asked!r}"
@@ -192,9 +192,11 @@ def frame(experiment: Experiment, runs: Sequence[Run]) -> "DataFrame":
     from pandas import DataFrame
 
     order = {row.key: number for number, row in enumerate(experiment.rows)}
-    table = DataFrame(sorted(runs, key=lambda run: order.get(run["row"], len(order))))
     settings = next((row.settings for row in experiment.rows if row.settings is not None), None)
-    for each in fields(settings) if settings is not None else ():
-        if each.name not in table and each.default is not MISSING:
-            table[each.name] = [each.default] * len(table)
-    return table
+    known = fields(settings) if settings is not None else ()
+    defaults = {each.name: each.default for each in known if each.default is not MISSING}
+    filled = [
+        run | {name: default for name, default in defaults.items() if run.get(name) is None}
+        for run in sorted(runs, key=lambda run: order.get(run["row"], len(order)))
+    ]
+    return DataFrame(filled)

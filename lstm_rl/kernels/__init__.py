@@ -1,5 +1,5 @@
-"""The streaming execution of a `Topology`: compiled, one time step at a time, gradients carried forward in time.
+"""Compiled execution of networks, for streams and batches.
 
-`network` runs one step and yields the coefficients of the truncated gradient; `traces` moves partial derivatives,
-weights and eligibility traces in one pass over the weights. Nothing here knows of rewards or targets.
+`forward` is one step; `truncated`, `bptt` and `rtrl` are the gradients; `updates` steps weights along traces;
+`approximator` is the interface. Nothing here knows of rewards.
 """

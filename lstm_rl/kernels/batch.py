@@ -115,7 +115,7 @@ def errors_back(
         q: (T, B, V) derivative of the error by the sources of the outputs.
         errors: Of the state after the last step; becomes those of the state before the first one.
         truncated: Let errors go back in time through cell states only (1997).
-        bptt_depth: Steps that each error is carried back at most, its own included; 0: without end. With a depth,
+        bptt_depth: Steps that each error is carried back at most, its own included; 0: no limit. With a depth,
             errors do not leave the sequence: those of the state before the first step come out as 0.
         deltas: (T, B, U) zeros, which this fills.
         to: Scratch.

@@ -1,4 +1,4 @@
-"""What a layer of element-wise cells is: to `make_approximator` and to policies the same as a `Topology`."""
+"""What a layer of element-wise cells is: `make_approximator` and policies take it in the place of a `Topology`."""
 
 from dataclasses import dataclass
 from typing import Any

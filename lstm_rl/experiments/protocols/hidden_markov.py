@@ -145,7 +145,7 @@ def load_hmmlearn() -> Any:
     try:
         from hmmlearn.hmm import CategoricalHMM
     except ImportError:
-        raise ValueError("hmm needs hmmlearn: pip install 'lstm_rl[hmm]'") from None
+        raise ValueError("hmm needs hmmlearn: pip install 'lstm-rl[hmm]'") from None
     logging.getLogger("hmmlearn").setLevel(logging.ERROR)
     return CategoricalHMM
 
