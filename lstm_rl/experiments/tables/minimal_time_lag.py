@@ -22,7 +22,8 @@ their outputs see the inputs, too (ours). Gates and cell inputs see the inputs o
 -1 .. -4 (two blocks: -1, -3), forget-gate bias 6. Topologies: plain gradient descent after every step, learning rate 1
 (carousels alone: .1), by the truncated gradient (LSTM) or learning rate 3 by the complete one (Elman nets; the better
 of 1, 3 and 10 on other seeds). GRU (update-gate biases 1, 2, 4, 6) and sLSTM: Adam, learning rate .1 (the best of .03,
-.1 and .3 on other seeds), batches of 16 sequences. In the table: successful runs with 95 % intervals, and the median number of sequences to success."""
+.1 and .3 on other seeds), batches of 16 sequences. In the table: successful runs with 95 % intervals, and the median
+number of sequences to success."""
 
 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
