@@ -255,7 +255,7 @@ def test_the_old_file_survives_a_write_that_fails(tmp_path: Path, monkeypatch: p
     old = (tmp_path / "model.zip").read_bytes()
 
     def broken(self: Any, path: Any, exclude: Any = None, include: Any = None) -> None:
-        Path(path).write_bytes(b"half of it")
+        path.write(b"half of it")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(BaseAlgorithm, "save", broken)
