@@ -36,7 +36,7 @@ class _PartLibrary(JITCodeLibrary):
         engine = self._codegen._engine
         prefix = "_ZN08NumbaEnv"  # of the pointers to what a function's exceptions need, which Numba sets at once
         pointers = [each.name for each in self._final_module.global_variables if each.name.startswith(prefix)]
-        missing = [f'@"{name}" = common global i8* null' for name in pointers if not engine.is_symbol_defined(name)]
+        missing = [f'@"{name}" = common global i64 0' for name in pointers if not engine.is_symbol_defined(name)]
         self._pointers = llvm.parse_assembly("\n".join((f'target triple = "{llvm.get_process_triple()}"', *missing)))
         self._codegen._add_module(self._pointers)
         engine.finalize_object()
