@@ -126,7 +126,12 @@ def test_a_lock_of_another_machine_is_respected_and_one_from_before_a_reboot_is_
             assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
 
 
-def test_a_folder_of_something_else_is_never_mixed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_something_else_is_never_mixed_up(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(whole)
+    assert "which holds a training run" in said(capsys, ["reproduce", "multimode-pole", "--out", str(whole)], 2)
+    assert contents(whole) == before
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "results.csv").write_text("seed\n1\n")
     for option, words in (("--overwrite", "overwrite must name a run folder"), ("--progress", "exists")):

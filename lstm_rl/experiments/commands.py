@@ -79,6 +79,8 @@ def reproduce(command: Reproduce) -> int:
     out = command.out or Path("results") / experiment.name
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder, got {out}, which is a file")
+    if (out / "config.json").exists():
+        raise ValueError(f"out must be a new folder or one of {experiment.name}, got {out}, which holds a training run")
     rows = chosen_rows(experiment, command)
     for row in rows:
         experiment.check(row.settings)  # before anything is written
