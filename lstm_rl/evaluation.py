@@ -15,7 +15,7 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
-from lstm_rl.runs import check_spaces, load_model, model_path, read_config
+from lstm_rl.runs import check_finite, check_spaces, load_model, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
@@ -53,6 +53,7 @@ def evaluate(
     env = make_env(env_id, env_kwargs)
     if isinstance(model, AdvantageLearning):
         check_spaces(model, env, env_id)
+        check_finite(model)
     world = plain_world(env)
     successes: Any
     if isinstance(model, AdvantageLearning) and world is not None:

@@ -45,6 +45,7 @@ except ImportError:  # Windows: processes that start together compile the same, 
     fcntl = None  # type: ignore[assignment]
 
 UNUSED_DAYS = 30  # after which a file is removed
+SILENCE = 2.0  # seconds of waiting before the user is told
 PATIENCE = 300.0  # seconds that a process waits for another one's machine code before it compiles its own
 CHECKSUM = 32  # bytes of SHA-256 at the start of a file
 _VERSIONS = (numba.__version__, llvmlite.__version__, np.__version__, sys.implementation.cache_tag, platform.machine())
@@ -270,13 +271,14 @@ def _lock(path: Path) -> IO[str] | None:
         file = path.open("w")
     except OSError:
         return None
-    patient_until = time.monotonic() + PATIENCE
-    while time.monotonic() < patient_until:
+    begun = time.monotonic()
+    while time.monotonic() < begun + PATIENCE:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
         except BlockingIOError:
-            say("waiting for another process to compile")
+            if time.monotonic() > begun + SILENCE:
+                say("waiting for another process to compile")
             time.sleep(0.05)
         except OSError:
             break

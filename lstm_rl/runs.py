@@ -145,10 +145,19 @@ def load_model(path: Path) -> "AdvantageLearning":
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
         message = f"{path} must be a model saved by AdvantageLearning, but is damaged or of another kind"
         raise ValueError(f"{message}: {str(error) or type(error).__name__}") from error
+    check_finite(model, str(path))
+    return model
+
+
+def check_finite(model: "AdvantageLearning", called: str = "model") -> None:
+    """Refuse to play with weights that are not numbers.
+
+    Raises:
+        ValueError: There are such; the message calls the model as asked.
+    """
     for name, values in model.policy.state_dict().items():
         if not values.isfinite().all():
-            raise ValueError(f"{path} must hold finite numbers, but {name} holds NaN or infinity")
-    return model
+            raise ValueError(f"{called} must hold finite numbers, but {name} holds NaN or infinity")
 
 
 def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: str) -> None:

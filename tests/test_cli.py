@@ -395,7 +395,9 @@ def test_bad_input_gives_one_sentence(
 
 def test_an_observation_that_is_not_a_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = train("test_cli/Foreign-v0", tmp_path / "run", *FEW, "--env-kwargs", "broken=90")
-    assert "observation must be finite numbers, got [[nan nan]]" in refused(command, capsys)
+    assert "observation must be finite numbers, got [nan nan] from environment 0 at time step 90" in refused(
+        command, capsys
+    )
     assert load_model(tmp_path / "run" / "model.zip").num_timesteps == 0
 
 
