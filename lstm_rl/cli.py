@@ -181,7 +181,12 @@ def train(settings: Settings) -> int:
     print(told(outcome))
     if outcome.signal is None:
         return 0
-    print(f"{describe(outcome.signal)}; the same command with --resume goes on exactly from here", file=sys.stderr)
+    how = (
+        "exactly from here"
+        if outcome.exact
+        else "from here, with new episodes: the environment's state cannot be saved"
+    )
+    print(f"{describe(outcome.signal)}; the same command with --resume goes on {how}", file=sys.stderr)
     return 128 + outcome.signal
 
 

@@ -60,6 +60,8 @@ def evaluate(
         rewards, lengths, successes, _ = play(model.policy, world, episodes, seed, deterministic)
     else:
         rewards, lengths, successes = _step_by_step(model, env_id, env_kwargs, episodes, seed, deterministic)
+    if not np.isfinite(rewards).all():
+        raise ValueError(f"reward must be finite numbers, got {float(np.sum(rewards))} in an episode of {env_id}")
     return {
         "episodes": episodes,
         "success_rate": float(np.mean(successes)) if len(successes) else None,

@@ -84,6 +84,8 @@ def check_folder(settings: Settings) -> None:
         ) from None
     if log_dir.exists() and not log_dir.is_dir():
         raise ValueError(f"log-dir must be a folder, got {log_dir}, which is a file")
+    if settings.resume and settings.overwrite:
+        raise ValueError("overwrite must be left out with resume, got both: one deletes what the other goes on from")
     if settings.resume:
         if not (folder / "model.zip").is_file():
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")

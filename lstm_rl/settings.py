@@ -54,7 +54,8 @@ class Settings:
     overwrite: bool = False
     """Delete a run folder of this name first."""
     resume: bool = False
-    """Go on with the interrupted run of this name, exactly as if it had not been interrupted."""
+    """Go on with the interrupted run of this name, exactly as if it had not been interrupted where the
+    environment gives access to its state, else with new episodes."""
     progress: bool = True
     """Show a progress bar."""
     pictures: bool = True

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
+from lstm_rl.agents.env_states import layers_without_state
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.make import make_env, make_rows
@@ -39,6 +40,7 @@ class Outcome:
     steps: int
     seconds: float
     signal: int | None  # that interrupted it
+    exact: bool  # whether it can go on exactly: the environment gives access to its state
     solved_at: int | None  # steps at the evaluation that the run counts as solved with
     attempts: int  # how often it began with new weights
     best: dict[str, Any] | None  # evaluation: steps before it, mean_reward, mean_ep_length, success_rate
@@ -196,6 +198,7 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
         callback.steps,
         time.perf_counter() - begun,
         callback.stop.signal,
+        not layers_without_state(rows),
         state["solved_at"],
         state["attempt"] + 1,
         state["best"],

@@ -20,9 +20,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from lstm_rl import training
+from lstm_rl.agents import AdvantageLearning
 from lstm_rl.cli import main
 from lstm_rl.cli_types import parse_kwargs
-from lstm_rl.evaluation import load
+from lstm_rl.evaluation import evaluate, load
 from lstm_rl.presets import preset
 from lstm_rl.runs import load_model, settings_of
 from lstm_rl.settings import Settings
@@ -41,8 +42,8 @@ class CallbackApproximator(gym.Env[Any, Any]):
     observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
     action_space: Any = gym.spaces.Discrete(2)
 
-    def __init__(self, broken: int = 0, interrupted: int = 0) -> None:
-        self.broken, self.interrupted, self.steps = broken, interrupted, 0
+    def __init__(self, broken: int = 0, interrupted: int = 0, reward: float = 1.0) -> None:
+        self.broken, self.interrupted, self.reward, self.steps = broken, interrupted, reward, 0
 
     def _look(self) -> Any:
         return np.full(2, np.nan if self.steps >= self.broken > 0 else 0.5, np.float32)
@@ -57,7 +58,7 @@ class CallbackApproximator(gym.Env[Any, Any]):
         self.interrupted -= 1
         if self.interrupted == 0:
             os.kill(os.getpid(), signal.SIGINT)
-        return self._look(), 1.0, self.steps == 20, False, {}
+        return self._look(), self.reward, self.steps == 20, False, {}
 
 
 gym.register("test_cli/Foreign-v0", CallbackApproximator, disable_env_checker=True)  # type: ignore[arg-type]
@@ -296,7 +297,7 @@ def test_ctrl_c_in_a_foreign_environment(tmp_path: Path, capsys: pytest.CaptureF
     start = load_model(tmp_path / "run" / "model.zip").num_timesteps
     assert start == 250
     before = episodes(tmp_path / "run")
-    capsys.readouterr()
+    assert "--resume goes on from here, with new episodes" in capsys.readouterr().err
     assert main([*command, "--timesteps", str(start + 200), "--resume"]) == 0
     errors = capsys.readouterr().err
     assert "training goes on from the saved weights, but with new episodes" in errors
@@ -391,6 +392,20 @@ def test_bad_input_gives_one_sentence(
     message = refused(arguments, capsys)
     assert all(word in message for word in words), message
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
+def test_what_deletes_is_refused_beside_what_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = train(MAZE, tmp_path / "run", *SHORT, *FEW)
+    assert "overwrite must be left out with resume, got both" in refused([*command, "--resume", "--overwrite"], capsys)
+
+
+def test_a_reward_that_is_not_a_number_is_no_result() -> None:
+    model = AdvantageLearning("LstmPolicy", gym.make("test_cli/Foreign-v0"), seed=0, cells=1)
+    assert evaluate(model, "test_cli/Foreign-v0", {}, 2, 0)["mean_reward"] == 20.0
+    with pytest.raises(
+        ValueError, match="^reward must be finite numbers, got nan in an episode of test_cli/Foreign-v0"
+    ):
+        evaluate(model, "test_cli/Foreign-v0", {"reward": float("nan")}, 2, 0)
 
 
 def test_an_observation_that_is_not_a_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
