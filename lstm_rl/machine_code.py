@@ -236,7 +236,10 @@ class MachineCode(NullCache):
             return None
         with suppress(OSError):  # a folder that only others may write to
             os.utime(path)  # used today
-        return CompileResult._rebuild(target_context, *pickle.loads(data[CHECKSUM:]))
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(data[CHECKSUM:]))
+        except ImportError:  # of a function whose module is in no file, as in `exec`
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep it."""

@@ -321,3 +321,13 @@ def test_a_literal_and_a_variable_are_the_same_type_to_a_kernel() -> None:
 
     assert total(5) == 7
     assert len(plus_one.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_a_function_of_no_module_is_compiled_again(folder: Path) -> None:
+    """What `exec` made has no module to load its machine code into."""
+    source = "from lstm_rl.compiled import compiled\n@compiled\ndef doubled(x):\n    return 2.0 * x\n"
+    for _ in range(2):
+        names: dict[str, Any] = {"__name__": "nowhere"}
+        exec(source, names)
+        assert names["doubled"](3.0) == 6.0
+    assert list(folder.glob("*doubled*.nbc"))
