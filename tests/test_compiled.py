@@ -323,11 +323,12 @@ def test_a_literal_and_a_variable_are_the_same_type_to_a_kernel() -> None:
     assert len(plus_one.signatures) == 1  # type: ignore[attr-defined]
 
 
-def test_a_function_of_no_module_is_compiled_again(folder: Path) -> None:
-    """What `exec` made has no module to load its machine code into."""
-    source = "from lstm_rl.compiled import compiled\n@compiled\ndef doubled(x):\n    return 2.0 * x\n"
+def test_a_rule_of_no_module_is_compiled_again(folder: Path) -> None:
+    """What `exec` made has no module that another process could load its machine code into."""
+    rule = "def emptied(params, noise, state):\n    state[0] = 0.0\n"
+    source = f"from lstm_rl.envs.dynamics import reset_rule\n@reset_rule\n{rule}"
+    code = f"exec(compile({source!r}, 'nowhere.py', 'exec'), {{'__name__': 'nowhere'}})"
     for _ in range(2):
-        names: dict[str, Any] = {"__name__": "nowhere"}
-        exec(source, names)
-        assert names["doubled"](3.0) == 6.0
-    assert list(folder.glob("*doubled*.nbc"))
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+    assert list(folder.glob("*emptied*.nbc"))
