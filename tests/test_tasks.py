@@ -186,6 +186,7 @@ def test_learning_reads_the_same_sequences() -> None:
     assert (seen.largest < 0.3).mean() > 0.99  # published: solved after 31,390 sequences on average
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # of two workers, on a machine with one core
 def test_data_set() -> None:
     """A loader's workers draw sequences of their own; an iteration begins with the same ones again."""
     data = SequenceDataset(TemporalOrder(2), 8, seed=3)
