@@ -90,14 +90,15 @@ def advance(approximator: Any, i: int) -> None:
 
 @singledispatch
 def state_arrays(approximator: Any) -> tuple[NDArray[Any], ...]:
-    """What acting carries from step to step, each (n, size); for Python, as the next."""
-    raise TypeError(f"{type(approximator).__name__} has no function for this")
+    """What acting carries from step to step, each (n, size); a network's unless registered. For Python, as the next."""
+    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
 
 
 @singledispatch
 def learning_arrays(approximator: Any) -> dict[str, NDArray[Any]]:
     """All that learning carries from step to step besides the weights, by name: a checkpoint keeps these arrays."""
-    raise TypeError(f"{type(approximator).__name__} has no function for this")
+    arrays: dict[str, NDArray[Any]] = approximator.streams._asdict()
+    return arrays
 
 
 @to_env_action.register(object)

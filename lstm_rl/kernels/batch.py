@@ -22,13 +22,7 @@ from lstm_rl.kernels.rtrl import (
     make_sensitivities,
 )
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.truncated import (
-    Coefficients,
-    add_partials,
-    advance_partials,
-    coefficients,
-    make_coefficients,
-)
+from lstm_rl.kernels.truncated import Coefficients, add_partials, advance_partials, coefficients, make_coefficients
 from lstm_rl.topology import Topology
 
 
@@ -91,13 +85,8 @@ def run(net: Net, weights: Weights, x: Any, state: State, record: Record) -> Non
                 y[:] = 0.0
                 s[:] = 0.0
                 y_cells[:] = 0.0
-            z, s_tm1, h, u, outputs = (
-                record.z[t, i],
-                record.s_tm1[t, i],
-                record.h[t, i],
-                record.u[t, i],
-                record.outputs[t, i],
-            )
+            z, s_tm1, h = record.z[t, i], record.s_tm1[t, i], record.h[t, i]
+            u, outputs = record.u[t, i], record.outputs[t, i]
             step_forward(net, weights, x[t, i], Step(z, y, s_tm1, s, h, y_cells, u, outputs))
             copy(y, record.y[t, i])
 

@@ -17,27 +17,11 @@ import numpy as np
 
 from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels.approximator import (
-    Update,
-    accumulate_gradient,
-    add_gradient,
-    forward,
-    learning_arrays,
-    reset,
-    state_arrays,
-    update_weights,
-)
-from lstm_rl.kernels.backward import (
-    from_outputs,
-    one_back,
-    output_gradient,
-    output_gradients,
-    through_step,
-    transpose,
-)
+from lstm_rl.kernels.approximator import accumulate_gradient, add_gradient, forward, learning_arrays, reset
+from lstm_rl.kernels.backward import from_outputs, one_back, output_gradient, output_gradients, through_step, transpose
 from lstm_rl.kernels.forward import copy, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
-from lstm_rl.kernels.updates import step_all
+from lstm_rl.kernels.updates import mask_row
 from lstm_rl.topology import Topology
 
 BLOCK = 4  # steps back whose gradients are added in one pass over the weights
@@ -92,11 +76,6 @@ def make_bptt(topology: Topology, weights: Weights, n: int, dtype: Any, bptt_dep
     return Bptt(make_net(topology, dtype), weights, streams, streams.outputs, history, Errors(*scratch))
 
 
-@state_arrays.register(Bptt)
-def _state_arrays(approximator: Bptt) -> tuple[Numbers, ...]:
-    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
-
-
 @learning_arrays.register(Bptt)
 def _learning_arrays(approximator: Bptt) -> dict[str, Numbers]:
     own = {f"own_{name}": values for name, values in approximator.history._asdict().items()}
@@ -119,11 +98,6 @@ def _forward(approximator: Bptt, i: int, x: Any) -> None:
 def _reset(approximator: Bptt, i: int) -> None:
     clear(approximator.streams, i)
     approximator.history.age[i] = 0
-
-
-@update_weights.register(Bptt)
-def _update_weights(approximator: Bptt, i: int, update: Update, decay: float) -> None:
-    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
 @add_gradient.register(Bptt)
@@ -155,14 +129,8 @@ def _carry_back(approximator: Bptt, i: int) -> None:
         newest, block = at, min(BLOCK, left)
         for b in range(block):
             y = history.y[i, at]
-            w, transposed, sources, d, states = (
-                weights.hidden,
-                errors.transposed,
-                errors.sources,
-                errors.d,
-                errors.states,
-            )
-            one_back(net, w, transposed, y, deltas[b], sources, d, states, False)
+            transposed, sources, d, states = errors.transposed, errors.sources, errors.d, errors.states
+            one_back(net, weights.hidden, transposed, y, deltas[b], sources, d, states, False)
             at = at - 1 if at > 0 else length - 1
             if b + 1 < left:
                 _through(approximator, i, at, deltas[b + 1])
@@ -179,7 +147,8 @@ def _carry_back(approximator: Bptt, i: int) -> None:
     gradient, traces = errors.gradient, approximator.streams.traces[i]
     for m in range(gradient.shape[0]):
         for j in range(gradient.shape[1]):
-            traces[m, j] += gradient[m, j] * net.mask[m, j]
+            traces[m, j] += gradient[m, j]
+        mask_row(net, traces, m)
 
 
 @kernel

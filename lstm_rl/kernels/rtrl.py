@@ -27,7 +27,6 @@ from lstm_rl.kernels.approximator import (
     forward,
     learning_arrays,
     reset,
-    state_arrays,
     update_and_trace,
     update_weights,
 )
@@ -35,7 +34,7 @@ from lstm_rl.kernels.backward import output_gradient, output_gradients
 from lstm_rl.kernels.forward import step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import mask_row, step_all
+from lstm_rl.kernels.updates import mask_row
 from lstm_rl.topology import Topology
 
 
@@ -72,11 +71,6 @@ def make_rtrl(topology: Topology, weights: Weights, n: int, dtype: Any) -> Rtrl:
     return Rtrl(make_net(topology, dtype), weights, streams, streams.outputs, sensitivities, q)
 
 
-@state_arrays.register(Rtrl)
-def _state_arrays(approximator: Rtrl) -> tuple[Numbers, ...]:
-    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
-
-
 @learning_arrays.register(Rtrl)
 def _learning_arrays(approximator: Rtrl) -> dict[str, Numbers]:
     own = {f"own_{name}": values for name, values in approximator.sensitivities._asdict().items()}
@@ -92,11 +86,6 @@ def _forward(approximator: Rtrl, i: int, x: Any) -> None:
 def _reset(approximator: Rtrl, i: int) -> None:
     clear(approximator.streams, i)
     clear_sensitivities(approximator.sensitivities, i)
-
-
-@update_weights.register(Rtrl)
-def _update_weights(approximator: Rtrl, i: int, update: Update, decay: float) -> None:
-    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
 @add_gradient.register(Rtrl)

@@ -32,17 +32,14 @@ from lstm_rl.kernels.approximator import (
     add_gradient,
     advance,
     forward,
-    learning_arrays,
     reset,
-    state_arrays,
     update_and_trace,
-    update_weights,
 )
 from lstm_rl.kernels.backward import output_gradient, output_gradients
 from lstm_rl.kernels.forward import BLOCK, any_nonzero, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import in_dtype, mask_row, step_all, step_weight, step_weights
+from lstm_rl.kernels.updates import in_dtype, mask_row, step_weight, step_weights
 from lstm_rl.topology import Topology
 
 
@@ -202,16 +199,6 @@ def step_rows(
         mask_row(net, traces, m)
 
 
-@state_arrays.register(Truncated)
-def _state_arrays(approximator: Truncated) -> tuple[Numbers, ...]:
-    return approximator.streams.y, approximator.streams.s, approximator.streams.y_cells
-
-
-@learning_arrays.register(Truncated)
-def _learning_arrays(approximator: Truncated) -> dict[str, Numbers]:
-    return approximator.streams._asdict()
-
-
 @forward.register(Truncated)
 def _forward(approximator: Truncated, i: int, x: Any) -> None:
     step_forward(approximator.net, approximator.weights, x, step_of(approximator.streams, i))
@@ -220,11 +207,6 @@ def _forward(approximator: Truncated, i: int, x: Any) -> None:
 @reset.register(Truncated)
 def _reset(approximator: Truncated, i: int) -> None:
     clear(approximator.streams, i)
-
-
-@update_weights.register(Truncated)
-def _update_weights(approximator: Truncated, i: int, update: Update, decay: float) -> None:
-    step_all(approximator.weights, approximator.streams, i, update, decay)
 
 
 @kernel

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import by_class, kernel
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
-from lstm_rl.kernels.layout import Net, Streams, Weights
+from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, update_weights
+from lstm_rl.kernels.layout import Net
 
 EPSILON = 1e-8
 
@@ -67,9 +67,10 @@ def step_weights(weights: Any, squares: Any, traces: Any, update: Update, decay:
         e[m] = decay * e[m]
 
 
-@kernel
-def step_all(w: Weights, streams: Streams, i: int, update: Update, decay: float) -> None:
-    """Move all weights of a network along the traces of stream ``i``, then decay the traces."""
+@update_weights.register(object)
+def _update_weights(approximator: Any, i: int, update: Update, decay: float) -> None:
+    """Of networks, whose weights are `Weights` and whose traces are those of `Streams`."""
+    w, streams = approximator.weights, approximator.streams
     step_weights(w.output, w.output_square, streams.output_traces[i], update, decay)
     step_weights(w.hidden, w.hidden_square, streams.traces[i], update, decay)
 
