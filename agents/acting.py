@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lstm_rl.agents.exploration import Explorer, argmax, choose, predict_error
-from lstm_rl.agents.learner import Normaliser, normalise
+from lstm_rl.agents.exploration import Explorer, act
+from lstm_rl.agents.learner import Normaliser, network_input
 from lstm_rl.compiled import compiled
 from lstm_rl.kernels.approximator import forward, reset, to_env_action
 
@@ -14,11 +14,7 @@ def forward_rows(approximator: Any, normaliser: Normaliser, clip: float, x: Any,
     for i in range(x.shape[0]):
         if starts[i]:
             reset(approximator, i)
-        if clip > 0.0:
-            normalise(normaliser, clip, x[i], inputs[i])
-        else:
-            for m in range(x.shape[1]):
-                inputs[i, m] = x[i, m]
+        network_input(normaliser, clip, x[i], inputs[i])
         forward(approximator, i, inputs[i])
 
 
@@ -28,10 +24,5 @@ def choose_rows(
 ) -> None:
     """Choose the actions (n,) of all rows, by the advantages that `forward_rows` left."""
     for i in range(actions.shape[0]):
-        advantages = approximator.outputs[i]
-        if greedy:
-            k = argmax(advantages)
-        else:
-            predict_error(exploration, explorer, i, inputs[i])
-            k = choose(exploration, explorer, i, advantages)
+        k = act(exploration, explorer, i, inputs[i], approximator.outputs[i], greedy)
         actions[i] = to_env_action(approximator, i, k)

@@ -240,3 +240,12 @@ def _regress_error(exploration: Directed, explorer: Explorer, i: int, x: Any, er
             explorer.hidden[g, m] += delta * seen[m]
         explorer.hidden[g, inputs] += delta
     explorer.output[units] += step
+
+
+@kernel
+def act(exploration: Any, explorer: Explorer, i: int, x: Any, advantages: Any, greedy: bool) -> int:
+    """Stream ``i``'s choice from its advantages (K,) without learning; ``x`` (I,) is what the network saw."""
+    if greedy:
+        return argmax(advantages)
+    predict_error(exploration, explorer, i, x)
+    return choose(exploration, explorer, i, advantages)

@@ -101,11 +101,18 @@ def learn(rule: Any, learner: Learner, i: int, learning_rate: float, transition:
 
 
 @kernel
-def normalise(normaliser: Normaliser, clip: float, x: Any, to: Any) -> None:
-    """To = (x - mean) / standard deviation, cut off at +- clip."""
-    for m in range(normaliser.mean.shape[0]):
-        variance = normaliser.square[m] / max(normaliser.seen[0], 1.0)
-        to[m] = min(max((x[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
+def network_input(normaliser: Normaliser, clip: float, observation: Any, to: Any) -> None:
+    """What the network sees of an observation: (observation - mean) / standard deviation, cut off at +- clip.
+
+    With a ``clip`` of 0 it sees the observation itself.
+    """
+    if clip > 0.0:
+        for m in range(normaliser.mean.shape[0]):
+            variance = normaliser.square[m] / max(normaliser.seen[0], 1.0)
+            to[m] = min(max((observation[m] - normaliser.mean[m]) / np.sqrt(variance + 1e-8), -clip), clip)
+    else:
+        for m in range(observation.shape[0]):
+            to[m] = observation[m]
 
 
 @kernel
@@ -118,8 +125,5 @@ def observe(learner: Learner, i: int, observation: Any) -> None:
             deviation = observation[m] - statistics.mean[m]
             statistics.mean[m] += deviation / statistics.seen[0]
             statistics.square[m] += deviation * (observation[m] - statistics.mean[m])
-        normalise(statistics, learner.clip, observation, x)
-    else:
-        for m in range(observation.shape[0]):
-            x[m] = observation[m]
+    network_input(statistics, learner.clip, observation, x)
     forward(learner.approximator, i, x)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.agents.execution import execute
-from lstm_rl.agents.exploration import argmax, choose, predict_error
-from lstm_rl.agents.learner import Learner, make_learner, normalise
+from lstm_rl.agents.exploration import act
+from lstm_rl.agents.learner import Learner, make_learner, network_input
 from lstm_rl.agents.loop import Worlds, make_worlds
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.checks import check_int
@@ -60,18 +60,9 @@ def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: A
     for i in range(playing.shape[0]):
         t = 0
         while playing[i] and t < steps:
-            if learner.clip > 0.0:
-                normalise(learner.normaliser, learner.clip, worlds.observation[i], x)
-            else:
-                for m in range(worlds.observation.shape[1]):
-                    x[m] = worlds.observation[i, m]
+            network_input(learner.normaliser, learner.clip, worlds.observation[i], x)
             forward(learner.approximator, i, x)
-            advantages = learner.approximator.outputs[i]
-            if greedy:
-                k = argmax(advantages)
-            else:
-                predict_error(learner.exploration, learner.explorer, i, x)
-                k = choose(learner.exploration, learner.explorer, i, advantages)
+            k = act(learner.exploration, learner.explorer, i, x, learner.approximator.outputs[i], greedy)
             action = to_env_action(learner.approximator, i, k)
             noise = worlds.tape[i, worlds.position[i]]
             worlds.position[i] += 1

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
@@ -59,7 +60,10 @@ def evaluate(
     if isinstance(model, AdvantageLearning) and world is not None:
         rewards, lengths, successes, _ = play(model.policy, world, episodes, seed, deterministic)
     else:
-        rewards, lengths, successes = _step_by_step(model, env_id, env_kwargs, episodes, seed, deterministic)
+        rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
+        rows.seed(ROWS * seed)  # no episode belongs to two seeds
+        rewards, lengths, successes = play_stepwise(model, rows, episodes, deterministic)
+        rows.close()
     if not np.isfinite(rewards).all():
         raise ValueError(f"reward must be finite numbers, got {float(np.sum(rewards))} in an episode of {env_id}")
     return {
@@ -75,12 +79,10 @@ def evaluate(
     }
 
 
-def _step_by_step(
-    model: BaseAlgorithm, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int, deterministic: bool
+def play_stepwise(
+    model: BaseAlgorithm, rows: VecEnv, episodes: int, deterministic: bool = True
 ) -> tuple[Any, Any, list[bool]]:
     """Rewards, lengths and, where the environment tells, successes of episodes played through `predict`."""
-    rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
-    rows.seed(ROWS * seed)  # no episode belongs to two seeds
     successes: list[bool] = []
 
     def watch(values: dict[str, Any], _: dict[str, Any]) -> None:
@@ -90,7 +92,6 @@ def _step_by_step(
     rewards, lengths = evaluate_policy(
         model, rows, episodes, deterministic=deterministic, callback=watch, return_episode_rewards=True
     )
-    rows.close()
     return rewards, lengths, successes
 
 

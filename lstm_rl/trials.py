@@ -14,13 +14,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.rows import plain_world
+from lstm_rl.evaluation import ROWS, play_stepwise
 from lstm_rl.make import limited, make_env, make_rows
 
 LIMIT = 100_000
@@ -28,7 +28,6 @@ LIMIT = 100_000
 STAGES = ((0.25, 2_000), (1.0, 10_000), (1.0, LIMIT))
 """Share of the episodes, and their steps at most."""
 PATIENCE = 3  # horizons after which a trial gives up on a greedy policy that goes round in circles
-ROWS = 100  # environments that episodes are played in, side by side
 
 
 @dataclass(frozen=True)
@@ -105,15 +104,8 @@ def _step_by_step(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Pla
     rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
 
     def player(model: AdvantageLearning, steps: int) -> Trial:
-        successes: list[bool] = []
-
-        def watch(values: dict[str, Any], _: dict[str, Any]) -> None:
-            if values["done"] and "is_success" in values["info"]:
-                successes.append(bool(values["info"]["is_success"]))
-
         rows.seed((1_000_003 + ROWS * steps) % 2**31)  # far from the seeds that are learned from
-        returns, lengths = evaluate_policy(model, rows, episodes, callback=watch, return_episode_rewards=True)
-        return _whole(returns, lengths, successes)
+        return _whole(*play_stepwise(model, rows, episodes))
 
     return player
 

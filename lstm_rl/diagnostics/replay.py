@@ -41,6 +41,6 @@ def as_seen(policy: MemoryPolicy, observations: NDArray[Any]) -> NDArray[np.floa
     if not policy.config.normalize_observations:
         return observations.astype(np.float64)
     statistics, clip = policy.normaliser(), policy.config.observation_clip
-    variance = statistics.square / np.maximum(statistics.seen, 1.0)  # as `lstm_rl.agents.learner.normalise`
+    variance = statistics.square / np.maximum(statistics.seen, 1.0)  # as `lstm_rl.agents.learner.network_input`
     seen: NDArray[np.float64] = np.clip((observations - statistics.mean) / np.sqrt(variance + 1e-8), -clip, clip)
     return seen

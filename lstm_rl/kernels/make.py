@@ -1,6 +1,6 @@
 """The one place that chooses the kernels of a gradient."""
 
-from typing import Any, Literal
+from typing import Any
 
 from lstm_rl.checks import check_choice
 from lstm_rl.kernels.bptt import Bptt, make_bptt
@@ -10,8 +10,6 @@ from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.rtrl import Rtrl, make_rtrl
 from lstm_rl.kernels.truncated import Truncated, make_truncated
 from lstm_rl.topology import Topology
-
-Gradient = Literal["truncated", "bptt", "rtrl"]
 
 
 def make_approximator(
