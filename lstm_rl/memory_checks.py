@@ -56,7 +56,7 @@ class Run:
 
     def restart(self) -> tuple[list[Any], NDArray[np.float64]]:
         """New episodes in the started rows: what is shown to all rows, and the answers."""
-        shown = [take_rows(x, np.where(self.started, np.roll(self.rows, 2), self.rows)) for x in self.future]
+        shown = [take_rows(x, np.where(self.started, self.rows // 2, self.rows)) for x in self.future]
         return shown, self.play(shown, self.middle, self.started)[0]
 
     def difference(self, answers: NDArray[np.float64], expected: NDArray[np.float64]) -> str:
@@ -122,7 +122,11 @@ def order(run: Run) -> Iterator[str]:
 
 def save(run: Run, reload: Callable[[Any], Any]) -> Iterator[str]:
     """The loaded agent answers as the saved one, also in mid-episode."""
-    loaded = reload(run.agent)
+    try:
+        loaded = reload(run.agent)
+    except Exception as error:  # whatever loading meets, it is the agent's failure and is told with the others
+        yield f"the agent cannot be saved and loaded ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+        return
     if where := run.difference(run.play(run.past, agent=loaded)[0], run.before):
         yield f"the loaded agent answers differently from the first episode on ({where}): saving loses a part of it"
     elif where := run.difference(run.play(run.future, run.middle, agent=loaded)[0], run.after):
