@@ -125,7 +125,7 @@ def save(run: Run, reload: Callable[[Any], Any]) -> Iterator[str]:
     try:
         loaded = reload(run.agent)
     except Exception as error:  # whatever loading meets, it is the agent's failure and is told with the others
-        yield f"the agent cannot be saved and loaded ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+        yield f"the agent cannot be saved and loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         return
     if where := run.difference(run.play(run.past, agent=loaded)[0], run.before):
         yield f"the loaded agent answers differently from the first episode on ({where}): saving loses a part of it"
