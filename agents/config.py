@@ -9,6 +9,7 @@ from lstm_rl.checks import check_choice, check_float, check_int
 ExplorationKind = Literal["epsilon", "ez_greedy", "boltzmann", "directed"]
 Optimizer = Literal["sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
+NetworkKind = Literal["lstm", "exact"]
 Gradient = Literal["truncated", "bptt", "rtrl"]
 
 
@@ -46,6 +47,12 @@ class Config:
     errors of several episodes."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
+    return_size: float = 0.0
+    """Rewards are scaled so that the discounted return of an episode grows to this size, >= 0; 0: they are taken as
+    they are. See `lstm_rl.agents.scale`."""
+    error_memory: int = 0
+    """Episodes >= 0 that the mean of their largest errors remembers: the learning rate falls with the square of this
+    mean over its highest value so far, and rises again with it; 0: the learning rate stays as it is."""
     normalize_observations: bool = True
     """Subtract each input's running mean and divide by its running standard deviation."""
     observation_clip: float = 5.0
@@ -77,6 +84,13 @@ class Config:
     every step (bptt), or all derivatives carried forward (rtrl, for small networks). Torch networks: always bptt."""
     bptt_depth: int = 100
     """Steps that errors are carried back at most, >= 1."""
+    network: NetworkKind = "lstm"
+    """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own output
+    and ``rotating`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
+    rotating: int = 16
+    """Of the exact network: recurrent trace units, >= 0."""
+    readout: int = 16
+    """Of the exact network: tanh units between cells and outputs, >= 0."""
     hidden: int = 0
     """Ordinary hidden units beside the memory blocks, >= 0."""
     cells: int = 8
@@ -135,6 +149,7 @@ class Config:
         check_choice("optimizer", self.optimizer, ("sgd", "rmsprop"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("gradient", self.gradient, ("truncated", "bptt", "rtrl"))
+        check_choice("network", self.network, ("lstm", "exact"))
         check_choice("exploration", self.exploration, ("epsilon", "ez_greedy", "boltzmann", "directed"))
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
@@ -142,11 +157,11 @@ class Config:
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
-        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial"):
+        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial", "return_size"):
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
-        for name in ("hidden", "cells", "memory_bits"):
+        for name in ("hidden", "cells", "memory_bits", "rotating", "readout", "error_memory"):
             check_int(name, getattr(self, name), 0)
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)

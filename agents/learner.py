@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
+from lstm_rl.agents.scale import Scale, make_scale
 from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.approximator import forward
 
@@ -51,6 +52,7 @@ class Learner(NamedTuple):
     approximator: Any  # see `lstm_rl.kernels.approximator`
     normaliser: Normaliser
     clip: float  # of normalised observations; 0: observations are taken as they are
+    scale: Scale
     exploration: Exploration
     explorer: Explorer
     last_action: LastAction
@@ -66,6 +68,7 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
         policy.approximator(n),
         policy.normaliser(),
         config.observation_clip if config.normalize_observations else 0.0,
+        make_scale(config, policy.horizon, policy.sizes(), n),
         make_exploration(config, policy.horizon),
         policy.explorer(n, rng),
         LastAction(np.zeros(n, np.int64), np.zeros((n, 2))),

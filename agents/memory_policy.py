@@ -20,6 +20,7 @@ from lstm_rl.agents.exploration import Explorer, make_exploration, make_explorer
 from lstm_rl.agents.learner import Learner, Normaliser
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
 from lstm_rl.agents.parameters import addresses, array_of, check_cast, check_learnable, fill, kinds
+from lstm_rl.agents.scale import Sizes
 from lstm_rl.agents.spaces import make_action_decoder, make_encoder
 from lstm_rl.kernels.approximator import state_arrays
 from lstm_rl.kernels.callback import reraising
@@ -38,6 +39,7 @@ class Views(NamedTuple):
 
     weights: Any  # see the model
     normaliser: Normaliser
+    sizes: Sizes
     explorer_hidden: NDArray[np.float64]  # (G, inputs + 1)
     explorer_output: NDArray[np.float64]  # (G + 1,)
 
@@ -102,6 +104,8 @@ class MemoryPolicy(BasePolicy):
         self.register_buffer("observation_count", torch.zeros(1, dtype=torch.float64))
         self.register_buffer("observation_mean", torch.zeros(self.sensors, dtype=torch.float64))
         self.register_buffer("observation_square", torch.zeros(self.sensors, dtype=torch.float64))
+        self.register_buffer("size_returns", torch.zeros(1, dtype=torch.float64))
+        self.register_buffer("size_errors", torch.zeros(2, dtype=torch.float64))
         self._kinds = kinds(self)
         self._forget()
 
@@ -172,6 +176,7 @@ class MemoryPolicy(BasePolicy):
             views = Views(
                 self.model.weights(self._view),
                 Normaliser(*(self._view(f"observation_{name}") for name in names)),
+                Sizes(self._view("size_returns"), self._view("size_errors")),
                 *map(self._view, EXPLORER),
             )
             self._views = where, views
@@ -193,6 +198,10 @@ class MemoryPolicy(BasePolicy):
     def normaliser(self) -> Normaliser:
         """Views of the observation statistics, not copies."""
         return self.views().normaliser
+
+    def sizes(self) -> Sizes:
+        """Views of the sizes of returns and errors, not copies."""
+        return self.views().sizes
 
     def explorer(self, n: int, rng: np.random.Generator) -> Explorer:
         """Exploration state of n streams around views of the explorer network."""
@@ -217,7 +226,9 @@ class MemoryPolicy(BasePolicy):
             check_learnable(self, () if self.config.exploration == "directed" else EXPLORER)
         if explorer is learner.explorer:
             return learner
-        return learner._replace(approximator=approximator, explorer=explorer, normaliser=self.views(quick).normaliser)
+        views = self.views(quick)
+        scale = learner.scale._replace(sizes=views.sizes)
+        return learner._replace(approximator=approximator, explorer=explorer, normaliser=views.normaliser, scale=scale)
 
     def _around(self, approximator: Any, explorer: Explorer, quick: bool = False) -> tuple[Any, Explorer]:
         views = self.views(quick)

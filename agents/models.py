@@ -31,7 +31,7 @@ View = Callable[[str], Any]
 class Network:
     """A topology and how its gradient is taken; see `Config`."""
 
-    topology: Topology
+    topology: Topology | Cells
     gradient: Gradient = "truncated"
     bptt_depth: int = 100
 
@@ -50,7 +50,7 @@ class Network:
         return self.topology.inputs
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Weights by name: hidden (M, U), output (V, K)."""
+        """Weights by name: hidden (M, U), or (P,) of cells; output (V, K)."""
         hidden, output = self.topology.initial_weights(rng)
         return {"hidden": hidden, "output": output}
 
@@ -74,7 +74,7 @@ class Network:
     def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
         if isinstance(self.topology, Cells):
-            return {"cell state": state[1]}
+            return {f"{cell} state": part for (cell, _), part in zip(self.topology.layers, state, strict=True)}
         (y, s, y_cells), columns = state, self.topology.columns
         parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}
@@ -84,7 +84,11 @@ class Network:
         """The weights that exist from each kind of source to each kind of unit, as copies."""
         t = self.topology
         if isinstance(t, Cells):
-            return {"input_to_cells": weights.hidden.flatten(), "cells_to_output": weights.output.flatten()}
+            parts, start = dict[str, NDArray[Any]](), 0
+            for (cell, _), (_, sizes) in zip(t.layers, t.kinds, strict=True):
+                parts[f"input_to_{cell}"] = weights.hidden[start : start + sizes.weights].copy()
+                start += sizes.weights
+            return parts | {"cells_to_readout": weights.hidden[start:].copy(), "to_output": weights.output.flatten()}
         groups = {
             f"{source}_to_{unit}": weights.hidden[row, column][t.mask[row, column]]
             for source, row in t.rows.items()

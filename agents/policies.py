@@ -7,6 +7,7 @@ from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.memory_policy import MemoryPolicy as MemoryPolicy
 from lstm_rl.agents.models import Boxes, Module, Network
 from lstm_rl.checks import check_int
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
 from lstm_rl.topology import Layer, Topology
@@ -17,7 +18,8 @@ class LstmPolicy(MemoryPolicy):
 
     def _model(self, actions: int, topology: Topology | None) -> Network:
         config = self.config
-        topology = topology or default_topology(config, self.sensors, actions, self.horizon)
+        make = exact_network if config.network == "exact" else default_topology
+        topology = topology or make(config, self.sensors, actions, self.horizon)
         return Network(_fitting(topology, self.sensors, actions), config.gradient, config.bptt_depth)
 
 
@@ -72,7 +74,7 @@ _ALL = (LstmPolicy, ElmanPolicy, GruPolicy, SlstmPolicy, TorchPolicy, MemoryBits
 POLICIES = {policy.__name__: policy for policy in _ALL}
 
 
-def _fitting(topology: Topology, inputs: int, actions: int) -> Topology:
+def _fitting(topology: Topology | Cells, inputs: int, actions: int) -> Topology | Cells:
     if (topology.inputs, topology.outputs) != (inputs, actions):
         raise ValueError(
             f"topology must have {inputs} inputs and {actions} outputs for these spaces, "
@@ -102,4 +104,18 @@ def default_topology(config: Config, inputs: int, actions: int, horizon: int) ->
         input_gate_bias=config.input_gate_bias_for(horizon),
         forget_gate_bias=config.forget_gate_bias_for(horizon),
         output_gate_bias=config.output_gate_bias,
+    )
+
+
+def exact_network(config: Config, inputs: int, actions: int, horizon: int) -> Cells:
+    """The network of exact cells that a configuration describes."""
+    layers = (("self_lstm", config.cells), ("rtu", config.rotating))
+    return Cells(
+        inputs,
+        actions,
+        tuple((cell, units) for cell, units in layers if units),
+        hidden=config.readout,
+        time_scales=(1.0 if config.spread_forget_gates else float(horizon), float(horizon)),
+        input_range=config.input_range,
+        output_range=config.output_range,
     )

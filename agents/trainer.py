@@ -205,6 +205,7 @@ class Trainer:
             "rule": rule,
             "approximator": learning_arrays(learner.approximator),
             "last_action": learner.last_action._asdict(),
+            "scale": {name: getattr(learner.scale, name) for name in ("discounted", "largest", "steps")},
             "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "repeated", "generator")},
             "log": {"sums": learner.sums},
         }

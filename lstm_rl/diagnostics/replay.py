@@ -21,7 +21,7 @@ def as_network(policy: MemoryPolicy) -> Network:
     """The policy's network with copies of its weights, 64 bits and the complete gradient.
 
     Raises:
-        ValueError: The policy is a table, or made of element-wise cells.
+        ValueError: The policy is a table, or made of exact cells.
     """
     if isinstance(policy.model, Boxes) or isinstance(getattr(policy.model, "topology", None), Cells):
         raise ValueError(f"policy must have a network, got {policy.model}")

@@ -4,8 +4,8 @@ from typing import Any
 
 from lstm_rl.checks import check_choice
 from lstm_rl.kernels.bptt import Bptt, make_bptt
-from lstm_rl.kernels.cell import make_cells
 from lstm_rl.kernels.cells import Cells
+from lstm_rl.kernels.exact import Exact, make_exact
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.rtrl import Rtrl, make_rtrl
 from lstm_rl.kernels.truncated import Truncated, make_truncated
@@ -14,7 +14,7 @@ from lstm_rl.topology import Topology
 
 def make_approximator(
     topology: Topology | Cells, weights: Weights, n: int, dtype: Any, gradient: str = "truncated", bptt_depth: int = 100
-) -> Truncated | Bptt | Rtrl:
+) -> Truncated | Bptt | Rtrl | Exact:
     """Make n streams at rest through one network, around weights that live elsewhere.
 
     Args:
@@ -30,8 +30,8 @@ def make_approximator(
         ValueError: An unknown gradient, one that the network lacks, or a depth < 1.
     """
     if isinstance(topology, Cells):
-        check_choice(f"gradient of {topology.cell}, which is exact,", gradient, ("truncated",))
-        return make_cells(topology.kind, weights, n, dtype)
+        check_choice("gradient of cells, which is exact,", gradient, ("truncated",))
+        return make_exact(topology, weights, n, dtype)
     if check_choice("gradient", gradient, ("truncated", "bptt", "rtrl")) == "bptt":
         return make_bptt(topology, weights, n, dtype, bptt_depth)
     make = make_rtrl if gradient == "rtrl" else make_truncated
