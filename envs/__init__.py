@@ -13,6 +13,27 @@ WORLDS = {
         "lstm_rl.envs.multimode_pole:multimode_pole",
         "a pole without velocities whose actions swap meaning; the mode is shown for one second",
     ),
+    # Recall and cards
+    "lstm_rl/MemoryChain-v0": (
+        "lstm_rl.envs.memory_chain:memory_chain",
+        "bsuite: the first observation shows bits; at the end one of them is asked for",
+    ),
+    "lstm_rl/NiTMazePassive-v0": (
+        "lstm_rl.envs.ni_tmaze:ni_tmaze_passive",
+        "a T-maze with as many steps as the shortest way takes",
+    ),
+    "lstm_rl/NiTMazeActive-v0": (
+        "lstm_rl.envs.ni_tmaze:ni_tmaze_active",
+        "the same with the cue one step behind the start",
+    ),
+    "lstm_rl/RepeatFirst-v0": (
+        "lstm_rl.envs.repeat_first:repeat_first",
+        "POPGym: name the suit of the first card at every step",
+    ),
+    "lstm_rl/RepeatPrevious-v0": (
+        "lstm_rl.envs.repeat_previous:repeat_previous",
+        "POPGym: name the suit of the card of some steps ago",
+    ),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 

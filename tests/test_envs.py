@@ -82,7 +82,7 @@ def test_gymnasium_finds_no_fault(env_id: str, monkeypatch: pytest.MonkeyPatch) 
 def test_stable_baselines_finds_no_fault(env_id: str) -> None:
     env = make(env_id)
     sb3_check_env(env)
-    assert env.observation_space.shape == (3,)
+    assert len(env.observation_space.shape or ()) == 1
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -121,7 +121,7 @@ def test_a_saved_state_goes_on_in_mid_episode(env_id: str) -> None:
     for target in (other, env):
         target.set_state(saved)
         np.testing.assert_equal(walk(target, 200), expected)
-    with pytest.raises(ValueError, match=r"^state must have the shape \(1, \d\) of this world, got \(1, 2\)$"):
+    with pytest.raises(ValueError, match=r"^state must have the shape \(1, \d+\) of this world, got \(1, 2\)$"):
         env.set_state(saved | {"state": np.zeros((1, 2))})
 
 
