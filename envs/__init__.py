@@ -34,6 +34,22 @@ WORLDS = {
         "lstm_rl.envs.repeat_previous:repeat_previous",
         "POPGym: name the suit of the card of some steps ago",
     ),
+    "lstm_rl/CountRecall-v0": (
+        "lstm_rl.envs.count_recall:count_recall",
+        "POPGym: how many cards of this kind have been shown so far?",
+    ),
+    "lstm_rl/Autoencode-v0": (
+        "lstm_rl.envs.autoencode:autoencode",
+        "POPGym: watch all cards, then name their suits in reverse order",
+    ),
+    "lstm_rl/HigherLower-v0": (
+        "lstm_rl.envs.higher_lower:higher_lower",
+        "POPGym: is the next card higher or lower? Count cards to know better",
+    ),
+    "lstm_rl/Concentration-v0": (
+        "lstm_rl.envs.concentration:concentration",
+        "POPGym: the game of pairs",
+    ),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 

@@ -17,7 +17,8 @@ Observation Space: ``Box(-1, 1, (2,), float32)``, no units
     | junction and the goal cells   | 1 y, y = 0, 1 (North), -1 (South)  |
 
 Rewards: after the last step 1 in the goal cell, else 0. After every other step -1 / T if the agent is behind the
-    shortest way: x < t - o, where x is its cell, t the number of steps, o = 0 (passive) or 1 (active), the start's cell.
+    shortest way: x < t - o, where x is its cell, t the number of steps and o the start's cell, 0 in the passive and 1
+    in the active maze.
 
 Starting State: cell o; goal North or South with probability 1/2 each.
 

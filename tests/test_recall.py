@@ -1,21 +1,20 @@
-"""Recall tasks and card tasks: rules, perfect policies, and what is possible without memory."""
+"""Recall: the memory chain and the T-mazes of Ni et al., their perfect policies, and what no memory can do."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import lstm_rl.envs
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.memory_chain import memory_chain
 from lstm_rl.envs.ni_tmaze import EAST, NORTH, SOUTH, WEST, ni_tmaze_active, ni_tmaze_passive
-from lstm_rl.envs.repeat_first import repeat_first
-from lstm_rl.envs.repeat_previous import repeat_previous
 
-LEVELS = ("easy", "medium", "hard")
 Policy = Callable[[NDArray[np.float32], dict[str, float]], int]
 
 
@@ -33,12 +32,6 @@ def play(world: World, policy: Policy, seed: int) -> tuple[float, int, bool]:
         observation, reward, terminated, truncated, info = env.step(action)
         total, steps, over = total + reward, steps + 1, terminated or truncated
     return total, steps, info["is_success"]
-
-
-def mean_return(world: World, policy: Policy, episodes: int) -> tuple[float, float]:
-    """Mean return and its standard error."""
-    returns = np.array([play(world, policy, seed)[0] for seed in range(episodes)])
-    return float(returns.mean()), float(returns.std() / np.sqrt(episodes)) + 1e-9
 
 
 # --- memory chain ----------------------------------------------------------------------------------------------------
@@ -176,36 +169,37 @@ def test_no_policy_without_memory_gains_more_than_a_half(kind: str, length: int)
     assert best == world.memoryless_return == 0.5
 
 
-# --- cards -----------------------------------------------------------------------------------------------------------
+# --- mistakes --------------------------------------------------------------------------------------------------------
 
 
-def seen_suit(observation: NDArray[np.float32]) -> int:
-    return int(observation.argmax())
+@pytest.mark.parametrize("value", [0, -1, 2.5, "7", True, None, 2**53 + 1])
+@pytest.mark.parametrize(
+    ("env_id", "name"),
+    [
+        ("lstm_rl/MemoryChain-v0", "length"),
+        ("lstm_rl/MemoryChain-v0", "bits"),
+        ("lstm_rl/NiTMazePassive-v0", "corridor_length"),
+        ("lstm_rl/NiTMazeActive-v0", "corridor_length"),
+    ],
+)
+def test_a_bad_argument_is_named_with_its_value(env_id: str, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be an integer [<>]= .*, got {value!r}$"):
+        gym.make(env_id, **{name: value})
 
 
-def previous_suit(world: World) -> Policy:
-    k = int(world.params[2])
-    return lambda _, state: max(int(state[f"card_{int(state['shown']) % k}"]), 0)
+@pytest.mark.parametrize("value", [0, 1.5, "auto", 2**53 + 1])
+@pytest.mark.parametrize("env_id", list(lstm_rl.envs.WORLDS)[3:7])
+def test_a_bad_step_limit_is_named(env_id: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^max_steps must be an integer [<>]= .*, got {value!r}$"):
+        gym.make(env_id, max_steps=value)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_perfect_recall_of_cards_gains_1(level: Any) -> None:
-    for world, policy, steps in (
-        (repeat_first(level), lambda _, state: int(state["first"]), {"easy": 51, "medium": 415, "hard": 831}),
-        (repeat_previous(level), previous_suit(repeat_previous(level)), {"easy": 51, "medium": 103, "hard": 155}),
-    ):
-        for seed in range(3):
-            total, length, success = play(world, policy, seed)
-            assert total == pytest.approx(world.optimal_return, abs=1e-9) == 1.0
-            assert (length, success) == (steps[level], True)
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_cards_without_memory(level: Any) -> None:
-    first, previous = repeat_first(level), repeat_previous(level)
-    for world, policy in (
-        (first, lambda observation, _: seen_suit(observation)),
-        (previous, lambda observation, _: (seen_suit(observation) + 1) % 4),
-    ):
-        mean, error = mean_return(world, policy, 200)
-        assert mean == pytest.approx(world.memoryless_return, abs=4 * error) and error < 0.01
+def test_the_longest_chain_and_maze_work() -> None:
+    env = WorldEnv(memory_chain(2**53, 40))
+    env.reset(seed=0)
+    env.set_state(env.get_state() | {"state": np.array([[2.0**53 - 1, 2.0**39, 39.0]])})
+    assert env.step(np.int64(0))[1:3] == (0.0, False)
+    maze = WorldEnv(ni_tmaze_passive(10**6))
+    maze.reset(seed=0)
+    maze.set_state(maze.get_state() | {"state": np.array([[1e6, 1e6, 0.0, -1.0, 1.0]])})
+    assert maze.step(np.int64(SOUTH))[1:3] == (1.0, True)

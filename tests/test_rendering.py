@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import gymnasium as gym
@@ -10,7 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 import lstm_rl.envs
-from lstm_rl.envs.dynamics import World
+from lstm_rl.envs.concentration import concentration
+from lstm_rl.envs.dynamics import World, make_world
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.memory_chain import memory_chain
 from lstm_rl.envs.multimode_pole import multimode_pole
 from lstm_rl.envs.rendering import Window
 from lstm_rl.envs.tmaze import noisy_tmaze, tmaze
@@ -140,6 +144,47 @@ def test_pole_tells_how_it_ended(state: tuple[float, ...], elapsed: int, words: 
     world = multimode_pole()
     assert words in write(world, state, elapsed)
     assert_all_differ([draw(world, state, elapsed), draw(world, (0, 0, 0, 0, 1, 0), 9)])
+
+
+RECALL = [
+    env_id for env_id, (name, _) in lstm_rl.envs.WORLDS.items() if "cards" in (make_world(name, {}).renderer or "")
+]
+
+
+@pytest.mark.parametrize("env_id", RECALL)
+def test_recall_tasks_show_observation_state_and_step(env_id: str) -> None:
+    world = make_world(lstm_rl.envs.WORLDS[env_id][0], {"max_steps": 30})
+    env, renderer, moves = WorldEnv(world), world.load_renderer(), np.random.default_rng(0)
+    observation, info = env.reset(seed=0)
+    pictures: list[NDArray[np.uint8]] = []
+    for elapsed in range(10):
+        moment = (world, info["state"], observation, elapsed)
+        pictures.append(renderer.picture(*moment))
+        name, *lines = renderer.text(*moment).splitlines()
+        assert name == f"{world.family}, step {elapsed} of 30" and lines[-1].startswith("sees ")
+        assert [line.split()[0] for line in lines] == [
+            *dict.fromkeys(s.split("_")[0] for s in world.state_names),
+            "sees",
+        ]
+        observation, _, _, _, info = env.step(np.int64(moves.integers(world.action_space.n)))
+    assert {(p.shape, p.dtype) for p in pictures} == {((320, 960, 3), np.dtype(np.uint8))}
+    assert all((one != other).any() for one, other in pairwise(pictures))
+    for picture in pictures:
+        for border in (picture[:8], picture[-8:], picture[:, :8], picture[:, -8:]):
+            assert (border == 255).all()
+
+
+def test_a_long_state_is_cut_and_a_world_of_its_own_is_drawn() -> None:
+    hard = WorldEnv(concentration("medium"))
+    hard.reset(seed=0)
+    renderer = hard.world.load_renderer()
+    card_up = np.concatenate([np.tile([0.0, 0.0, 1.0], 103), [1.0, 0.0, 0.0]]).astype(np.float32)
+    down = np.tile(np.array([0, 0, 1], np.float32), 104)
+    state = hard.get_state()["state"][0]
+    assert_all_differ([renderer.picture(hard.world, state, seen, 3) for seen in (down, card_up)])
+    own = replace(memory_chain(5, 2), family=None)
+    assert renderer.text(own, np.zeros(3), np.zeros(4), 1).splitlines()[0] == "world, step 1"
+    assert renderer.picture(own, np.zeros(3), np.zeros(4), 1).shape == (320, 960, 3)
 
 
 @pytest.mark.parametrize("env_id", IDS)

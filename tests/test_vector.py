@@ -33,6 +33,10 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     "lstm_rl/NiTMazeActive-v0": {"corridor_length": 2},
     "lstm_rl/RepeatFirst-v0": {"max_steps": 11},
     "lstm_rl/RepeatPrevious-v0": {"max_steps": 11},
+    "lstm_rl/CountRecall-v0": {"max_steps": 11},
+    "lstm_rl/Autoencode-v0": {"max_steps": 11},
+    "lstm_rl/HigherLower-v0": {"max_steps": 11},
+    "lstm_rl/Concentration-v0": {"max_steps": 11},
 }
 ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are terminated, or all are truncated
     "lstm_rl/MemoryChain-v0",
@@ -40,6 +44,10 @@ ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are termina
     "lstm_rl/NiTMazeActive-v0",
     "lstm_rl/RepeatFirst-v0",
     "lstm_rl/RepeatPrevious-v0",
+    "lstm_rl/CountRecall-v0",
+    "lstm_rl/Autoencode-v0",
+    "lstm_rl/HigherLower-v0",
+    "lstm_rl/Concentration-v0",
 }
 N = 5
 
