@@ -39,8 +39,8 @@ Optimal Return: 0.833 for easy and medium, 0.732 for hard; `OPTIMUM` holds the n
     down, how many of them it has seen, and the card that waits. The limit of E steps costs it nothing. To match known
     cards at once is not the best it can do (0.814, 0.813, 0.698): a known card may match one that is turned later.
 
-Best Return Without Memory: not known. A policy without memory may choose places so that the picture itself tells it
-    what it has seen, and nobody has counted these policies.
+Best Return Without Memory: not known, since there are too many tables from pictures to places to try them all. Any
+    card that is seen face down, at random, gains 0.45 in easy, 0.47 in medium and -0.82 in hard (400 games, +-0.01).
 
 Source: see `lstm_rl.envs.cards`; ``popgym/envs/concentration.py``.
 

@@ -30,8 +30,8 @@ Optimal Return: 1. Best Return Without Memory: name the suit that is seen, which
     whenever the present card has the suit of the first one: (1 + (n - 2) (2 p - 1)) / (n - 1), p = (n/4 - 1) / (n - 1);
     -0.499 for easy.
 
-Note: with the previous action *and* a mark of the first step as further inputs (wrappers of POPGym) a policy without
-    memory reaches the optimum: it names the first card, and then repeats its own action.
+Note: with the previous action *and* a mark of the first step as further inputs, as POPGym's own baselines have them, a
+    policy without memory reaches the optimum: it names the first card, and then repeats its own action.
 
 Source: see `lstm_rl.envs.cards`; ``popgym/envs/repeat_first.py``.
 

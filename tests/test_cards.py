@@ -216,6 +216,19 @@ def test_no_other_table_without_memory_is_better(task: str) -> None:
     assert world.memoryless_return == pytest.approx(tables, abs=0.02)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_previous_action_and_a_mark_of_the_first_step_stand_in_for_memory(level: Any) -> None:
+    """The trap of Repeat First: who sees both need not remember anything."""
+    previous = [0]
+
+    def copy(seen: NDArray[np.float32], state: State) -> int:
+        at_start = sum(state[f"left_{i}"] for i in range(4)) == STEPS["RepeatFirst"][LEVELS.index(level)]
+        previous[0] = int(seen.argmax()) if at_start else previous[0]
+        return previous[0]
+
+    assert play(repeat_first(level), copy, 0)[0] == pytest.approx(1.0)
+
+
 # --- mistakes --------------------------------------------------------------------------------------------------------
 
 
