@@ -28,7 +28,14 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     "lstm_rl/TMaze-v0": {"corridor_length": 2, "max_steps": 12},
     "lstm_rl/NoisyTMaze-v0": {"corridor_length": 2, "max_steps": 12},
     "lstm_rl/MultimodePole-v0": {"max_steps": 20, "start_range": 0.15},
+    **{
+        f"lstm_rl/{name}CartPole-v0": {"max_steps": 17}
+        for name in ("", "PositionOnly", "VelocityOnly", "NoisyPositionOnly")
+    },
+    "lstm_rl/MultiarmedBandit-v0": {"max_steps": 9},
+    "lstm_rl/TwoArmedBandit-v0": {"pulls": 9},
 }
+ONLY_TRUNCATED = {"lstm_rl/MultiarmedBandit-v0", "lstm_rl/TwoArmedBandit-v0"}  # nothing but the limit ends an episode
 N = 5
 
 
@@ -81,7 +88,8 @@ def test_rows_are_scalar_environments_in_every_mode(env_id: str, mode: Autoreset
             np.testing.assert_array_equal(observation, expected)
             np.testing.assert_equal(by_row(infos), by_row(expected_infos))
             resets += 1
-    assert np.all(ends.sum(axis=0) > 3) and ends[0].sum() > 0 and ends[1].sum() > 0
+    assert np.all(ends.sum(axis=0) > 3) and ends[1].sum() > 0
+    assert (ends[0].sum() == 0) == (env_id in ONLY_TRUNCATED)
     assert (resets > 0) == (mode is AutoresetMode.DISABLED)
 
 
@@ -161,7 +169,7 @@ def test_make_vec_makes_ours_and_honours_the_step_limit(env_id: str) -> None:
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=0)
     assert [env.step(np.array([1, 1]))[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
-    assert env.observation_space.shape == (2, 3)
+    assert env.observation_space.shape == (2, *env.unwrapped.single_observation_space.shape)  # type: ignore[misc]
     env.close()
 
 
