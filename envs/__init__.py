@@ -34,6 +34,9 @@ WORLDS = {
         "lstm_rl.envs.bandits:two_armed_bandit",
         "two arms that pay with p and 1 - p, 100 pulls, after Wang et al. (2016)",
     ),
+    "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
+    "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
+    "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 

@@ -32,10 +32,12 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
         f"lstm_rl/{name}CartPole-v0": {"max_steps": 17}
         for name in ("", "PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     },
-    "lstm_rl/MultiarmedBandit-v0": {"max_steps": 9},
-    "lstm_rl/TwoArmedBandit-v0": {"pulls": 9},
+    **{f"lstm_rl/{name}-v0": {"max_steps": 9} for name in ("MultiarmedBandit", "TwoArmedBandit")},
+    **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom")},
 }
-ONLY_TRUNCATED = {"lstm_rl/MultiarmedBandit-v0", "lstm_rl/TwoArmedBandit-v0"}  # nothing but the limit ends an episode
+ONLY_TRUNCATED = {
+    f"lstm_rl/{name}-v0" for name in ("MultiarmedBandit", "TwoArmedBandit", "MountainCar", "Acrobot", "DarkRoom")
+}
 N = 5
 
 
