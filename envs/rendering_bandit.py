@@ -10,6 +10,7 @@ from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.rendering import BLUE, GREY, INK, ORANGE, PALE, PAPER, SAND, SKY, Canvas, number, step_count
 
 WIDTH, HEIGHT, LEFT, PANEL = 960, 320, 24, 732
+MOST = 120  # arms that are drawn
 TOP, FLOOR = 76, 272  # of the bars: p = 1 and p = 0
 
 
@@ -19,9 +20,10 @@ def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray
     canvas.words(LEFT, 30, "Bandit", size=22)
     canvas.words(LEFT, 58, "probability of a payout, which the agent does not see", GREY, 14)
     arms, last = state[ARMS:], int(state[LAST])
-    pitch = (PANEL - 48 - LEFT) / len(arms)
+    drawn = min(len(arms), MOST)
+    pitch = (PANEL - 48 - LEFT) / drawn
     gap = min(pitch * 0.2, 24.0)
-    for i, p in enumerate(arms[: PANEL // 2]):  # more have no room
+    for i, p in enumerate(arms[:drawn]):
         left, right = LEFT + i * pitch + gap / 2, LEFT + (i + 1) * pitch - gap / 2
         canvas.box((left, TOP, right, FLOOR), PALE)
         color = (BLUE if state[PAID] else ORANGE) if i == last else GREY
@@ -34,6 +36,8 @@ def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray
     fill, color = (PAPER, GREY) if last < 0 else (SKY, BLUE) if state[PAID] else (SAND, ORANGE)
     canvas.badge((PANEL, 52, PANEL + 192, 84), words, fill, color)
     lines = [_pulls(world, state), f"best arm {int(np.argmax(arms))}, p {number(arms.max())}"]
+    if drawn < len(arms):
+        lines.append(f"{len(arms)} arms, {drawn} are drawn")
     if last >= 0:
         lines.append(f"this arm {last}, p {number(arms[last])}")
     for i, line in enumerate(lines):

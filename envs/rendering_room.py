@@ -52,7 +52,8 @@ def text(world: World, state: Any, observation: Any, elapsed: int) -> str:
 def _lines(world: World, state: Any, elapsed: int) -> list[str]:
     rounds, inner = divmod(int(state[STEPS]), int(world.params[ROUND_STEPS]))
     return [
-        f"round {rounds + 1}, step {inner} of {world.params[ROUND_STEPS]:.0f} in it",
+        f"round {rounds + 1}",
+        f"step {inner} of {world.params[ROUND_STEPS]:.0f} of the round",
         f"agent in column {state[COLUMN]:.0f}, row {state[ROW]:.0f}",
         f"goal in column {state[GOAL_COLUMN]:.0f}, row {state[GOAL_ROW]:.0f}",
         step_count(elapsed, world.max_steps),

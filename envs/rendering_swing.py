@@ -53,7 +53,7 @@ def text(world: World, state: Any, observation: Any, elapsed: int) -> str:
 
 def _draw_car(canvas: Canvas, state: Any) -> None:
     def at(x: float) -> tuple[float, float]:
-        left = MARGIN + (x - LEFT) / (RIGHT - LEFT) * (PANEL - 48 - MARGIN)
+        left = MARGIN + 24 + (x - LEFT) / (RIGHT - LEFT) * (PANEL - 96 - MARGIN)
         return left, 262 - 90 * (1 + math.sin(3 * x))
 
     places = np.linspace(LEFT, RIGHT, 91)
@@ -66,7 +66,7 @@ def _draw_car(canvas: Canvas, state: Any) -> None:
     canvas.disc(x, y - 12, 12, INK)
     canvas.disc(x, y - 12, 5, ORANGE)
     if abs(state[1]) > 1e-3:
-        canvas.arrow(x, y - 42, (math.copysign(1, state[1]), 0), 14 + 400 * abs(state[1]), BLUE)
+        canvas.arrow(x, y - 42, (math.copysign(1, state[1]), 0), 14 + 300 * abs(state[1]), BLUE)
 
 
 def _draw_acrobot(canvas: Canvas, state: Any) -> None:
