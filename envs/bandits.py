@@ -18,7 +18,8 @@ Observation Space: ``Box(0, 1, (1 + k,), float32)``: whether the last pull paid,
     POPGym shows the payout alone and says that an agent needs its previous action, too (wrapper PreviousAction, which
     pretends that action 0 was taken before the first step); so it is part of the observation here.
 
-Rewards: MultiarmedBandit-v0 +1 / pulls for a payout, else -1 / pulls, as in POPGym; TwoArmedBandit-v0 1 or 0.
+Rewards: MultiarmedBandit-v0 +1 / pulls for a payout, else -1 / pulls, as in POPGym, with the difficulty's pulls
+    whatever ``max_steps`` is; TwoArmedBandit-v0 1 or 0.
 
 Starting State: p as in the table. TwoArmedBandit-v0, argument ``probabilities``: "uniform": p in [0, 1); "easy",
     "medium", "hard": p is one of {.1, .9}, {.25, .75}, {.4, .6} with probability 1/2 each.
@@ -57,7 +58,7 @@ from lstm_rl.envs.bandit_returns import (
 from lstm_rl.envs.dynamics import CONTINUES, World, observe_rule, reset_rule, step_rule
 
 PULLS, LAST, PAID, ARMS = range(4)  # the state's first numbers; p_1 .. p_k follow
-LIMIT, WIN, LOSS, DEPENDENT, LOW, SHOW_TIME = range(6)  # the constants; LOW: the smaller p of two, or -1
+TIME, WIN, LOSS, DEPENDENT, LOW, SHOW_TIME = range(6)  # the constants; TIME: pulls, LOW: the smaller p of two, or -1
 LEVELS = "easy", "medium", "hard"
 PAIRS: dict[str, float | None] = {"uniform": None, "easy": 0.1, "medium": 0.25, "hard": 0.4}
 MAX_ARMS, MAX_PULLS = 1000, 10**6
@@ -99,7 +100,7 @@ def bandit_observe(params: Any, noise: Any, state: Any, observation: Any) -> Non
     if state[LAST] >= 0.0:
         observation[1 + int(state[LAST])] = 1.0
     if params[SHOW_TIME] == 1.0:
-        observation[observation.size - 1] = state[PULLS] / params[LIMIT]
+        observation[observation.size - 1] = state[PULLS] / params[TIME]
 
 
 def multiarmed_bandit(
@@ -118,15 +119,14 @@ def multiarmed_bandit(
     level = LEVELS.index(check_choice("difficulty", difficulty, LEVELS))
     k = (10, 20, 30)[level] if num_bandits is None else check_int("num_bandits", num_bandits, 2, MAX_ARMS)
     pulls = (200, 400, 600)[level] if max_steps is None else check_int("max_steps", max_steps, 1, MAX_PULLS)
+    unit = 1.0 / (200, 400, 600)[level]
     optimum: float | None = None
     without: float | None = None
-    if pulls <= MAX_EXACT["independent"] and k == 2:
-        optimum = 2 * two_armed_optimum(pulls, False) / pulls - 1
-    elif pulls <= MAX_EXACT["many"]:
-        optimum = 2 * many_armed_bound(k, pulls) / pulls - 1
     if pulls <= MAX_EXACT["many"]:
-        without = 2 * win_stay_payouts(k, pulls) / pulls - 1
-    return _bandit(k, [pulls, 1.0 / pulls, -1.0 / pulls, False, -1.0, False], optimum, without)
+        exact = k == 2 and pulls <= MAX_EXACT["independent"]
+        most = two_armed_optimum(pulls, False) if exact else many_armed_bound(k, pulls)
+        optimum, without = unit * (2 * most - pulls), unit * (2 * win_stay_payouts(k, pulls) - pulls)
+    return _bandit(k, pulls, [pulls, unit, -unit, False, -1.0, False], optimum, without)
 
 
 def two_armed_bandit(
@@ -144,25 +144,26 @@ def two_armed_bandit(
         arms: "dependent": p and 1 - p; "independent": both are drawn.
         probabilities: What p is drawn from: "uniform", "easy", "medium" or "hard".
         show_time: Show pulls so far / pulls (Wang et al.'s agents see it).
-        max_steps: The same as ``pulls``, under Gymnasium's usual name.
+        max_steps: Pulls in [1, 10^6] after which an episode is truncated, if not ``pulls``.
 
     Raises:
         ValueError: An argument is out of its range.
     """
-    name, limit = ("pulls", pulls) if max_steps is None else ("max_steps", max_steps)
-    pulls = check_int(name, limit, 1, MAX_PULLS)
+    pulls = check_int("pulls", pulls, 1, MAX_PULLS)
+    limit = pulls if max_steps is None else check_int("max_steps", max_steps, 1, MAX_PULLS)
     kind = check_choice("arms", arms, ("dependent", "independent"))
     low = PAIRS[check_choice("probabilities", probabilities, tuple(PAIRS))]
-    dependent, exact = kind == "dependent", pulls <= MAX_EXACT[kind]
+    dependent, exact = kind == "dependent", limit <= MAX_EXACT[kind]
     return _bandit(
         2,
+        limit,
         [pulls, 1.0, 0.0, dependent, -1.0 if low is None else low, bool(show_time)],
-        two_armed_optimum(pulls, dependent, low) if exact else None,
-        two_armed_win_stay(pulls, dependent, low) if exact else None,
+        two_armed_optimum(limit, dependent, low) if exact else None,
+        two_armed_win_stay(limit, dependent, low) if exact else None,
     )
 
 
-def _bandit(arms: int, params: list[float], optimum: float | None, without: float | None) -> World:
+def _bandit(arms: int, limit: int, params: list[float], optimum: float | None, without: float | None) -> World:
     return World(
         bandit_reset,
         bandit_step,
@@ -172,7 +173,7 @@ def _bandit(arms: int, params: list[float], optimum: float | None, without: floa
         noise_size=arms,
         observation_space=gym.spaces.Box(0.0, 1.0, (1 + arms + int(params[SHOW_TIME]),), np.float32),
         action_space=gym.spaces.Discrete(arms),
-        max_steps=int(params[LIMIT]),
+        max_steps=limit,
         optimal_return=optimum,
         memoryless_return=without,
         renderer="lstm_rl.envs.rendering_bandit",

@@ -22,8 +22,8 @@ Observation Space: ``Box``, float32; position in +-4.8 m, angle in +-24 degrees 
     In VelocityOnlyCartPole-v0 the first observation of an episode is *position and angle*, the others velocities: so it
     is in POPGym 1.0.7, and with ``positions_at_reset=False`` it is not.
 
-Rewards: CartPole-v0 1 per step, as in Gymnasium; the others 1 / limit per step, as in POPGym. The step at which the
-    pole falls pays, too.
+Rewards: CartPole-v0 1 per step, as in Gymnasium; the others 1 / limit per step, as in POPGym, with the difficulty's limit
+    whatever ``max_steps`` is. The step at which the pole falls pays, too.
 
 Starting State: position, velocity, angle and angular velocity uniform in (-0.05, 0.05) m, m/s, rad, rad/s.
 
@@ -174,7 +174,7 @@ def cart_pole(
 
 
 def position_only_cart_pole(difficulty: Difficulty = "easy", *, max_steps: int | None = None) -> World:
-    """POPGym's PositionOnlyCartPole: 200, 400 or 600 steps, or ``max_steps``; return 1 for all of them."""
+    """POPGym's PositionOnlyCartPole: 200, 400 or 600 steps, or ``max_steps``."""
     return _popgym(difficulty, max_steps, hidden="velocities")
 
 
@@ -196,5 +196,5 @@ def noisy_position_only_cart_pole(
 
 def _popgym(difficulty: str, max_steps: int | None, **arguments: Any) -> World:
     level = LEVELS.index(check_choice("difficulty", difficulty, LEVELS))
-    limit = (200, 400, 600)[level] if max_steps is None else check_int("max_steps", max_steps, 1, MAX_COUNT)
-    return cart_pole(step_reward=1.0 / limit, max_steps=limit, **arguments)
+    limit = (200, 400, 600)[level]
+    return cart_pole(step_reward=1.0 / limit, max_steps=limit if max_steps is None else max_steps, **arguments)

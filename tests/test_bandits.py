@@ -159,7 +159,7 @@ def test_the_bound_lies_between_the_optimum_and_knowing_all_arms() -> None:
 def test_returns_of_two_arms_agree_with_those_of_many() -> None:
     assert two_armed_win_stay(20, False) == win_stay_payouts(2, 20)
     assert win_stay_payouts(5, 1) == pytest.approx(0.5) and win_stay_payouts(3, 2) == pytest.approx(1 / 3 + 1 / 4 + 0.5)
-    assert multiarmed_bandit(num_bandits=2, max_steps=20).optimal_return == pytest.approx(2 * 12.431265 / 20 - 1)
+    assert multiarmed_bandit(num_bandits=2, max_steps=20).optimal_return == pytest.approx((2 * 12.431265 - 20) / 200)
 
 
 def test_arms_are_drawn_as_stated() -> None:
@@ -182,6 +182,14 @@ def test_the_time_is_shown_if_asked() -> None:
     seen = [env.reset(seed=0)[0], *(env.step(np.array([1]))[0] for _ in range(4))]
     assert [float(o[0, -1]) for o in seen] == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert seen[0].tolist() == [[0.0] * 4] and all(o[0, 1:3].tolist() == [0.0, 1.0] for o in seen[1:])
+
+
+def test_a_limit_changes_neither_rewards_nor_the_time_that_is_shown() -> None:
+    short, timed = multiarmed_bandit(max_steps=20), two_armed_bandit(10, show_time=True, max_steps=5)
+    assert (short.max_steps, timed.max_steps) == (20, 5)
+    assert short.params[1:3].tolist() == [1 / 200, -1 / 200] and timed.params[0] == 10
+    assert timed.optimal_return == two_armed_optimum(5, True)
+    assert short.optimal_return == pytest.approx((2 * many_armed_bound(10, 20) - 20) / 200)
 
 
 def test_long_bandits_state_no_returns_that_would_take_long_to_compute() -> None:

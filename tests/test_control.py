@@ -77,6 +77,9 @@ def test_what_a_cart_pole_shows() -> None:
     assert not velocity_only_cart_pole(positions_at_reset=False).params[-1]
     assert noisy_position_only_cart_pole(noise=0.05).params[10] == 0.05
     assert cart_pole(step_reward=0.5, max_steps=10).optimal_return == 5.0
+    assert position_only_cart_pole("hard", max_steps=60).optimal_return == pytest.approx(
+        0.1
+    )  # a limit changes no reward
 
 
 # --- mountain car and acrobot ----------------------------------------------------------------------------------------
