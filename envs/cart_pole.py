@@ -22,8 +22,8 @@ Observation Space: ``Box``, float32; position in +-4.8 m, angle in +-24 degrees 
     In VelocityOnlyCartPole-v0 the first observation of an episode is *position and angle*, the others velocities: so it
     is in POPGym 1.0.7, and with ``positions_at_reset=False`` it is not.
 
-Rewards: CartPole-v0 1 per step, as in Gymnasium; the others 1 / limit per step, as in POPGym, with the difficulty's limit
-    whatever ``max_steps`` is. The step at which the pole falls pays, too.
+Rewards: CartPole-v0 1 per step, as in Gymnasium; the others 1 / limit per step, as in POPGym, with the difficulty's
+    limit whatever ``max_steps`` is. The step at which the pole falls pays, too.
 
 Starting State: position, velocity, angle and angular velocity uniform in (-0.05, 0.05) m, m/s, rad, rad/s.
 
