@@ -24,8 +24,9 @@ Optimal Return: -97.65 on average over starts, from -83 to -104: the best of all
     the other way for j, then the first way" from 400 starts (one more change of direction gained nothing from 7 of
     them). The start is at rest, so that hiding the velocity costs nothing.
 
-Best Return Without Memory: -200. A force that depends on the position alone gives back on the way down what it gave on
-    the way up, so no policy without memory and without chance gathers speed, and those with chance do not in 200 steps.
+Best Return Without Memory: -200, argued and not proved. A force that depends on the position alone gives back on the
+    way down what it gave on the way up, so no policy without memory and without chance gathers speed, and those with
+    chance do not in 200 steps.
 
 Source: gymnasium.envs.classic_control.mountain_car (v0); A. Moore, "Efficient Memory-Based Learning for Robot Control",
     PhD thesis, University of Cambridge (1990).
