@@ -50,6 +50,30 @@ WORLDS = {
         "lstm_rl.envs.concentration:concentration",
         "POPGym: the game of pairs",
     ),
+    "lstm_rl/CartPole-v0": ("lstm_rl.envs.cart_pole:cart_pole", "Gymnasium's cart pole without velocities"),
+    "lstm_rl/PositionOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:position_only_cart_pole",
+        "POPGym's cart pole without velocities: easy, medium, hard",
+    ),
+    "lstm_rl/VelocityOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:velocity_only_cart_pole",
+        "POPGym's cart pole without positions: easy, medium, hard",
+    ),
+    "lstm_rl/NoisyPositionOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:noisy_position_only_cart_pole",
+        "POPGym's cart pole without velocities and with noise: easy, medium, hard",
+    ),
+    "lstm_rl/MultiarmedBandit-v0": (
+        "lstm_rl.envs.bandits:multiarmed_bandit",
+        "POPGym's bandit: 10, 20 or 30 arms, 200, 400 or 600 pulls",
+    ),
+    "lstm_rl/TwoArmedBandit-v0": (
+        "lstm_rl.envs.bandits:two_armed_bandit",
+        "two arms that pay with p and 1 - p, 100 pulls, after Wang et al. (2016)",
+    ),
+    "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
+    "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
+    "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 

@@ -37,6 +37,12 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     "lstm_rl/Autoencode-v0": {"max_steps": 11},
     "lstm_rl/HigherLower-v0": {"max_steps": 11},
     "lstm_rl/Concentration-v0": {"max_steps": 11},
+    **{
+        f"lstm_rl/{name}CartPole-v0": {"max_steps": 17}
+        for name in ("", "PositionOnly", "VelocityOnly", "NoisyPositionOnly")
+    },
+    **{f"lstm_rl/{name}-v0": {"max_steps": 9} for name in ("MultiarmedBandit", "TwoArmedBandit")},
+    **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom")},
 }
 ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are terminated, or all are truncated
     "lstm_rl/MemoryChain-v0",
@@ -48,6 +54,7 @@ ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are termina
     "lstm_rl/Autoencode-v0",
     "lstm_rl/HigherLower-v0",
     "lstm_rl/Concentration-v0",
+    *(f"lstm_rl/{name}-v0" for name in ("MultiarmedBandit", "TwoArmedBandit", "MountainCar", "Acrobot", "DarkRoom")),
 }
 N = 5
 
@@ -182,7 +189,7 @@ def test_make_vec_makes_ours_and_honours_the_step_limit(env_id: str) -> None:
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=0)
     assert [env.step(np.array([1, 1]))[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
-    assert env.observation_space.shape == (2, *(env.single_observation_space.shape or ()))
+    assert env.observation_space.shape == (2, *env.unwrapped.single_observation_space.shape)  # type: ignore[misc]
     env.close()
 
 
