@@ -18,6 +18,7 @@ from stable_baselines3.common import vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
+from lstm_rl.envs import wrappers as envs_wrappers
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -77,6 +78,7 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
         "ClipAction ClipReward DictInfoToList HumanRendering RecordVideo RescaleAction TransformAction TransformReward "
         "VectorizeTransformAction VectorizeTransformReward",  # those of observations refuse to reset in the same step
     ),
+    **_listed(envs_wrappers, {}, "PreviousAction PreviousReward FirstStepFlag HideEntries"),
 }
 
 _TRANSPARENT: _Table = _RECORDERS | {

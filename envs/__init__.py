@@ -13,6 +13,67 @@ WORLDS = {
         "lstm_rl.envs.multimode_pole:multimode_pole",
         "a pole without velocities whose actions swap meaning; the mode is shown for one second",
     ),
+    # Recall and cards
+    "lstm_rl/MemoryChain-v0": (
+        "lstm_rl.envs.memory_chain:memory_chain",
+        "bsuite: the first observation shows bits; at the end one of them is asked for",
+    ),
+    "lstm_rl/NiTMazePassive-v0": (
+        "lstm_rl.envs.ni_tmaze:ni_tmaze_passive",
+        "a T-maze with as many steps as the shortest way takes",
+    ),
+    "lstm_rl/NiTMazeActive-v0": (
+        "lstm_rl.envs.ni_tmaze:ni_tmaze_active",
+        "the same with the cue one step behind the start",
+    ),
+    "lstm_rl/RepeatFirst-v0": (
+        "lstm_rl.envs.repeat_first:repeat_first",
+        "POPGym: name the suit of the first card at every step",
+    ),
+    "lstm_rl/RepeatPrevious-v0": (
+        "lstm_rl.envs.repeat_previous:repeat_previous",
+        "POPGym: name the suit of the card of some steps ago",
+    ),
+    "lstm_rl/CountRecall-v0": (
+        "lstm_rl.envs.count_recall:count_recall",
+        "POPGym: how many cards of this kind have been shown so far?",
+    ),
+    "lstm_rl/Autoencode-v0": (
+        "lstm_rl.envs.autoencode:autoencode",
+        "POPGym: watch all cards, then name their suits in reverse order",
+    ),
+    "lstm_rl/HigherLower-v0": (
+        "lstm_rl.envs.higher_lower:higher_lower",
+        "POPGym: is the next card higher or lower? Count cards to know better",
+    ),
+    "lstm_rl/Concentration-v0": (
+        "lstm_rl.envs.concentration:concentration",
+        "POPGym: the game of pairs",
+    ),
+    "lstm_rl/CartPole-v0": ("lstm_rl.envs.cart_pole:cart_pole", "Gymnasium's cart pole without velocities"),
+    "lstm_rl/PositionOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:position_only_cart_pole",
+        "POPGym's cart pole without velocities: easy, medium, hard",
+    ),
+    "lstm_rl/VelocityOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:velocity_only_cart_pole",
+        "POPGym's cart pole without positions: easy, medium, hard",
+    ),
+    "lstm_rl/NoisyPositionOnlyCartPole-v0": (
+        "lstm_rl.envs.cart_pole:noisy_position_only_cart_pole",
+        "POPGym's cart pole without velocities and with noise: easy, medium, hard",
+    ),
+    "lstm_rl/MultiarmedBandit-v0": (
+        "lstm_rl.envs.bandits:multiarmed_bandit",
+        "POPGym's bandit: 10, 20 or 30 arms, 200, 400 or 600 pulls",
+    ),
+    "lstm_rl/TwoArmedBandit-v0": (
+        "lstm_rl.envs.bandits:two_armed_bandit",
+        "two arms that pay with p and 1 - p, 100 pulls, after Wang et al. (2016)",
+    ),
+    "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
+    "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
+    "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 

@@ -111,6 +111,11 @@ class World:
         self.__dict__.update(values)
 
 
+def step_limit(max_steps: int | None) -> int | None:
+    """Steps in [1, 2^53] after which an episode is truncated, or ``None``; ``ValueError`` for anything else."""
+    return None if max_steps is None else check_int("max_steps", max_steps, 1, MAX_COUNT)
+
+
 def make_world(name: str, arguments: dict[str, Any]) -> World:
     """Call the function "module:function" that returns a `World`."""
     module, _, function = name.partition(":")

@@ -24,10 +24,7 @@ Starting State: position, velocity, angle and angular velocity uniform in (-0.05
 Episode End: terminated when the pole leaves +-12 degrees or the cart leaves +-2.4 m; truncated after ``max_steps``
     (10,000 steps = 200 s), which counts as success. ``max_steps=None`` never truncates.
 
-Physics: Barto, Sutton and Anderson (1983) without friction, explicit Euler on the old state, with M = m_c + m_p,
-    q = (F + m_p l thdot^2 sin th) / M,
-    thacc = (g sin th - q cos th) / (l (4/3 - m_p cos^2 th / M)),
-    xacc = q - m_p l thacc cos th / M.
+Physics: Barto, Sutton and Anderson (1983), see `lstm_rl.envs.pole_physics`.
 
 Info: ``state`` = (position, velocity, angle, angular_velocity, mode, shown), shown = steps for which the mode is still
     visible; ``is_success`` at the end of an episode.
@@ -59,9 +56,10 @@ from lstm_rl.envs.dynamics import (
     reset_rule,
     step_rule,
 )
+from lstm_rl.envs.pole_physics import THETA, X, push_cart
 
-X, X_DOT, THETA, THETA_DOT, MODE, SHOWN = range(6)  # the state's numbers
-(GRAVITY, CART, POLE, HALF, FORCE, TAU, MAX_ANGLE, MAX_X, START, CUE_STEPS, MODE_A, MODE_B, X_UNIT, ANGLE_UNIT, FAILURE) = range(15)  # fmt: skip # noqa: E501
+MODE, SHOWN = 4, 5  # the state's further numbers
+START, CUE_STEPS, MODE_A, MODE_B, X_UNIT, ANGLE_UNIT, FAILURE = range(8, 15)  # the further constants
 SMALLEST, LARGEST = 1e-6, 1e6  # of physical constants: no step of the equations then leaves the finite numbers
 
 
@@ -77,18 +75,9 @@ def pole_reset(params: Any, noise: Any, state: Any) -> None:
 @step_rule
 def pole_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
     """One Euler step of the cart and the pole."""
-    total, moment = params[CART] + params[POLE], params[POLE] * params[HALF]
-    force = params[FORCE] * state[MODE] * (1.0 if action == 1 else -1.0)
-    sin, cos = math.sin(state[THETA]), math.cos(state[THETA])
-    q = (force + moment * state[THETA_DOT] * state[THETA_DOT] * sin) / total
-    theta_acc = (params[GRAVITY] * sin - q * cos) / (params[HALF] * (4.0 / 3.0 - params[POLE] * cos * cos / total))
-    x_acc = q - moment * theta_acc * cos / total
-    state[X] += params[TAU] * state[X_DOT]
-    state[X_DOT] += params[TAU] * x_acc
-    state[THETA] += params[TAU] * state[THETA_DOT]
-    state[THETA_DOT] += params[TAU] * theta_acc
+    failed = push_cart(params, state[MODE] * (1.0 if action == 1 else -1.0), state)
     state[SHOWN] = max(state[SHOWN] - 1.0, 0.0)
-    if abs(state[THETA]) > params[MAX_ANGLE] or abs(state[X]) > params[MAX_X]:
+    if failed:
         return params[FAILURE], FAILED
     return 0.0, CONTINUES
 

@@ -78,9 +78,10 @@ class Canvas:
         self.words((left + right) / 2, (top + bottom) / 2, words, color, anchor="m")
 
     def inputs(self, x: float, y: float, names: tuple[str, ...], values: Any, space: gym.spaces.Box) -> None:
-        """What the agent sees: a square per input (I,), black at its lower bound, white at its upper one."""
+        """What the agent sees: a square per input (I,), black at its lower bound (or -3), white at its upper (or 3)."""
         self.words(x, y, "the agent sees", GREY)
-        shades = np.clip((values - space.low) / np.maximum(space.high - space.low, 1e-9), 0, 1) * 255
+        low, high = (np.where(np.isfinite(b), b, end) for b, end in ((space.low, -3.0), (space.high, 3.0)))
+        shades = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1) * 255
         for i, (name, value, shade) in enumerate(zip(names, values, shades.astype(int), strict=True)):
             left = x + i * 68
             self.box((left, y + 16, left + 56, y + 64), f"#{shade:02x}{shade:02x}{shade:02x}", GREY, radius=4)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.envs.dynamics import World
-from lstm_rl.envs.multimode_pole import HALF, MAX_ANGLE, MAX_X, MODE, SHOWN, TAU, THETA, X
+from lstm_rl.envs.multimode_pole import MODE, SHOWN
+from lstm_rl.envs.pole_physics import HALF, MAX_ANGLE, MAX_X, TAU, THETA, X
 from lstm_rl.envs.rendering import (
     BLUE,
     GREY,
@@ -32,14 +33,14 @@ COLUMNS = 61  # of text
 def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray[np.uint8]:
     """Draw a moment: (320, 960, 3). Track, pole and angle have their true proportions."""
     canvas = Canvas(WIDTH, HEIGHT)
-    _draw_pole(canvas, world, state)
+    draw_pole(canvas, world, state)
     canvas.words(LEFT, 30, "Multi-mode pole", size=22)
     _draw_mode(canvas, state)
     canvas.line((PANEL - 24, 24), (PANEL - 24, HEIGHT - 24), PALE)
     canvas.inputs(PANEL, 34, ("position", "angle", "mode"), observation, world.observation_space)
     words, fill, color = _status(world, state, elapsed)
     canvas.badge((PANEL, 164, PANEL + 192, 196), words, fill, color)
-    for i, measure in enumerate(_measures(world, state, elapsed)):
+    for i, measure in enumerate(measures(world, state, elapsed)):
         canvas.words(PANEL, 218 + 23 * i, measure, GREY)
     return canvas.pixels()
 
@@ -47,16 +48,21 @@ def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray
 def text(world: World, state: Any, observation: Any, elapsed: int) -> str:
     """Four lines: the mode, the pole, cart and track, and the numbers."""
     name, actions = ("A", "0 left, 1 right") if state[MODE] > 0 else ("B", "0 right, 1 left")
+    pole, track = pole_lines(world, state)
+    sees = "sees " + " ".join(number(value) for value in observation)
+    numbers = ", ".join([*measures(world, state, elapsed), sees])
+    status = _status(world, state, elapsed)[0]
+    return "\n".join([f"mode {name} ({actions}), {status}", pole, track, numbers])
+
+
+def pole_lines(world: World, state: Any) -> tuple[str, str]:
+    """The pole, and the cart on its track, as two lines of text."""
     column = round((state[X] / world.params[MAX_X] + 1) / 2 * (COLUMNS - 1))
     column = min(max(column, 0), COLUMNS - 1)
     lean = "|" if abs(state[THETA]) < math.radians(1) else "/" if state[THETA] > 0 else "\\"
     track = list("|" + "-" * COLUMNS + "|")
     track[column : column + 3] = "[o]"
-    sees = "sees " + " ".join(number(value) for value in observation)
-    measures = ", ".join([*_measures(world, state, elapsed), sees])
-    top = " " * (column + 1 + {"|": 0, "/": 1, "\\": -1}[lean]) + lean
-    status = _status(world, state, elapsed)[0]
-    return "\n".join([f"mode {name} ({actions}), {status}", top, "".join(track), measures])
+    return " " * (column + 1 + {"|": 0, "/": 1, "\\": -1}[lean]) + lean, "".join(track)
 
 
 def _draw_mode(canvas: Canvas, state: Any) -> None:
@@ -70,7 +76,8 @@ def _draw_mode(canvas: Canvas, state: Any) -> None:
         canvas.arrow(x + 86, 30, (push, 0), 24, color)
 
 
-def _draw_pole(canvas: Canvas, world: World, state: Any) -> None:
+def draw_pole(canvas: Canvas, world: World, state: Any) -> None:
+    """Track, cart and pole of any world on `lstm_rl.envs.pole_physics`."""
     params = world.params
     half_width = params[MAX_X] + 2 * params[HALF] * math.sin(params[MAX_ANGLE])  # metres that a pole can reach
     scale = min(REACH / half_width, TALL / (2 * params[HALF]))  # pixels per metre
@@ -100,7 +107,8 @@ def _draw_pole(canvas: Canvas, world: World, state: Any) -> None:
     canvas.disc(*end, 4.5, ORANGE)
 
 
-def _measures(world: World, state: Any, elapsed: int) -> list[str]:
+def measures(world: World, state: Any, elapsed: int) -> list[str]:
+    """Position, angle, time and steps in words."""
     return [
         f"position {number(state[X])} m",
         f"angle {number(math.degrees(state[THETA]))}\N{DEGREE SIGN}",
@@ -109,14 +117,22 @@ def _measures(world: World, state: Any, elapsed: int) -> list[str]:
     ]
 
 
-def _status(world: World, state: Any, elapsed: int) -> tuple[str, str, str]:
-    """The one thing to know about this moment: words, their ground and their colour."""
+def ending(world: World, state: Any, elapsed: int) -> tuple[str, str, str] | None:
+    """How the episode ended, if it did: words, their ground and their colour."""
     if abs(state[THETA]) > world.params[MAX_ANGLE]:
         return "the pole fell", ORANGE, PAPER
     if abs(state[X]) > world.params[MAX_X]:
         return "off the track", ORANGE, PAPER
     if world.max_steps and elapsed >= world.max_steps:
         return "balanced to the end", BLUE, PAPER
+    return None
+
+
+def _status(world: World, state: Any, elapsed: int) -> tuple[str, str, str]:
+    """The one thing to know about this moment: words, their ground and their colour."""
+    over = ending(world, state, elapsed)
+    if over is not None:
+        return over
     if state[SHOWN] > 0:
         return f"mode shown: {state[SHOWN]:.0f} to go", SAND, ORANGE
     return "mode hidden", GREY, PAPER

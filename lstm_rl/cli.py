@@ -258,8 +258,8 @@ def envs(_: Envs) -> int:
     from lstm_rl.envs import SEQUENCES, WORLDS
 
     for env_id, (_world, line) in WORLDS.items():
-        print(f"{env_id:26} {line}")
-    print(f"{SEQUENCES:26} a classical sequence task, a question at a time; task=NAME, e.g. hs1997-adding")
+        print(f"{env_id:36} {line}")
+    print(f"{SEQUENCES:36} a classical sequence task, a question at a time; task=NAME, e.g. hs1997-adding")
     return 0
 
 

@@ -70,6 +70,9 @@ def pole_controller(observation: NDArray[np.float32], info: dict[str, Any]) -> i
 # --- contracts -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*A Box observation space m.* value is -?infinity"
+)  # of velocities: as Gymnasium's own
 @pytest.mark.parametrize("env_id", IDS)
 def test_gymnasium_finds_no_fault(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
@@ -82,7 +85,7 @@ def test_gymnasium_finds_no_fault(env_id: str, monkeypatch: pytest.MonkeyPatch) 
 def test_stable_baselines_finds_no_fault(env_id: str) -> None:
     env = make(env_id)
     sb3_check_env(env)
-    assert env.observation_space.shape == (3,)
+    assert len(env.observation_space.shape or ()) == 1
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -121,8 +124,8 @@ def test_a_saved_state_goes_on_in_mid_episode(env_id: str) -> None:
     for target in (other, env):
         target.set_state(saved)
         np.testing.assert_equal(walk(target, 200), expected)
-    with pytest.raises(ValueError, match=r"^state must have the shape \(1, \d\) of this world, got \(1, 2\)$"):
-        env.set_state(saved | {"state": np.zeros((1, 2))})
+    with pytest.raises(ValueError, match=r"^state must have the shape \(1, \d+\) of this world, got \(1, 99\)$"):
+        env.set_state(saved | {"state": np.zeros((1, 99))})
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -431,7 +434,7 @@ def test_the_pole_stays_finite_at_the_bounds_of_its_constants(name: str, value: 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_steps_outside_of_an_episode_are_refused(env_id: str) -> None:
-    env = make(env_id, max_steps=2)
+    env = WorldEnv(make(env_id).world.limited(2))
     steps = [np.int64(0), np.int64(1)]
     sentence = "^reset must be called before the first step and after the last one of an episode$"
     with pytest.raises(ResetNeeded, match=sentence):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import gymnasium as gym
@@ -10,7 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 import lstm_rl.envs
-from lstm_rl.envs.dynamics import World
+from lstm_rl.envs.acrobot import acrobot
+from lstm_rl.envs.bandits import multiarmed_bandit, two_armed_bandit
+from lstm_rl.envs.cart_pole import cart_pole
+from lstm_rl.envs.concentration import concentration
+from lstm_rl.envs.dark_room import dark_room
+from lstm_rl.envs.dynamics import World, make_world
+from lstm_rl.envs.env import WorldEnv
+from lstm_rl.envs.memory_chain import memory_chain
+from lstm_rl.envs.mountain_car import mountain_car
 from lstm_rl.envs.multimode_pole import multimode_pole
 from lstm_rl.envs.rendering import Window
 from lstm_rl.envs.tmaze import noisy_tmaze, tmaze
@@ -21,7 +30,7 @@ START, POLE = (0, 1, 0, 0), (0.3, 0, 0.1, 0, 1, 37)
 
 def seen(world: World, state: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """The state (S,) as an array and its observation (I,) under noise of 0.5."""
-    values, observation = np.array(state, np.float64), np.zeros(3, np.float32)
+    values, observation = np.array(state, np.float64), np.zeros(world.observation_space.shape, np.float32)
     world.observe(world.params, np.full(world.noise_size, 0.5), values, observation)
     return values, observation
 
@@ -72,6 +81,17 @@ def test_nothing_is_cut_off_at_the_border() -> None:
         (multimode_pole(mode_codes=(0, 0)), POLE),
         (multimode_pole(angle_limit=90), (-2.4, 0, -1.5, 0, 1, 50)),
         (multimode_pole(angle_limit=90, half_length=5), (2.4, 0, 0, 0, -1, 0)),
+        (cart_pole(noise=0.123456), (-2.41, 0, 0.2, 0, 50)),
+        (cart_pole(hidden="positions"), (2.41, 99, -0.2, -99, 50)),
+        (cart_pole(hidden="nothing"), (2.41, 99, -0.2, -99, 50)),
+        (multiarmed_bandit(num_bandits=1000), (7, 999, 1, *np.linspace(0, 1, 1000))),
+        (two_armed_bandit(), (0, -1, 0, 1, 0)),
+        (mountain_car(), (-1.2, -0.07)),
+        (mountain_car(hidden="nothing"), (0.6, 0.07)),
+        (acrobot(), (3.14, 0, 12.56, -28.27)),
+        (acrobot(hidden="nothing"), (1.57, 0, -12.56, 28.27)),
+        (dark_room(), (8, 0, 8, 8, 199, 3, 0)),
+        (dark_room(1001, round_steps=10**6, rounds=10**6), (1000, 0, 1000, 1000, 10**12 - 1, 3, 1)),
     ]
     for world, state in worlds:
         picture = draw(world, state, elapsed=10_000)
@@ -142,6 +162,81 @@ def test_pole_tells_how_it_ended(state: tuple[float, ...], elapsed: int, words: 
     assert_all_differ([draw(world, state, elapsed), draw(world, (0, 0, 0, 0, 1, 0), 9)])
 
 
+RECALL = [
+    env_id for env_id, (name, _) in lstm_rl.envs.WORLDS.items() if "cards" in (make_world(name, {}).renderer or "")
+]
+
+
+@pytest.mark.parametrize("env_id", RECALL)
+def test_recall_tasks_show_observation_state_and_step(env_id: str) -> None:
+    world = make_world(lstm_rl.envs.WORLDS[env_id][0], {"max_steps": 30})
+    env, renderer, moves = WorldEnv(world), world.load_renderer(), np.random.default_rng(0)
+    observation, info = env.reset(seed=0)
+    pictures: list[NDArray[np.uint8]] = []
+    for elapsed in range(10):
+        moment = (world, info["state"], observation, elapsed)
+        pictures.append(renderer.picture(*moment))
+        name, *lines = renderer.text(*moment).splitlines()
+        assert name == f"{world.family}, step {elapsed} of 30" and lines[-1].startswith("sees ")
+        assert [line.split()[0] for line in lines] == [
+            *dict.fromkeys(s.split("_")[0] for s in world.state_names),
+            "sees",
+        ]
+        observation, _, _, _, info = env.step(np.int64(moves.integers(world.action_space.n)))
+    assert {(p.shape, p.dtype) for p in pictures} == {((320, 960, 3), np.dtype(np.uint8))}
+    assert all((one != other).any() for one, other in pairwise(pictures))
+    for picture in pictures:
+        for border in (picture[:8], picture[-8:], picture[:, :8], picture[:, -8:]):
+            assert (border == 255).all()
+
+
+def test_a_long_state_is_cut_and_a_world_of_its_own_is_drawn() -> None:
+    hard = WorldEnv(concentration("medium"))
+    hard.reset(seed=0)
+    renderer = hard.world.load_renderer()
+    card_up = np.concatenate([np.tile([0.0, 0.0, 1.0], 103), [1.0, 0.0, 0.0]]).astype(np.float32)
+    down = np.tile(np.array([0, 0, 1], np.float32), 104)
+    state = hard.get_state()["state"][0]
+    assert_all_differ([renderer.picture(hard.world, state, seen, 3) for seen in (down, card_up)])
+    own = replace(memory_chain(5, 2), family=None)
+    assert renderer.text(own, np.zeros(3), np.zeros(4), 1).splitlines()[0] == "world, step 1"
+    assert renderer.picture(own, np.zeros(3), np.zeros(4), 1).shape == (320, 960, 3)
+
+
+MOMENTS: list[tuple[World, list[tuple[float, ...]]]] = [
+    (cart_pole(), [(0, 0, 0, 0, 9), (0.5, 0, 0, 0, 9), (0, 0, 0.1, 0, 9), (0, 0, 0.22, 0, 9)]),
+    (cart_pole(hidden="positions"), [(0, 0, 0, 0, 9), (0, 1, 0, 0, 9), (0, 0, 0, 1, 9)]),
+    (two_armed_bandit(), [(0, -1, 0, 0.5, 0.5), (1, 0, 1, 0.5, 0.5), (1, 0, 0, 0.5, 0.5), (1, 1, 1, 0.5, 0.5)]),
+    (mountain_car(), [(-0.5, 0), (-0.5, 0.05), (0, 0), (0.55, 0.01)]),
+    (acrobot(), [(0, 0, 0, 0), (0.5, 0, 0, 0), (0, 0.5, 0, 0), (3, 0, 0, 0)]),
+    (dark_room(), [(4, 4, 0, 0, 0, -1, 0), (5, 4, 0, 0, 0, -1, 0), (4, 4, 0, 1, 0, -1, 0), (4, 4, 4, 4, 1, 0, 1)]),
+]
+
+
+@pytest.mark.parametrize(("world", "states"), MOMENTS)
+def test_different_moments_look_different(world: World, states: list[tuple[float, ...]]) -> None:
+    assert_all_differ([draw(world, state) for state in states])
+    assert len({write(world, state) for state in states}) == len(states)
+
+
+@pytest.mark.parametrize(
+    ("world", "state", "words"),
+    [
+        (cart_pole(noise=0.1), (0, 0, 0, 0, 3), "velocities hidden, noise 0.1"),
+        (cart_pole(hidden="nothing"), (0, 0, 0.22, 0, 3), "the pole fell"),
+        (cart_pole(max_steps=3), (0, 0, 0, 0, 3), "balanced to the end"),
+        (two_armed_bandit(), (0, -1, 0, 0.3, 0.7), "no pull yet\np 0.30 0.70"),
+        (two_armed_bandit(), (3, 1, 0, 0.3, 0.7), "step 3 of 100, arm 1 paid nothing"),
+        (mountain_car(), (0.5, 0.01), "reached the goal, step 3 of 200, sees 0.500"),
+        (mountain_car(max_steps=3), (-1.2, 0.0), "out of steps"),
+        (acrobot(), (3.14, 0, 0, 0), "free end 2.00 m above the joint"),
+        (dark_room(3, round_steps=4), (0, 1, 2, 2, 5, 4, 0), "...\nA..\n..G\nround 2, step 1 of 4 of the round"),
+    ],
+)
+def test_text_tells_the_moment(world: World, state: tuple[float, ...], words: str) -> None:
+    assert words in write(world, state)
+
+
 @pytest.mark.parametrize("env_id", IDS)
 def test_gymnasium_renders_pictures_and_text(env_id: str) -> None:
     pictures, text = gym.make(env_id, render_mode="rgb_array"), gym.make(env_id, render_mode="ansi")
@@ -149,7 +244,7 @@ def test_gymnasium_renders_pictures_and_text(env_id: str) -> None:
     text.reset(seed=0)
     picture, words = pictures.render(), text.render()
     assert isinstance(picture, np.ndarray) and picture.dtype == np.uint8
-    assert isinstance(words, str) and "step 0 of" in words
+    assert isinstance(words, str) and "step 0" in words
 
 
 @pytest.mark.parametrize("env_id", IDS)
