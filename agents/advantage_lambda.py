@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
-from lstm_rl.agents.exploration import argmax, choose, exploration_level, predict_error, regress_error
+from lstm_rl.agents.exploration import argmax, choose, exploration_level, predict_error, regress_error, start_episode
 from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, Learner, Transition, learn, observe
 from lstm_rl.agents.scale import rate_factor, scale_reward
 from lstm_rl.compiled import kernel
@@ -74,7 +74,7 @@ def _learn(
             if not starting:
                 update_weights(approximator, i, Update(rule.optimizer, learning_rate, error), 0.0)
             reset(approximator, i)
-            explorer.repeated[i] = 0
+            start_episode(learner.exploration, explorer, i)
         if new_episode == 1 or not terminated:
             observe(learner, i, transition.first[i] if new_episode == 1 else transition.observation[i])
             value = np.float64(approximator.outputs[i, argmax(approximator.outputs[i])])

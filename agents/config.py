@@ -63,6 +63,9 @@ class Config:
     """epsilon-greedy, the same with repeated random actions, Boltzmann, or the paper's directed exploration."""
     epsilon: float | None = None
     """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
+    least_share: float = 1.0
+    """Of ez_greedy: each episode explores with a share of epsilon, drawn from [least_share, 1] evenly over its
+    logarithm, in (0, 1]: some episodes show what the greedy policy earns, others what else there is."""
     duration_exponent: float = 2.0
     """mu > 1: a random action is repeated for d steps or more with probability d^(1 - mu)."""
     repeat_horizons: float = 1.0
@@ -154,6 +157,7 @@ class Config:
         check_choice("precision", self.precision, ("float32", "float64"))
         if self.epsilon is not None:
             check_float("epsilon", self.epsilon, 0.0, 1.0)
+        check_float("least_share", self.least_share, 0.0, 1.0, open_low=True)
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)

@@ -34,9 +34,10 @@ class Epsilon(NamedTuple):
 class EzGreedy(NamedTuple):
     """Random actions that are repeated."""
 
-    epsilon: float  # probability per step that one begins
+    epsilon: float  # probability per step that one begins, times the episode's share
     duration_exponent: float  # mu > 1
     max_repeat: float  # steps that a random action lasts at most
+    least_share: float  # of epsilon, in an episode
 
 
 class Boltzmann(NamedTuple):
@@ -66,6 +67,7 @@ class Explorer(NamedTuple):
     y_hidden: NDArray[np.float64]  # (n, G) at t
     y_v: NDArray[np.float64]  # (n,) at t
     repeated: NDArray[np.int64]  # (n, 2) the action that is repeated, and for how many steps still
+    share: NDArray[np.float64]  # (n,) of epsilon that this episode explores with
     generator: NDArray[np.uint64]  # (n,)
     scratch: NDArray[np.float64]  # (G,)
 
@@ -76,7 +78,9 @@ def make_exploration(config: Config, horizon: int) -> Exploration:
     if config.exploration == "epsilon":
         return Epsilon(epsilon)
     if config.exploration == "ez_greedy":
-        return EzGreedy(epsilon, config.duration_exponent, max(config.repeat_horizons * horizon, 1.0))
+        return EzGreedy(
+            epsilon, config.duration_exponent, max(config.repeat_horizons * horizon, 1.0), config.least_share
+        )
     if config.exploration == "boltzmann":
         return Boltzmann(config.temperature)
     return Directed(config.temperature, config.temperature_scale, config.beta, config.explorer_learning_rate)
@@ -89,10 +93,16 @@ def make_explorer(
     g, inputs = hidden.shape[0], hidden.shape[1] - 1
     generator = rng.integers(2**64, size=n, dtype=np.uint64)
     numbers = (np.zeros((n, inputs)), np.zeros((n, g)), np.zeros(n))
-    return Explorer(hidden, output, *numbers, np.zeros((n, 2), np.int64), generator, np.zeros(g))
+    return Explorer(hidden, output, *numbers, np.zeros((n, 2), np.int64), np.ones(n), generator, np.zeros(g))
 
 
 # --- what a learning rule asks for -----------------------------------------------------------------------------------
+
+
+@by_class
+def start_episode(exploration: Any, explorer: Explorer, i: int) -> None:
+    """Stream ``i`` is about to see the first observation of an episode."""
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
 
 
 @by_class
@@ -139,13 +149,25 @@ def _choose_epsilon(exploration: Epsilon, explorer: Explorer, i: int, advantages
     return argmax(advantages)
 
 
+@start_episode.register(object)
+def _start_episode(exploration: Any, explorer: Explorer, i: int) -> None:
+    explorer.repeated[i] = 0
+
+
+@start_episode.register(EzGreedy)
+def _start_ez_greedy(exploration: EzGreedy, explorer: Explorer, i: int) -> None:
+    explorer.repeated[i] = 0
+    if exploration.least_share < 1.0:
+        explorer.share[i] = exploration.least_share ** uniform(explorer.generator, i)
+
+
 @choose.register(EzGreedy)
 def _choose_ez_greedy(exploration: EzGreedy, explorer: Explorer, i: int, advantages: Any) -> int:
     repeated = explorer.repeated[i]
     if repeated[1] > 0:
         repeated[1] -= 1
         return repeated[0]
-    if uniform(explorer.generator, i) >= exploration.epsilon:
+    if uniform(explorer.generator, i) >= exploration.epsilon * explorer.share[i]:
         return argmax(advantages)
     repeated[0] = int(uniform(explorer.generator, i) * advantages.shape[0])
     draw = 1.0 - uniform(explorer.generator, i)  # in (0, 1]
@@ -154,9 +176,14 @@ def _choose_ez_greedy(exploration: EzGreedy, explorer: Explorer, i: int, advanta
     return repeated[0]
 
 
-@exploration_level.register(Epsilon, EzGreedy)
-def _epsilon(exploration: Any, explorer: Explorer, i: int) -> float:
+@exploration_level.register(Epsilon)
+def _epsilon(exploration: Epsilon, explorer: Explorer, i: int) -> float:
     return exploration.epsilon
+
+
+@exploration_level.register(EzGreedy)
+def _epsilon_of_episode(exploration: EzGreedy, explorer: Explorer, i: int) -> float:
+    return exploration.epsilon * explorer.share[i]
 
 
 # --- Boltzmann, directed or not --------------------------------------------------------------------------------------

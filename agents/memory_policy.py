@@ -24,6 +24,7 @@ from lstm_rl.agents.scale import Sizes
 from lstm_rl.agents.spaces import make_action_decoder, make_encoder
 from lstm_rl.kernels.approximator import state_arrays
 from lstm_rl.kernels.callback import reraising
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.streams import layout_of
 from lstm_rl.topology import Topology
 
@@ -77,7 +78,7 @@ class MemoryPolicy(BasePolicy):
         lr_schedule: Schedule,
         config: Config | None = None,
         horizon: int = 100,
-        topology: Topology | None = None,
+        topology: Topology | Cells | None = None,
         network: Builder | None = None,
         seed: int | None = None,
     ) -> None:
@@ -127,7 +128,7 @@ class MemoryPolicy(BasePolicy):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._forget()
 
-    def _model(self, actions: int, topology: Topology | None) -> Network | Module | Boxes:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Network | Module | Boxes:
         """What the policy is made of."""
         raise NotImplementedError
 
@@ -140,9 +141,9 @@ class MemoryPolicy(BasePolicy):
         """The network's.
 
         Raises:
-            ValueError: The policy is a table.
+            ValueError: The policy is a table, or made of exact cells.
         """
-        if isinstance(self.model, Network):
+        if isinstance(self.model, Network) and isinstance(self.model.topology, Topology):
             return self.model.topology
         raise ValueError(f"policy must be made of a topology, got {self.model}")
 
@@ -152,7 +153,7 @@ class MemoryPolicy(BasePolicy):
             "lr_schedule": self._dummy_schedule,
             "config": self.config,
             "horizon": self.horizon,
-            "topology": self.topology if isinstance(self.model, Network) else None,
+            "topology": self.model.topology if isinstance(self.model, Network) else None,
             "network": self._builder,
             "seed": self.seed,
         }
@@ -226,9 +227,9 @@ class MemoryPolicy(BasePolicy):
             check_learnable(self, () if self.config.exploration == "directed" else EXPLORER)
         if explorer is learner.explorer:
             return learner
-        views = self.views(quick)
-        scale = learner.scale._replace(sizes=views.sizes)
-        return learner._replace(approximator=approximator, explorer=explorer, normaliser=views.normaliser, scale=scale)
+        now = self.views(quick)
+        scale = learner.scale._replace(sizes=now.sizes)
+        return learner._replace(approximator=approximator, explorer=explorer, normaliser=now.normaliser, scale=scale)
 
     def _around(self, approximator: Any, explorer: Explorer, quick: bool = False) -> tuple[Any, Explorer]:
         views = self.views(quick)

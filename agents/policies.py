@@ -1,5 +1,6 @@
 """The policies by name: what network each is made of."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -16,9 +17,9 @@ from lstm_rl.topology import Layer, Topology
 class LstmPolicy(MemoryPolicy):
     """An LSTM layer of any `Topology`, whose outputs are Advantage values, one per action."""
 
-    def _model(self, actions: int, topology: Topology | None) -> Network:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Network:
         config = self.config
-        make = exact_network if config.network == "exact" else default_topology
+        make: Callable[..., Topology | Cells] = exact_network if config.network == "exact" else default_topology
         topology = topology or make(config, self.sensors, actions, self.horizon)
         return Network(_fitting(topology, self.sensors, actions), config.gradient, config.bptt_depth)
 
@@ -29,7 +30,7 @@ class ElmanPolicy(MemoryPolicy):
     The recurrent net of Bakker's comparison: a topology without memory blocks.
     """
 
-    def _model(self, actions: int, topology: Topology | None) -> Network:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Network:
         config = replace(self.config, cells=0, recurrent=True)
         topology = topology or default_topology(config, self.sensors, actions, self.horizon)
         gradient: Gradient = "rtrl" if config.gradient == "rtrl" else "bptt"  # truncated there is no memory to learn
@@ -39,7 +40,7 @@ class ElmanPolicy(MemoryPolicy):
 class MemoryBitsPolicy(MemoryPolicy):
     """A table of Advantage values over boxes of observations and memory bits, which actions switch (Peshkin 1999)."""
 
-    def _model(self, actions: int, topology: Topology | None) -> Boxes:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Boxes:
         if topology is not None:
             raise ValueError(f"topology must be None for a table, got {topology}")
         if self.config.normalize_observations:
@@ -50,21 +51,21 @@ class MemoryBitsPolicy(MemoryPolicy):
 class GruPolicy(MemoryPolicy):
     """``Config.cells`` gated recurrent units (Cho et al. 2014), in Torch: see `lstm_rl.nn.streams`."""
 
-    def _model(self, actions: int, topology: Topology | None) -> Module:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Module:
         return self._module(partial(GruNetwork, units=check_int("cells", self.config.cells, 1)), actions)
 
 
 class SlstmPolicy(MemoryPolicy):
     """``Config.cells`` sLSTM cells (xLSTM, Beck et al. 2024), in Torch."""
 
-    def _model(self, actions: int, topology: Topology | None) -> Module:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Module:
         return self._module(partial(SlstmNetwork, units=check_int("cells", self.config.cells, 1)), actions)
 
 
 class TorchPolicy(MemoryPolicy):
     """Anybody's Torch module with the interface `lstm_rl.nn.network.Network`, built by ``policy_kwargs["network"]``."""
 
-    def _model(self, actions: int, topology: Topology | None) -> Module:
+    def _model(self, actions: int, topology: Topology | Cells | None) -> Module:
         if self._builder is None:
             raise ValueError("network must be given in policy_kwargs: a class or function that builds the module")
         return self._module(self._builder, actions)

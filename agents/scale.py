@@ -82,5 +82,5 @@ def rate_factor(scale: Scale, i: int, error: float, episode_ended: bool) -> floa
         scale.discounted[i] = 0.0
     if scale.error_memory == 0.0 or errors[1] == 0.0:
         return 1.0
-    ratio = errors[0] / errors[1]
+    ratio: float = errors[0] / errors[1]
     return ratio * ratio

@@ -206,7 +206,9 @@ class Trainer:
             "approximator": learning_arrays(learner.approximator),
             "last_action": learner.last_action._asdict(),
             "scale": {name: getattr(learner.scale, name) for name in ("discounted", "largest", "steps")},
-            "explorer": {name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "repeated", "generator")},
+            "explorer": {
+                name: getattr(explorer, name) for name in ("x", "y_hidden", "y_v", "repeated", "share", "generator")
+            },
             "log": {"sums": learner.sums},
         }
 

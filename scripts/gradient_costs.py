@@ -111,7 +111,7 @@ def streaming(approximator: Any, length: int, carried: int) -> Job:
 
 def forward_truncated(topology: Topology, length: int) -> Job:
     """The truncated gradient of 1997, partial derivatives of cell states carried forward."""
-    lstm = make_approximator(topology, new_weights(topology), 1, DTYPE)
+    lstm: Any = make_approximator(topology, new_weights(topology), 1, DTYPE)
     return streaming(lstm, length, size(lstm.streams.partials))
 
 

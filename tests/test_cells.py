@@ -67,7 +67,7 @@ def torch_outputs(cells: Cells, weights: Tensor, output: Tensor, x: NDArray[Any]
         s = h = torch.zeros(n, dtype=torch.float64)
         steps = list[Tensor]()
         if cell == "min_gru":
-            gate, candidate = (z @ own.reshape(4, 2 * n)).split(n, 1)
+            gate, candidate = (z @ own.reshape(4, 2 * n)).tensor_split(2, 1)
             for t in range(T):
                 s = (1 - gate[t].sigmoid()) * s + gate[t].sigmoid() * candidate[t]
                 steps.append(s)
@@ -107,7 +107,7 @@ def test_outputs_and_gradient_equal_torchs_through_time(layers: Layers, hidden: 
     parameters = torch.tensor(weights, requires_grad=True), torch.tensor(output, requires_grad=True)
     expected = torch_outputs(cells, *parameters, x[1])
     np.testing.assert_allclose(outputs, expected.detach(), rtol=0, atol=1e-11)
-    expected[-1, K].backward()
+    expected[-1, K].backward()  # type: ignore[no-untyped-call]
     for parameter, trace in zip(
         parameters, (approximator.streams.traces, approximator.streams.output_traces), strict=True
     ):
