@@ -18,6 +18,7 @@ from stable_baselines3.common import vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
+from lstm_rl.envs.checked import CheckedEnv
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -77,6 +78,7 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
         "ClipAction ClipReward DictInfoToList HumanRendering RecordVideo RescaleAction TransformAction TransformReward "
         "VectorizeTransformAction VectorizeTransformReward",  # those of observations refuse to reset in the same step
     ),
+    CheckedEnv: (),
 }
 
 _TRANSPARENT: _Table = _RECORDERS | {
@@ -132,7 +134,8 @@ def make_like(env: VecEnv) -> gym.Env[Any, Any]:
         return own
     if spec is None:
         raise ValueError("the environments of training are in other processes, or do not say how they were made")
-    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name != "Monitor")  # SB3's, a recorder
+    unseen = ("Monitor", "CheckedEnv")  # they change nothing
+    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name not in unseen)
     for wrapper in wrappers:
         if wrapper.kwargs is None:
             raise ValueError(f"{wrapper.name} does not say how it was made")

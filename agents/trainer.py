@@ -106,7 +106,14 @@ class Trainer:
     def _to_input(self, observations: Any, n: int, timesteps: int) -> NDArray[Any]:
         """Observations of n rows as network input (n, I); numbers are checked by the compiled loop."""
         if isinstance(self.policy.observation_space, spaces.Box):
-            return np.reshape(observations, (n, -1))
+            x = np.reshape(observations, (n, -1))
+            if x.shape[1] != self.policy.sensors:  # one number would be taken for all
+                shape = self.policy.observation_space.shape
+                raise ValueError(
+                    f"observation must be of shape {shape} in each of {n} rows, got {np.shape(observations)} at time "
+                    f"step {timesteps}"
+                )
+            return x
         try:
             return self.policy.encoder.encode(observations, n)
         except ValueError as error:

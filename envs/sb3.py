@@ -13,13 +13,24 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from gymnasium.wrappers import FilterObservation
+from gymnasium.wrappers import FilterObservation, OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from lstm_rl.envs.checked import CheckedEnv
+from lstm_rl.envs.dynamics import World
+from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.vector import WorldVectorEnv
+
+
+def plain_world(env: gym.Env[Any, Any]) -> World | None:
+    """The world that an environment is, or ``None``: under any wrapper but the plain ones a step may mean more."""
+    while type(env) in (OrderEnforcing, PassiveEnvChecker, Monitor):
+        env = env.env  # type: ignore[attr-defined]
+    return env.world if type(env) is WorldEnv and env.render_mode != "human" else None
 
 
 def is_text(space: gym.Space[Any]) -> bool:
@@ -30,7 +41,7 @@ def is_text(space: gym.Space[Any]) -> bool:
 def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """The environment with observations that SB3's vector environments take: entries of a Dict that are words go.
 
-    It warns of what is left out, once.
+    It warns of what is left out, once. Environments other than worlds are watched over by `lstm_rl.envs.checked`.
 
     Raises:
         ValueError: They take it neither way; the message names the wrapper to use.
@@ -50,7 +61,7 @@ def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
             f"observation_space must consist of arrays and numbers, in one Dict or Tuple at most, got {space}: wrap "
             f"the environment in gymnasium.wrappers.{wrapper}"
         )
-    return env
+    return env if isinstance(env, CheckedEnv) or plain_world(env) is not None else CheckedEnv(env)
 
 
 @cache
