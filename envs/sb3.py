@@ -1,4 +1,4 @@
-"""Gymnasium's `VectorEnv` in same-step autoreset mode as a stable-baselines3 `VecEnv`.
+"""Gymnasium's `VectorEnv` as a stable-baselines3 `VecEnv`.
 
 SB3 refuses a Gymnasium vector environment; its own are Python loops over scalar ones. This adapter makes one VecEnv of
 n rows out of one VectorEnv of n rows, ours or anybody's. Wrap it in SB3's `VecMonitor` to record episodes.
@@ -70,7 +70,10 @@ def _say_once(sentence: str) -> None:
 
 
 class GymnasiumVecEnv(VecEnv):
-    """Present a same-step `VectorEnv` to stable-baselines3.
+    """Present a `VectorEnv` to stable-baselines3: one of ours in any autoreset mode, others in same-step mode.
+
+    SB3 resets in the step that ends an episode. A `WorldVectorEnv` of another mode is left alone, and its rows go on in
+    a copy that does so; row for row their episodes are those of the scalar environments.
 
     All that SB3 says of its own vector environments holds for this one, row by row. ``infos[i]`` holds row i's entries
     of Gymnasium's info arrays and ``TimeLimit.truncated``. Where an episode ended it is that episode's last info, with
@@ -79,10 +82,12 @@ class GymnasiumVecEnv(VecEnv):
     vector environment and its wrappers.
 
     Raises:
-        ValueError: The environment does not reset in the same step.
+        ValueError: The environment, or one under wrappers, does not reset in the same step.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        if type(env) is WorldVectorEnv:
+            env = env.with_autoreset(AutoresetMode.SAME_STEP)
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             how = "autoreset_mode=AutoresetMode.SAME_STEP"
