@@ -359,6 +359,11 @@ def test_resume_refuses_damaged_runs(
         (["train", MAZE, "--gamma", "2"], ["lstm-rl: gamma must be a number in [0, 1], got 2.0"]),
         (["train", MAZE, "--gamma", "much"], ["--gamma", "float", "'much'"]),
         (["train", MAZE, "--cells", "-1"], ["cells must be an integer >= 0, got -1"]),
+        (["train", MAZE, "--cells", "0"], ["cells and hidden must not both be 0", "got cells=0"]),
+        (
+            ["train", MAZE, "--policy", "ElmanPolicy", "--hidden", "0"],
+            ["hidden must be an integer >= 1, got 0"],
+        ),
         (["train", MAZE, "--learning-rate", "nan"], ["learning_rate must be a number in (0, inf), got nan"]),
         (["train", MAZE, "--preset", "best"], ["'best'", "'default', 'bakker2001'"]),
         (["train", "CartPole-v1", "--preset", "bakker2001"], ["preset must be default for CartPole-v1"]),

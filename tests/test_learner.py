@@ -474,8 +474,10 @@ def test_formulas_follow_the_horizon() -> None:
 
 
 def test_a_network_without_units_is_refused() -> None:
-    with pytest.raises(ValueError, match="^blocks and hidden must not both be empty"):
+    with pytest.raises(ValueError, match="^cells and hidden must not both be 0.*got cells=0 and hidden=0$"):
         learner(hidden=0, cells=0)
+    with pytest.raises(ValueError, match="^hidden must be an integer >= 1, got 0$"):
+        AdvantageLearning("ElmanPolicy", maze())
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
