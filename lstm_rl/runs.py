@@ -139,15 +139,15 @@ def load_model(path: Path) -> "AdvantageLearning":
         ValueError: The file is damaged, or not such a model, or its weights are not finite.
     """
     from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents.parameters import NotFiniteError
 
     try:
         model = AdvantageLearning.load(path)
-    except OSError:
+    except (OSError, NotFiniteError):
         raise
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
         message = f"{path} must be a model saved by AdvantageLearning, but is damaged or of another kind"
         raise ValueError(f"{message}: {str(error) or type(error).__name__}") from error
-    check_finite(model, str(path))
     return model
 
 
@@ -157,9 +157,9 @@ def check_finite(model: "AdvantageLearning", called: str = "model") -> None:
     Raises:
         ValueError: There are such; the message calls the model as asked.
     """
-    for name, values in model.policy.state_dict().items():
-        if not values.isfinite().all():
-            raise ValueError(f"{called} must hold finite numbers, but {name} holds NaN or infinity")
+    from lstm_rl.agents.parameters import check_numbers
+
+    check_numbers(model.policy.state_dict(), called)
 
 
 def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: str) -> None:
