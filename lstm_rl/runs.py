@@ -91,12 +91,17 @@ def check_folder(settings: Settings) -> None:
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
         _check_same(settings.recorded(), settings_of(folder).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
-        if not settings.overwrite:
-            raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
         try:
             read_config(folder)
         except ValueError as error:
-            raise ValueError(f"overwrite must name a run folder, got {folder}: {error}") from error
+            if settings.overwrite:
+                raise ValueError(
+                    f"overwrite must name a run folder, got {folder}: {error}; choose another --run-name"
+                ) from error
+            raise ValueError(f"{folder} exists and is no run folder: choose another --run-name or --log-dir") from error
+        if not settings.overwrite:
+            ways = "--overwrite or --resume" if (folder / "model.zip").is_file() else "--overwrite"
+            raise ValueError(f"run folder {folder} exists: choose another --run-name, or {ways} it")
 
 
 def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:

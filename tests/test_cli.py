@@ -488,7 +488,42 @@ def test_only_run_folders_are_overwritten(tmp_path: Path, capsys: pytest.Capture
     for folder in (homework, file, tmp_path):
         message = refused(train(MAZE, folder, *FEW, "--overwrite"), capsys)
         assert f"overwrite must name a run folder, got {folder}" in message
+        message = refused(train(MAZE, folder, *FEW), capsys)
+        assert f"{folder} exists and is no run folder: choose another --run-name or --log-dir" in message
+        assert "--overwrite" not in message and "--resume" not in message
     assert (homework / "config.json").exists() and file.exists()
+
+
+def test_only_what_will_be_done_is_advised(maze: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that ended before its first checkpoint cannot be resumed."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(maze / "config.json", folder)
+    message = refused(train(MAZE, folder, *SHORT, *FEW), capsys)
+    assert "choose another --run-name, or --overwrite it" in message
+    shutil.copy(maze / "model.zip", folder)
+    assert "or --overwrite or --resume it" in refused(train(MAZE, folder, *SHORT, *FEW), capsys)
+
+
+def test_environments_of_ones_own_are_found_in_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "my_world.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gym.register('MyPole-v0', CartPoleEnv)\n"
+    )
+    script = Path(sys.executable).with_name("lstm-rl")
+    few = ["--timesteps", "20", "--no-progress", "--no-pictures", "--log-dir", "runs"]
+    for start in ([str(script)], [sys.executable, "-m", "lstm_rl"]):
+        folder = ["--run-name", start[-1].replace("/", "")]
+        done = subprocess.run(
+            [*start, "train", "my_world:MyPole-v0", *few, *folder], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    safe = os.environ | {"PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [str(script), "train", "my_world:MyPole-v0", *few], cwd=tmp_path, env=safe, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "No module named 'my_world'" in done.stderr
 
 
 # --- evaluate and watch ----------------------------------------------------------------------------------------------
