@@ -1,8 +1,10 @@
 """`lstm-rl evaluate` and `lstm-rl watch`: play a trained model."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,13 +18,13 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
-from lstm_rl.runs import check_finite, check_spaces, load_model, model_path, read_config
+from lstm_rl.runs import check_finite, check_spaces, divergence, load_model, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
 
 def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dict[str, Any]]:
-    """A run's model, environment id and environment arguments.
+    """A run's model, environment id and environment arguments; a warning says if its training has diverged.
 
     Raises:
         ValueError: The folder is no run, its model is damaged, or has learned in an environment of other spaces.
@@ -31,6 +33,9 @@ def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dic
     env_id, env_kwargs = config["env"], config["env_kwargs"]
     model = load_model(model_path(folder, which))
     check_spaces(model, make_env(env_id, env_kwargs), env_id)
+    if diverged := divergence(folder):
+        kept = f"this is its checkpoint after {model.num_timesteps:,} steps"
+        warnings.warn(f"{folder}: {diverged}; {kept}", stacklevel=2)
     return model, env_id, env_kwargs
 
 

@@ -5,7 +5,8 @@ model.zip                the latest checkpoint, from which `--resume` goes on ex
 best_model.zip           the checkpoint with the best evaluation
 monitor.csv              one row per training episode
 evaluations.npz          what the evaluations gave, as SB3's `EvalCallback` writes it
-learning_curve.png       the picture of monitor.csv
+learning_curve.png       the picture of monitor.csv and evaluations.npz
+diverged.txt             if the training left the finite numbers: where
 events.out.tfevents...   TensorBoard; of attempts after the first in folders of their own
 .lock                    while a process works here: which one
 """
@@ -183,7 +184,22 @@ def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: s
         )
 
 
+def divergence(folder: Path) -> str | None:
+    """Where the training left the finite numbers; ``None`` if it has not."""
+    path = folder / "diverged.txt"
+    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+
+
 # --- what is written during a run ------------------------------------------------------------------------------------
+
+
+def write_divergence(folder: Path, sentence: str | None) -> None:
+    """Write ``diverged.txt``, or with ``None`` forget what an earlier attempt has met."""
+    if sentence is None:
+        (folder / "diverged.txt").unlink(missing_ok=True)
+        return
+    with atomic_write(folder / "diverged.txt") as part:
+        part.write_text(sentence + "\n", encoding="utf-8")
 
 
 def record(rows: "VecMonitor", path: Path, env_id: str, append: bool = False) -> None:

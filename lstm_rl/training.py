@@ -24,7 +24,16 @@ from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.run_lock import folder_lock
-from lstm_rl.runs import check_folder, clear, cut_monitor, load_model, record, tensorboard, write_config
+from lstm_rl.runs import (
+    check_folder,
+    clear,
+    cut_monitor,
+    load_model,
+    record,
+    tensorboard,
+    write_config,
+    write_divergence,
+)
 from lstm_rl.settings import Settings
 from lstm_rl.signals import Stop
 from lstm_rl.trials import History, Player, add_to, make_player, read_history, write_history
@@ -231,6 +240,7 @@ def _attempts(
         try:
             _learn(model, goal, callback, own, fresh)
         except DivergedError as error:
+            write_divergence(callback.folder, str(error))
             if settings.attempt_steps is None:
                 raise
             failure = f"attempt {state['attempt'] + 1}: {error}"
@@ -248,6 +258,7 @@ def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.
     callback.init_callback(model)
     if callback.finished or model.num_timesteps >= goal:
         return
+    write_divergence(callback.folder, None)
     model.set_logger(tensorboard(callback.folder / f"attempt-{attempt + 1}" if attempt else callback.folder))
     watcher = None
     if settings.pictures:

@@ -427,6 +427,25 @@ def test_a_diverging_run_keeps_its_last_good_checkpoint(tmp_path: Path, capsys: 
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run" / "model.zip").values())
 
 
+@pytest.mark.filterwarnings("default")  # the command line prints them
+def test_who_plays_a_diverged_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also after a last attempt that diverged; not after one that did not."""
+    folder, rate = tmp_path / "run", ("--learning-rate", "1e30")
+    assert main(train(MAZE, folder, *SHORT, *FEW, *rate)) == 1
+    for command in (["evaluate"], ["watch", "--video", str(tmp_path / "film.gif"), "--max-steps", "5"]):
+        capsys.readouterr()
+        assert main([command[0], str(folder), *command[1:], "--episodes", "1"]) == 0
+        first, *others = capsys.readouterr().err.splitlines()
+        assert first.startswith(f"lstm-rl: {folder}: training diverged before step ") and not others
+        assert first.endswith("; this is its checkpoint after 0 steps")
+    assert main(train(MAZE, folder, *SHORT, *FEW, "--overwrite")) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), "--episodes", "1"]) == 0 and capsys.readouterr().err == ""
+    assert main(train(MAZE, folder, *SHORT, *FEW, *rate, "--overwrite", "--attempt-steps", "2000")) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), "--episodes", "1"]) == 0 and "diverged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated", "flipped", "foreign", "folder"])
 def test_a_model_that_is_none_is_refused(
     kind: str, maze: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
