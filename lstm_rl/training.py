@@ -315,11 +315,19 @@ def _draw_learning_curve(folder: Path, world: Any) -> None:
     from lstm_rl.diagnostics.figures import learning_curve, save
 
     optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
-    path = folder / "monitor.csv"
+    path, trials = folder / "monitor.csv", folder / "evaluations.npz"
     try:
-        figure = learning_curve(path, optimal_return=optimal, memoryless_return=memoryless, title=folder.name)
+        figure = learning_curve(
+            path,
+            evaluations=trials if trials.is_file() else None,
+            optimal_return=optimal,
+            memoryless_return=memoryless,
+            title=folder.name,
+        )
     except (ValueError, csv.Error) as error:  # the file was damaged by somebody else
-        warnings.warn(f"{folder / 'learning_curve.png'} cannot be drawn from {path}: {error}", stacklevel=2)
+        warnings.warn(
+            f"{folder / 'learning_curve.png'} cannot be drawn from {path} and {trials.name}: {error}", stacklevel=2
+        )
         return
     save(figure, folder / "learning_curve.png")
 
