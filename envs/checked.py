@@ -16,6 +16,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 STEP_FORM = "(observation, reward, terminated, truncated, info)"
 RESET_FORM = "(observation, info)"
+NUMBERS = "biuf"  # kinds of NumPy's types
 
 
 class Place(str):
@@ -55,11 +56,16 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         RecordConstructorArgs.__init__(self)
         gym.Wrapper.__init__(self, env)
         self._step_of_episode = 0
+        self._shape = self.observation_space.shape
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
         self._step_of_episode = 0
-        result: Any = self._call("reset", lambda: self.env.reset(seed=seed, options=options), RESET_FORM)
+        try:
+            result: Any = self.env.reset(seed=seed, options=options)
+        except Exception as error:
+            self._explain(error, "reset", RESET_FORM)
+            raise
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise self._broken("reset", RESET_FORM, result)
         self._check_observation("reset", result[0])
@@ -68,7 +74,11 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Move by one step."""
         self._step_of_episode += 1
-        result: Any = self._call("step", lambda: self.env.step(action), STEP_FORM)
+        try:
+            result: Any = self.env.step(action)
+        except Exception as error:
+            self._explain(error, "step", STEP_FORM)
+            raise
         if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], dict)):
             raise self._broken("step", STEP_FORM, result)
         self._check_observation("step", result[0])
@@ -81,17 +91,13 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         with placed(self._where("render")):
             return self.env.render()
 
-    def _call(self, method: str, call: Any, form: str) -> Any:
-        """What the environment returns; where a wrapper could not take it apart, that is said instead."""
-        try:
-            return call()
-        except Exception as error:
-            if isinstance(error, ValueError) and "values to unpack (expected 5" in str(error) and _in_wrapper(error):
-                count = "too many" if "too many" in str(error) else str(error).split("got ")[-1].rstrip(")")
-                raise ValueError(f"{self._where(method)}: it must return {form}, got {count} values") from error
-            if place_of(error) is None:
-                error.add_note(Place(self._where(method)))
-            raise
+    def _explain(self, error: Exception, method: str, form: str) -> None:
+        """Note where an exception was raised; where a wrapper could not take apart what came, say that instead."""
+        if isinstance(error, ValueError) and "values to unpack (expected 5" in str(error) and _in_wrapper(error):
+            count = "too many" if "too many" in str(error) else str(error).split("got ")[-1].rstrip(")")
+            raise ValueError(f"{self._where(method)}: it must return {form}, got {count} values") from error
+        if place_of(error) is None:
+            error.add_note(Place(self._where(method)))
 
     def _where(self, method: str) -> str:
         step = f", step {self._step_of_episode} of an episode" if method != "reset" else ""
@@ -104,6 +110,8 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return ValueError(f"{self._where(method)}: it must return {form}, got {got}")
 
     def _check_observation(self, method: str, observation: Any) -> None:
+        if type(observation) is np.ndarray and observation.shape == self._shape and observation.dtype.kind in NUMBERS:
+            return  # as nearly always
         if wrong := _misfit(self.observation_space, observation):
             raise ValueError(f"{self._where(method)}: {wrong}")
 
@@ -139,7 +147,7 @@ def _misfit(space: gym.Space[Any], observation: Any, name: str = "the observatio
     except ValueError:  # rows of several lengths
         return f"{name} must be of shape {space.shape}, as {space}, got {_form(observation)}"
     if values.shape == space.shape or (values.size == 1 and np.prod(space.shape) == 1):
-        return None if values.dtype.kind in "biuf" else f"{name} must be numbers, as {space}, got {_form(observation)}"
+        return None if values.dtype.kind in NUMBERS else f"{name} must be numbers, as {space}, got {_form(observation)}"
     return f"{name} must be of shape {space.shape}, as observation_space says, got {values.shape}"
 
 

@@ -305,5 +305,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a sentence, without a place in the code."""
-    print(f"lstm-rl: {message}", file=sys.stderr)
+    """Show a warning as a sentence, without a place in the code and without the colours of Gymnasium's."""
+    text = re.sub(r"\x1b\[\d*m", "", str(message)).removeprefix("WARN: ").strip()
+    print(f"lstm-rl: {text}", file=sys.stderr)

@@ -64,7 +64,7 @@ class Faulty(gym.Env[Any, Any]):
 
 
 gym.register("test_errors/Faulty-v0", Faulty, disable_env_checker=True)  # type: ignore[arg-type]
-gym.register("test_errors/Limited-v0", Faulty, disable_env_checker=True, max_episode_steps=50)  # type: ignore[arg-type]
+gym.register("test_errors/Checked-v0", Faulty, max_episode_steps=50)  # type: ignore[arg-type]
 
 
 def train(folder: Path, *env_kwargs: str, env_id: str = "test_errors/Faulty-v0") -> int:
@@ -132,6 +132,14 @@ def test_an_environment_that_breaks_the_contract_is_named(
     with pytest.raises(ValueError) as raised:
         model.learn(100)
     assert str(raised.value).startswith(f"Faulty failed in {BROKEN[returned]}")
+
+
+@pytest.mark.filterwarnings("default")  # the command line prints them
+def test_warnings_of_gymnasiums_checks_come_without_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path / "run", "returned=old step", env_id="test_errors/Checked-v0") == 2
+    warning, sentence = capsys.readouterr().err.splitlines()
+    assert warning.startswith("lstm-rl: Core environment is written in old step API") and "\x1b" not in warning
+    assert sentence.startswith(f"lstm-rl: test_errors/Checked-v0 failed in {BROKEN['old step']}")
 
 
 @pytest.mark.parametrize("around", [TimeLimit, Monitor])
