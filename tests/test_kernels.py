@@ -8,7 +8,16 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, update_and_trace
+from lstm_rl.kernels.approximator import (
+    RmsProp,
+    Sgd,
+    Update,
+    accumulate_gradient,
+    advance,
+    forward,
+    reset,
+    update_and_trace,
+)
 from lstm_rl.kernels.forward import add_rows
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
@@ -57,6 +66,10 @@ def test_blocks_of_sources_at_rest_are_left_out(sources: int) -> None:
     assert np.allclose(net, z @ w, rtol=1e-13) and net.all()
     _add(w, np.zeros(sources), net)
     assert np.allclose(net, z @ w, rtol=1e-13)
+    for m, row in enumerate(np.eye(sources)):  # none is forgotten, wherever in its block it stands
+        net[:] = 0.0
+        _add(w, row, net)
+        assert np.array_equal(net, w[m])
 
 
 @compiled
@@ -225,3 +238,30 @@ def test_optimizers_by_hand(decay: float) -> None:
             expected = 1.0 + 0.1 * g / (np.sqrt(mean_square) + 1e-8)
         np.testing.assert_allclose(w, expected, rtol=1e-15)
         np.testing.assert_allclose(e, [-1.5, 0.25], rtol=1e-15)
+
+
+@compiled
+def _sequence(approximator: Any, x: Any, errors: Any) -> None:
+    """From rest, add the gradients of all outputs at all steps; no step of the weights clears the traces."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        errors[:] = 1.0
+        accumulate_gradient(approximator, 0, errors)
+
+
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+@pytest.mark.parametrize("name", ["bakker", "uneven blocks, peepholes, hidden"])
+def test_a_reset_leaves_nothing_behind(name: str, gradient: Any) -> None:
+    topology, rng = TOPOLOGIES[name], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x = rng.normal(size=(2, 6, topology.inputs))
+    ends = []
+    for episodes in (x, x[1:]):
+        weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, gradient, 4)
+        for episode in episodes:
+            _sequence(approximator, episode, np.zeros(topology.outputs))
+        ends.append({name: values.copy() for name, values in approximator.streams._asdict().items()})
+    np.testing.assert_equal(ends[1], ends[0])
+    assert all(ends[0][part].any() for part in ("traces", "output_traces"))
