@@ -265,3 +265,27 @@ def test_a_reset_leaves_nothing_behind(name: str, gradient: Any) -> None:
         ends.append({name: values.copy() for name, values in approximator.streams._asdict().items()})
     np.testing.assert_equal(ends[1], ends[0])
     assert all(ends[0][part].any() for part in ("traces", "output_traces"))
+
+
+@compiled
+def _update_at_the_end(approximator: Any, x: Any, learning_rate: float) -> None:
+    """Frozen weights, but for a step of them right after the last input."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        rate = learning_rate if t == x.shape[0] - 1 else 0.0
+        update_and_trace(approximator, 0, 1, Update(Sgd(), rate, 1.0), 0.9)
+
+
+def test_derivatives_of_a_step_are_by_the_weights_that_made_it() -> None:
+    """Carried forward they must not see the step of the weights that comes between."""
+    topology, rng = TOPOLOGIES["uneven blocks, peepholes, hidden"], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x, ends = rng.normal(size=(6, topology.inputs)), []
+    for rate in (0.0, 0.3):
+        weights = Weights(hidden.copy(), output.copy(), np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, "rtrl", 1)
+        _update_at_the_end(approximator, x, rate)
+        ends.append([part.copy() for part in approximator.sensitivities[:2]])
+        assert (rate == 0.0) == np.array_equal(weights.hidden, hidden)
+    np.testing.assert_equal(ends[1], ends[0])
