@@ -282,10 +282,14 @@ class AdvantageLearning(BaseAlgorithm):
         progress = 1.0 - self.num_timesteps / self._total_timesteps
         self._current_progress_remaining = min(progress, self._highest_progress)
         if not math.isfinite(self._learner.sums[ABS_ERROR]):
-            raise DivergedError(
-                f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
-                f"learning_rate, which is {self.lr_schedule(self._current_progress_remaining):g}"
-            )
+            raise self.divergence()
+
+    def divergence(self) -> DivergedError:
+        """The error that says that training has left the finite numbers, and what to do."""
+        return DivergedError(
+            f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
+            f"learning_rate, which is {self.lr_schedule(self._current_progress_remaining):g}"
+        )
 
     # --- logging -----------------------------------------------------------------------------------------------------
 

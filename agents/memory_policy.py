@@ -236,7 +236,7 @@ class MemoryPolicy(BasePolicy):
         """Refuse to work with weights and statistics that are not finite.
 
         Raises:
-            ValueError: There are such.
+            NotFiniteError: There are such, a ValueError.
         """
         check_numbers(self.state_dict(), "policy")
 

@@ -193,11 +193,11 @@ class Trainer:
             parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR, "exploratory_share": EXPLORATORY}
             parts["temperature" if hot else "exploration_rate"] = LEVEL
             numbers = {name: float(learner.sums[part] / steps) for name, part in parts.items()}
-        numbers["trace_norm"] = float(np.linalg.norm(learning_arrays(learner.approximator)["traces"]))
+        numbers["trace_norm"] = _norm(learning_arrays(learner.approximator)["traces"])
         weights = policy.weight_vector()
         if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
-            numbers["step_norm"] = float(np.linalg.norm(weights - self._logged_weights)) / steps
-        numbers["weight_norm"] = float(np.linalg.norm(weights))
+            numbers["step_norm"] = _norm(weights.astype(np.float64) - self._logged_weights) / steps
+        numbers["weight_norm"] = _norm(weights)
         self._logged_weights = weights
         learner.sums[:] = 0.0
         return numbers
@@ -262,3 +262,8 @@ class Trainer:
         Trainer.__init__(self, *state["arguments"])
         self._logged_weights = state["_logged_weights"]
         self._fill(state["arrays"])
+
+
+def _norm(values: NDArray[Any]) -> float:
+    """The Euclidean norm, in double precision: squares of large 32-bit numbers overflow."""
+    return float(np.linalg.norm(values.astype(np.float64)))

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
 from lstm_rl.agents.env_states import layers_without_state
+from lstm_rl.agents.parameters import NotFiniteError
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.make import make_env, make_rows
@@ -124,6 +125,7 @@ class RunCallback(BaseCallback):
 
     def evaluate(self) -> None:
         """Try the greedy policy; keep it if it is the best so far, of equally good ones the later one."""
+        self._check_weights()
         self.bar.set_postfix_str("evaluating")
         state, trial = self.state, self.player(self.model, self.steps)
         state["evaluations"] += 1
@@ -141,8 +143,16 @@ class RunCallback(BaseCallback):
         add_to(self.history, self.steps, trial)
         write_history(self.folder / "evaluations.npz", self.history)
 
+    def _check_weights(self) -> None:
+        """Errors show at the next step that weights are no longer finite: too late for what is played or kept now."""
+        try:
+            self.model.policy.check_finite()
+        except NotFiniteError as error:
+            raise self.model.divergence() from error
+
     def checkpoint(self) -> None:
         """Save ``model.zip``, with what `--resume` needs besides the model."""
+        self._check_weights()
         monitor, seconds = self.folder / "monitor.csv", time.time() - self.rows.t_start
         self.model.run_state = self.state | {  # type: ignore[attr-defined]
             "monitor_bytes": monitor.stat().st_size if monitor.exists() else 0,

@@ -426,6 +426,17 @@ def test_a_diverging_run_keeps_its_last_good_checkpoint(tmp_path: Path, capsys: 
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run" / "model.zip").values())
 
 
+@pytest.mark.parametrize("env_id", [MAZE, "test_cli/Foreign-v0"])
+def test_weights_that_left_the_finite_numbers_are_neither_played_nor_kept(
+    env_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the very step at which they do: the errors are finite until the next one."""
+    few = ("--timesteps", "2", "--eval-freq", "2", "--eval-episodes", "1", "--no-progress", "--learning-rate", "1e38")
+    message = refused(train(env_id, tmp_path / "run", *few, "--optimizer", "sgd"), capsys, code=1)
+    assert "training diverged before step 2:" in message
+    assert all(np.isfinite(value).all() for value in weights(tmp_path / "run" / "model.zip").values())
+
+
 @pytest.mark.filterwarnings("default")  # the command line prints them
 def test_who_plays_a_diverged_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also after a last attempt that diverged; not after one that did not."""
