@@ -284,8 +284,42 @@ def test_derivatives_of_a_step_are_by_the_weights_that_made_it() -> None:
     x, ends = rng.normal(size=(6, topology.inputs)), []
     for rate in (0.0, 0.3):
         weights = Weights(hidden.copy(), output.copy(), np.ones_like(hidden), np.ones_like(output))
-        approximator = make_approximator(topology, weights, 1, np.float64, "rtrl", 1)
+        approximator: Any = make_approximator(topology, weights, 1, np.float64, "rtrl", 1)
         _update_at_the_end(approximator, x, rate)
         ends.append([part.copy() for part in approximator.sensitivities[:2]])
         assert (rate == 0.0) == np.array_equal(weights.hidden, hidden)
     np.testing.assert_equal(ends[1], ends[0])
+
+
+@compiled
+def _traced(approximator: Any, x: Any, decay: float, traces: Any, output_traces: Any) -> None:
+    """Traces (T, M, U) and (T, V, K) after each step, with frozen weights."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        update_and_trace(approximator, 0, 0, Update(Sgd(), 0.0, 1.0), decay)
+        for m in range(traces.shape[1]):
+            for j in range(traces.shape[2]):
+                traces[t, m, j] = approximator.streams.traces[0, m, j]
+        for m in range(output_traces.shape[1]):
+            for k in range(output_traces.shape[2]):
+                output_traces[t, m, k] = approximator.streams.output_traces[0, m, k]
+
+
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+def test_traces_decay_with_every_gradient(gradient: Any) -> None:
+    """e(t) = decay e(t-1) + gradient(t), of all weights."""
+    topology, rng = TOPOLOGIES["uneven blocks, peepholes, hidden"], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x, found = rng.normal(size=(6, topology.inputs)), []
+    for decay in (0.0, 0.7):
+        weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, gradient, 10)
+        found.append((np.zeros((6, *hidden.shape)), np.zeros((6, *output.shape))))
+        _traced(approximator, x, decay, *found[-1])
+    for gradients, traces in zip(*found, strict=True):
+        expected = np.zeros_like(traces[0])
+        for t in range(6):
+            expected = 0.7 * expected + gradients[t]
+            np.testing.assert_allclose(traces[t], expected, rtol=1e-12, atol=1e-14)
+        assert gradients.any(axis=(1, 2)).all()
