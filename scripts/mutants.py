@@ -282,11 +282,14 @@ def main() -> int:
     """Run the edits; return 1 if one survived."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="text that file, old or new must contain")
+    parser.add_argument("--numbers", type=int, nargs="*", default=[], help="of edits, as an earlier run printed them")
     parser.add_argument("--out", type=Path, default=Path("mutants.txt"), help="file that gets a line per edit")
     parser.add_argument("--trust", action="store_true", help="do not run the tests without an edit first")
     options = parser.parse_args()
-    edits = [edit for edit in EDITS if any(options.only in text for text in edit[:3])]
-    wrong = [edit for edit in edits if (ROOT / edit.file).read_text().count(edit.old) != 1]
+    edits = {i: edit for i, edit in enumerate(EDITS, 1) if any(options.only in text for text in edit[:3])}
+    if options.numbers:
+        edits = {i: edit for i, edit in edits.items() if i in options.numbers}
+    wrong = [edit for edit in edits.values() if (ROOT / edit.file).read_text().count(edit.old) != 1]
     for edit in wrong:
         print(f"{edit.file} must hold once: {edit.old}", file=sys.stderr)
     if wrong:
@@ -295,19 +298,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
         tree, cache = Path(folder) / "tree", Path(folder) / "cache"
         copy_tree(tree)
-        every = " ".join(sorted({name for edit in edits for name in edit.tests.split()}))
+        every = " ".join(sorted({name for edit in edits.values() for name in edit.tests.split()}))
         failed = "" if options.trust else run_tests(tree, every, cache)
         if failed:
             print(f"the tests must pass without an edit, but {failed}", file=sys.stderr)
             return 2
-        for i, (file, old, new, tests) in enumerate(edits):
+        for i, (file, old, new, tests) in edits.items():
             path = tree / file
             text = path.read_text()
             path.write_text(text.replace(old, new))
             by = run_tests(tree, tests, cache)
             path.write_text(text)
             survived += not by
-            line = f"{i + 1:3} {'killed' if by else 'SURVIVED':9}{file}: {old!r} -> {new!r} {by}"
+            line = f"{i:3} {'killed' if by else 'SURVIVED':9}{file}: {old!r} -> {new!r} {by}"
             print(line, flush=True)
             out.write(line + "\n")
             out.flush()
