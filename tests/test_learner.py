@@ -543,6 +543,30 @@ def test_what_is_not_finite_stops_training_and_is_named(bad: float, shape: tuple
     assert refused(observation=bad) == f"observation must be finite numbers, got {numbers} {where}"
 
 
+class BrokenReset(Recall):
+    """What is seen first in one of its episodes is not a number."""
+
+    def __init__(self, space: gym.Space[Any], episode: int) -> None:
+        super().__init__(space)
+        self.left = episode
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        self.left -= 1
+        return observation * np.float32(np.nan if self.left == 0 else 1.0), info
+
+
+@pytest.mark.parametrize("episode", [1, 2, 3])
+def test_a_first_observation_that_is_not_a_number_is_named(episode: int) -> None:
+    """Nor is an episode's first observation learned from, or acted on."""
+    model = learner(BrokenReset(gym.spaces.Box(-1, 1, (2,), np.float32), episode))
+    pattern = r"^observation must be finite numbers, got \[nan nan\] from environment 0 at time step \d+$"
+    with pytest.raises(ValueError, match=pattern):
+        model.learn(100)
+    assert (model.num_timesteps == 0) == (episode == 1)
+    assert all(np.isfinite(values).all() for values in weights(model).values())
+
+
 def test_a_world_whose_rewards_are_not_finite_is_named() -> None:
     world = tmaze(corridor_length=3)
     params = world.params.copy()
