@@ -29,6 +29,7 @@ from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.env_states import environment_horizon
 from lstm_rl.agents.learner import ABS_ERROR, Learner
+from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
 from lstm_rl.agents.schedule import LinearDecay, configured_rate, learning_rates
 from lstm_rl.agents.trainer import Trainer
@@ -94,6 +95,8 @@ class AdvantageLearning(BaseAlgorithm):
             raise ValueError(
                 f"device must be 'cpu' or 'auto', got {str(device)!r}: the compiled kernel runs on the CPU"
             )
+        if env is None and _init_setup_model:
+            raise ValueError("env must be an environment or the id of one, got None")
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or Config()).override(settings)
@@ -171,16 +174,18 @@ class AdvantageLearning(BaseAlgorithm):
 
         Raises:
             DivergedError: Weights are no longer finite.
-            ValueError: A reward or an observation is not finite, or an argument does not fit.
+            ValueError: A reward, an observation or a weight is not finite at the start, or an argument does not fit.
         """
         if isinstance(total_timesteps, (float, np.floating)) and total_timesteps % 1 == 0:  # such as 1e6
             total_timesteps = int(total_timesteps)
         check_int("total_timesteps", total_timesteps, 0)
+        if self.env is None:
+            raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+        self.policy.check_finite()
         fresh = reset_num_timesteps or self._last_obs is None
         total_timesteps, hooks = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
         )
-        assert self.env is not None
         continues = not reset_num_timesteps and isinstance(self.learning_rate, LinearDecay)
         self._highest_progress = self._current_progress_remaining if continues else 1.0
         if fresh:
@@ -277,10 +282,14 @@ class AdvantageLearning(BaseAlgorithm):
         progress = 1.0 - self.num_timesteps / self._total_timesteps
         self._current_progress_remaining = min(progress, self._highest_progress)
         if not math.isfinite(self._learner.sums[ABS_ERROR]):
-            raise DivergedError(
-                f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
-                f"learning_rate, which is {self.lr_schedule(self._current_progress_remaining):g}"
-            )
+            raise self.divergence()
+
+    def divergence(self) -> DivergedError:
+        """The error that says that training has left the finite numbers, and what to do."""
+        return DivergedError(
+            f"training diverged before step {self.num_timesteps}: errors and weights must be finite numbers; lower "
+            f"learning_rate, which is {self.lr_schedule(self._current_progress_remaining):g}"
+        )
 
     # --- logging -----------------------------------------------------------------------------------------------------
 
@@ -338,11 +347,15 @@ class AdvantageLearning(BaseAlgorithm):
         """Load a model; see SB3's `BaseAlgorithm.load`. Keywords may be fields of `Config`.
 
         Raises:
-            ValueError: The file is no model of this class.
+            ValueError: The file is no model of this class, or its weights are not finite.
         """
-        data, _, _ = load_from_zip_file(path, device="cpu")
+        data, parameters, _ = load_from_zip_file(path, device="cpu")
         if data is None or not isinstance(data.get("config"), Config):
             raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
+        weights: Any = parameters.get("policy", {})
+        check_numbers(
+            weights, str(path) if isinstance(path, (str, Path)) else "model"
+        )  # SB3 would take the error for one of an old DQN's
         names = {field.name for field in fields(Config)}
         settings = {key: kwargs.pop(key) for key in list(kwargs) if key in names and not callable(kwargs[key])}
         if settings.get("horizon") is not None:

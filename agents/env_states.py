@@ -19,6 +19,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
 
 from lstm_rl.envs import wrappers as envs_wrappers
+from lstm_rl.envs.checked import CheckedEnv
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -79,6 +80,7 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
         "VectorizeTransformAction VectorizeTransformReward",  # those of observations refuse to reset in the same step
     ),
     **_listed(envs_wrappers, {}, "PreviousAction PreviousReward FirstStepFlag HideEntries"),
+    CheckedEnv: (),
 }
 
 _TRANSPARENT: _Table = _RECORDERS | {
@@ -134,7 +136,8 @@ def make_like(env: VecEnv) -> gym.Env[Any, Any]:
         return own
     if spec is None:
         raise ValueError("the environments of training are in other processes, or do not say how they were made")
-    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name != "Monitor")  # SB3's, a recorder
+    unseen = ("Monitor", "CheckedEnv")  # they change nothing
+    wrappers = tuple(wrapper for wrapper in spec.additional_wrappers if wrapper.name not in unseen)
     for wrapper in wrappers:
         if wrapper.kwargs is None:
             raise ValueError(f"{wrapper.name} does not say how it was made")

@@ -19,7 +19,7 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer, make_exploration, make_explorer
 from lstm_rl.agents.learner import Learner, Normaliser
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
-from lstm_rl.agents.parameters import addresses, array_of, check_cast, check_learnable, fill, kinds
+from lstm_rl.agents.parameters import addresses, array_of, check_cast, check_learnable, check_numbers, fill, kinds
 from lstm_rl.agents.scale import Sizes
 from lstm_rl.agents.spaces import make_action_decoder, make_encoder
 from lstm_rl.kernels.approximator import state_arrays
@@ -244,6 +244,23 @@ class MemoryPolicy(BasePolicy):
         vector: NDArray[Any] = parameters_to_vector(named).detach().numpy()
         return vector
 
+    def check_finite(self) -> None:
+        """Refuse to work with weights and statistics that are not finite.
+
+        Raises:
+            NotFiniteError: There are such, a ValueError.
+        """
+        check_numbers(self.state_dict(), "policy")
+
+    def load_state_dict(self, state_dict: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Fill parameters and buffers; see `torch.nn.Module.load_state_dict`.
+
+        Raises:
+            ValueError: A value is not finite; nothing has been changed.
+        """
+        check_numbers(state_dict, "policy")
+        return super().load_state_dict(state_dict, *arguments, **keywords)
+
     def load_from_vector(self, vector: NDArray[Any]) -> None:
         """Fill all parameters from what `parameters_to_vector` gives; SB3's would round them to 32 bits."""
         fill(self, torch.as_tensor(vector))
@@ -298,7 +315,7 @@ class MemoryPolicy(BasePolicy):
             Actions (n,), or a scalar array for one unbatched observation, and the next state.
 
         Raises:
-            ValueError: The observation or the state does not fit, or an observation is not finite.
+            ValueError: The observation or the state does not fit, or an observation or a weight is not finite.
         """
         choices, _, after = self.act(observation, state, episode_start, deterministic)
         actions = self.decoder.decode(choices)
@@ -360,6 +377,12 @@ class MemoryPolicy(BasePolicy):
         clip = self.config.observation_clip if self.config.normalize_observations else 0.0
         with reraising(approximator):
             forward_rows(approximator, self.views(quick=True).normaliser, clip, x, starts, inputs)
+        if not np.isfinite(approximator.outputs).all():
+            self.check_finite()
+            if np.isnan(approximator.outputs).any():
+                raise ValueError(
+                    f"advantages must be numbers, got {approximator.outputs} from this observation and state"
+                )
         return inputs, np.where(starts[:, None], 0, state[-1]), approximator, explorer
 
     def _scratch(self, n: int) -> tuple[Any, Explorer]:

@@ -4,6 +4,7 @@ Torch, stable-baselines3 and users may replace parameters or their memory at any
 would not show it. So addresses are compared before each call of compiled code, which costs 1 us.
 """
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
@@ -12,6 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 _address: Any = Tensor.data_ptr
+
+
+class NotFiniteError(ValueError):
+    """Weights or statistics are NaN or infinite."""
+
+
 Kinds = dict[str, tuple[torch.Size, torch.dtype]]
 """Shape and type of each of a module's own tensors."""
 
@@ -57,6 +64,17 @@ def array_of(module: nn.Module, name: str, shape: torch.Size, dtype: torch.dtype
         tensor.data = tensor.detach().to(dtype).contiguous()
     array: NDArray[Any] = tensor.detach().numpy()
     return array
+
+
+def check_numbers(named: Mapping[str, Any], called: str) -> None:
+    """Refuse tensors that hold NaN or infinity; the message calls their owner as asked.
+
+    Raises:
+        NotFiniteError: There are such.
+    """
+    for name, values in named.items():
+        if isinstance(values, Tensor) and not values.isfinite().all():
+            raise NotFiniteError(f"{called} must hold finite numbers, but {name} holds NaN or infinity")
 
 
 def check_cast(cast: Any, dtype: torch.dtype) -> None:

@@ -31,6 +31,8 @@ class ElmanPolicy(MemoryPolicy):
     """
 
     def _model(self, actions: int, topology: Topology | Cells | None) -> Network:
+        if topology is None:
+            check_int("hidden", self.config.hidden, 1)
         config = replace(self.config, cells=0, recurrent=True)
         topology = topology or default_topology(config, self.sensors, actions, self.horizon)
         gradient: Gradient = "rtrl" if config.gradient == "rtrl" else "bptt"  # truncated there is no memory to learn
@@ -85,7 +87,15 @@ def _fitting(topology: Topology | Cells, inputs: int, actions: int) -> Topology 
 
 
 def default_topology(config: Config, inputs: int, actions: int, horizon: int) -> Topology:
-    """The network that a configuration describes: hidden units and blocks of one cell with three gates."""
+    """The network that a configuration describes: hidden units and blocks of one cell with three gates.
+
+    Raises:
+        ValueError: It has neither; or as `Topology`.
+    """
+    if not config.cells and not config.hidden:
+        raise ValueError(
+            "cells and hidden must not both be 0: the network would have no hidden layer, got cells=0 and hidden=0"
+        )
     sees: tuple[Layer, ...] = ("input", "hidden", "cells") if config.recurrent else ("input",)
     biased = ("hidden", "input_gate", "forget_gate", "output_gate", *(("cells",) if config.cell_bias else ()), "output")
     return Topology(

@@ -106,7 +106,14 @@ class Trainer:
     def _to_input(self, observations: Any, n: int, timesteps: int) -> NDArray[Any]:
         """Observations of n rows as network input (n, I); numbers are checked by the compiled loop."""
         if isinstance(self.policy.observation_space, spaces.Box):
-            return np.reshape(observations, (n, -1))
+            x = np.reshape(observations, (n, -1))
+            if x.shape[1] != self.policy.sensors:  # one number would be taken for all
+                shape = self.policy.observation_space.shape
+                raise ValueError(
+                    f"observation must be of shape {shape} in each of {n} rows, got {np.shape(observations)} at time "
+                    f"step {timesteps}"
+                )
+            return x
         try:
             return self.policy.encoder.encode(observations, n)
         except ValueError as error:
@@ -186,11 +193,11 @@ class Trainer:
             parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR, "exploratory_share": EXPLORATORY}
             parts["temperature" if hot else "exploration_rate"] = LEVEL
             numbers = {name: float(learner.sums[part] / steps) for name, part in parts.items()}
-        numbers["trace_norm"] = float(np.linalg.norm(learning_arrays(learner.approximator)["traces"]))
+        numbers["trace_norm"] = _norm(learning_arrays(learner.approximator)["traces"])
         weights = policy.weight_vector()
         if self._logged_weights is not None and self._logged_weights.shape == weights.shape and steps:
-            numbers["step_norm"] = float(np.linalg.norm(weights - self._logged_weights)) / steps
-        numbers["weight_norm"] = float(np.linalg.norm(weights))
+            numbers["step_norm"] = _norm(weights.astype(np.float64) - self._logged_weights) / steps
+        numbers["weight_norm"] = _norm(weights)
         self._logged_weights = weights
         learner.sums[:] = 0.0
         return numbers
@@ -258,3 +265,8 @@ class Trainer:
         Trainer.__init__(self, *state["arguments"])
         self._logged_weights = state["_logged_weights"]
         self._fill(state["arrays"])
+
+
+def _norm(values: NDArray[Any]) -> float:
+    """The Euclidean norm, in double precision: squares of large 32-bit numbers overflow."""
+    return float(np.linalg.norm(values.astype(np.float64)))

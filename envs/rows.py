@@ -9,7 +9,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
@@ -17,6 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from lstm_rl.envs.dynamics import NoiseTape, World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.envs.sb3 import plain_world as plain_world
 from lstm_rl.envs.vector import WorldVectorEnv
 
 RECORDED = {"is_success"}  # info keywords that the rows can record
@@ -102,13 +102,6 @@ class Rows:
                 monitor.episode_returns = running[:, 0].astype(np.float32)
                 monitor.episode_lengths = running[:, 1].astype(np.int32)
         return infos
-
-
-def plain_world(env: gym.Env[Any, Any]) -> World | None:
-    """The world that an environment is, or ``None``: under any wrapper but the plain ones a step may mean more."""
-    while type(env) in (OrderEnforcing, PassiveEnvChecker, Monitor):
-        env = env.env  # type: ignore[attr-defined]
-    return env.world if type(env) is WorldEnv and env.render_mode != "human" else None
 
 
 def find_rows(env: VecEnv) -> Rows | None:

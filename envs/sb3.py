@@ -1,4 +1,4 @@
-"""Gymnasium's `VectorEnv` in same-step autoreset mode as a stable-baselines3 `VecEnv`.
+"""Gymnasium's `VectorEnv` as a stable-baselines3 `VecEnv`.
 
 SB3 refuses a Gymnasium vector environment; its own are Python loops over scalar ones. This adapter makes one VecEnv of
 n rows out of one VectorEnv of n rows, ours or anybody's. Wrap it in SB3's `VecMonitor` to record episodes.
@@ -13,13 +13,24 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from gymnasium.wrappers import FilterObservation
+from gymnasium.wrappers import FilterObservation, OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from lstm_rl.envs.checked import CheckedEnv
+from lstm_rl.envs.dynamics import World
+from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.vector import WorldVectorEnv
+
+
+def plain_world(env: gym.Env[Any, Any]) -> World | None:
+    """The world that an environment is, or ``None``: under any wrapper but the plain ones a step may mean more."""
+    while type(env) in (OrderEnforcing, PassiveEnvChecker, Monitor):
+        env = env.env  # type: ignore[attr-defined]
+    return env.world if type(env) is WorldEnv and env.render_mode != "human" else None
 
 
 def is_text(space: gym.Space[Any]) -> bool:
@@ -30,7 +41,7 @@ def is_text(space: gym.Space[Any]) -> bool:
 def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """The environment with observations that SB3's vector environments take: entries of a Dict that are words go.
 
-    It warns of what is left out, once.
+    It warns of what is left out, once. Environments other than worlds are watched over by `lstm_rl.envs.checked`.
 
     Raises:
         ValueError: They take it neither way; the message names the wrapper to use.
@@ -50,7 +61,7 @@ def fit_for_sb3(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
             f"observation_space must consist of arrays and numbers, in one Dict or Tuple at most, got {space}: wrap "
             f"the environment in gymnasium.wrappers.{wrapper}"
         )
-    return env
+    return env if isinstance(env, CheckedEnv) or plain_world(env) is not None else CheckedEnv(env)
 
 
 @cache
@@ -59,7 +70,10 @@ def _say_once(sentence: str) -> None:
 
 
 class GymnasiumVecEnv(VecEnv):
-    """Present a same-step `VectorEnv` to stable-baselines3.
+    """Present a `VectorEnv` to stable-baselines3: one of ours in any autoreset mode, others in same-step mode.
+
+    SB3 resets in the step that ends an episode. A `WorldVectorEnv` of another mode is left alone, and its rows go on in
+    a copy that does so; row for row their episodes are those of the scalar environments.
 
     All that SB3 says of its own vector environments holds for this one, row by row. ``infos[i]`` holds row i's entries
     of Gymnasium's info arrays and ``TimeLimit.truncated``. Where an episode ended it is that episode's last info, with
@@ -68,10 +82,12 @@ class GymnasiumVecEnv(VecEnv):
     vector environment and its wrappers.
 
     Raises:
-        ValueError: The environment does not reset in the same step.
+        ValueError: The environment, or one under wrappers, does not reset in the same step.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        if type(env) is WorldVectorEnv:
+            env = env.with_autoreset(AutoresetMode.SAME_STEP)
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             how = "autoreset_mode=AutoresetMode.SAME_STEP"

@@ -215,6 +215,15 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         for generator, state in zip(self.generators, values["generators"], strict=True):
             generator.bit_generator.state = state
 
+    def with_autoreset(self, mode: AutoresetMode | str) -> "WorldVectorEnv":
+        """This environment if it is in that mode, else one that goes on from where it stands; to be reset first."""
+        if self.autoreset_mode is AutoresetMode(mode):
+            return self
+        other = type(self)(self.world, self.num_envs, mode, self.render_mode)
+        other.set_state(self.get_state())
+        other._begun[:] = False
+        return other
+
     def picture(self, i: int) -> NDArray[np.uint8]:
         """Draw row ``i``: (H, W, 3) uint8."""
         moment = (self.world, self.state[i], self.observation[i], int(self.elapsed[i]))

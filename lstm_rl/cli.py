@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.envs.checked import place_of
 from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.runs import check_folder, settings_of
 from lstm_rl.settings import MOST, Settings, from_preset
@@ -282,20 +283,28 @@ def main(arguments: list[str] | None = None) -> int:
             result: int = actions[type(command)](command)
         sys.stdout.flush()
         return result
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, TypeError, OverflowError) as error:
-        print(f"lstm-rl: {error}", file=sys.stderr)
-        return 2
-    except (RuntimeError, OSError, MemoryError) as error:  # a run that diverged, a full disk
-        print(f"lstm-rl: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt as error:
         print(f"lstm-rl: {describe(signal_of(error))}", file=sys.stderr)
         return 128 + signal_of(error)
+    except Exception as error:
+        place = place_of(error)
+        if place is None and isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if place is not None:  # an environment's own mistake, whatever it is
+            said = " ".join(str(error).split())
+            print(f"lstm-rl: {place}: {type(error).__name__}{': ' if said else ''}{said}", file=sys.stderr)
+            return 1
+        if isinstance(error, (ValueError, TypeError, OverflowError)):
+            print(f"lstm-rl: {error}", file=sys.stderr)
+            return 2
+        if isinstance(error, (RuntimeError, OSError, MemoryError)):  # a run that diverged, a full disk
+            print(f"lstm-rl: {error}", file=sys.stderr)
+            return 1
+        raise
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a sentence, without a place in the code."""
-    print(f"lstm-rl: {message}", file=sys.stderr)
+    """Show a warning as a sentence, without a place in the code and without the colours of Gymnasium's."""
+    text = re.sub(r"\x1b\[\d*m", "", str(message)).removeprefix("WARN: ").strip()
+    print(f"lstm-rl: {text}", file=sys.stderr)

@@ -1,8 +1,10 @@
 """`lstm-rl evaluate` and `lstm-rl watch`: play a trained model."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,13 +18,13 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
-from lstm_rl.runs import check_finite, check_spaces, load_model, model_path, read_config
+from lstm_rl.runs import check_finite, check_spaces, divergence, load_model, model_path, read_config
 
 ROWS = 100  # environments played side by side
 
 
 def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dict[str, Any]]:
-    """A run's model, environment id and environment arguments.
+    """A run's model, environment id and environment arguments; a warning says if its training has diverged.
 
     Raises:
         ValueError: The folder is no run, its model is damaged, or has learned in an environment of other spaces.
@@ -31,6 +33,9 @@ def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dic
     env_id, env_kwargs = config["env"], config["env_kwargs"]
     model = load_model(model_path(folder, which))
     check_spaces(model, make_env(env_id, env_kwargs), env_id)
+    if diverged := divergence(folder):
+        kept = f"this is its checkpoint after {model.num_timesteps:,} steps"
+        warnings.warn(f"{folder}: {diverged}; {kept}", stacklevel=2)
     return model, env_id, env_kwargs
 
 
@@ -98,25 +103,52 @@ def play_stepwise(
 def frames(
     model: AdvantageLearning, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int, human: bool
 ) -> tuple[list[NDArray[np.uint8]], int]:
-    """Play greedy episodes in a window, or return their pictures (H, W, 3) and the pictures per second."""
+    """Play greedy episodes in a window, or return their pictures (H, W, 3) and the pictures per second.
+
+    Raises:
+        ValueError: Numbers do not fit, or the environment cannot be drawn.
+    """
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
-    env = make_env(env_id, env_kwargs, "human" if human else "rgb_array")
+    mode = "human" if human else "rgb_array"
+    _check_render_mode(env_id, env_kwargs, mode)
+    env = make_env(env_id, env_kwargs, mode)
     pictures: list[NDArray[np.uint8]] = []
     for episode in range(episodes):
         observation, _ = env.reset(seed=seed + episode)
         state, over = None, False
         while not over:
             if not human:
-                pictures.append(np.asarray(env.render()))
+                pictures.append(_picture(env, env_id))
             action, state = model.predict(observation, state, deterministic=True)
             observation, _, terminated, truncated, _ = env.step(action)
             over = terminated or truncated
         if not human:
-            pictures.append(np.asarray(env.render()))
+            pictures.append(_picture(env, env_id))
     fps = int(env.metadata.get("render_fps", 30))
     env.close()
     return pictures, fps
+
+
+def _check_render_mode(env_id: str, env_kwargs: dict[str, Any], mode: str) -> None:
+    env = make_env(env_id, env_kwargs)
+    offered = list((env.metadata or {}).get("render_modes") or ())
+    env.close()
+    if mode not in offered and "rgb_array" not in offered:  # of which Gymnasium makes a window
+        what = "a video" if mode == "rgb_array" else "a window"
+        raise ValueError(
+            f"{what} needs an environment with render_mode {mode!r} in its metadata, but {env_id} offers "
+            f"{', '.join(map(repr, offered)) or 'none'}"
+        )
+
+
+def _picture(env: gym.Env[Any, Any], env_id: str) -> NDArray[np.uint8]:
+    drawn: Any = env.render()
+    picture = np.asarray(drawn)
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        got = f"{picture.dtype} of shape {picture.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
+        raise ValueError(f"render of {env_id} must return a picture (height, width, 3) of uint8, got {got}")
+    return picture
 
 
 def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: int) -> None:

@@ -7,6 +7,7 @@ from gymnasium.wrappers import TimeLimit
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs import SEQUENCES, WORLDS
+from lstm_rl.envs.checked import placed
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3
 
@@ -76,7 +77,10 @@ def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> g
     # Not every environment takes a render mode
     mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
-        return gym.make(env_id, **env_kwargs, **mode)
+        if env_id.split(":")[-1] in ours:  # which refuse arguments in words of their own
+            return gym.make(env_id, **env_kwargs, **mode)
+        with placed(f"{env_id} failed while it was made"):
+            return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
         raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}") from error
     except TypeError as error:

@@ -5,7 +5,8 @@ model.zip                the latest checkpoint, from which `--resume` goes on ex
 best_model.zip           the checkpoint with the best evaluation
 monitor.csv              one row per training episode
 evaluations.npz          what the evaluations gave, as SB3's `EvalCallback` writes it
-learning_curve.png       the picture of monitor.csv
+learning_curve.png       the picture of monitor.csv and evaluations.npz
+diverged.txt             if the training left the finite numbers: where
 events.out.tfevents...   TensorBoard; of attempts after the first in folders of their own
 .lock                    while a process works here: which one
 """
@@ -91,12 +92,17 @@ def check_folder(settings: Settings) -> None:
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
         _check_same(settings.recorded(), settings_of(folder).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
-        if not settings.overwrite:
-            raise ValueError(f"run folder {folder} exists: choose another --run-name, or --overwrite or --resume it")
         try:
             read_config(folder)
         except ValueError as error:
-            raise ValueError(f"overwrite must name a run folder, got {folder}: {error}") from error
+            if settings.overwrite:
+                raise ValueError(
+                    f"overwrite must name a run folder, got {folder}: {error}; choose another --run-name"
+                ) from error
+            raise ValueError(f"{folder} exists and is no run folder: choose another --run-name or --log-dir") from error
+        if not settings.overwrite:
+            ways = "--overwrite or --resume" if (folder / "model.zip").is_file() else "--overwrite"
+            raise ValueError(f"run folder {folder} exists: choose another --run-name, or {ways} it")
 
 
 def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
@@ -139,15 +145,15 @@ def load_model(path: Path) -> "AdvantageLearning":
         ValueError: The file is damaged, or not such a model, or its weights are not finite.
     """
     from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents.parameters import NotFiniteError
 
     try:
         model = AdvantageLearning.load(path)
-    except OSError:
+    except (OSError, NotFiniteError):
         raise
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
         message = f"{path} must be a model saved by AdvantageLearning, but is damaged or of another kind"
         raise ValueError(f"{message}: {str(error) or type(error).__name__}") from error
-    check_finite(model, str(path))
     return model
 
 
@@ -157,9 +163,9 @@ def check_finite(model: "AdvantageLearning", called: str = "model") -> None:
     Raises:
         ValueError: There are such; the message calls the model as asked.
     """
-    for name, values in model.policy.state_dict().items():
-        if not values.isfinite().all():
-            raise ValueError(f"{called} must hold finite numbers, but {name} holds NaN or infinity")
+    from lstm_rl.agents.parameters import check_numbers
+
+    check_numbers(model.policy.state_dict(), called)
 
 
 def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: str) -> None:
@@ -178,7 +184,22 @@ def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: s
         )
 
 
+def divergence(folder: Path) -> str | None:
+    """Where the training left the finite numbers; ``None`` if it has not."""
+    path = folder / "diverged.txt"
+    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+
+
 # --- what is written during a run ------------------------------------------------------------------------------------
+
+
+def write_divergence(folder: Path, sentence: str | None) -> None:
+    """Write ``diverged.txt``, or with ``None`` forget what an earlier attempt has met."""
+    if sentence is None:
+        (folder / "diverged.txt").unlink(missing_ok=True)
+        return
+    with atomic_write(folder / "diverged.txt") as part:
+        part.write_text(sentence + "\n", encoding="utf-8")
 
 
 def record(rows: "VecMonitor", path: Path, env_id: str, append: bool = False) -> None:

@@ -20,11 +20,21 @@ from tqdm import tqdm
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
 from lstm_rl.agents.env_states import layers_without_state
+from lstm_rl.agents.parameters import NotFiniteError
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.run_lock import folder_lock
-from lstm_rl.runs import check_folder, clear, cut_monitor, load_model, record, tensorboard, write_config
+from lstm_rl.runs import (
+    check_folder,
+    clear,
+    cut_monitor,
+    load_model,
+    record,
+    tensorboard,
+    write_config,
+    write_divergence,
+)
 from lstm_rl.settings import Settings
 from lstm_rl.signals import Stop
 from lstm_rl.trials import History, Player, add_to, make_player, read_history, write_history
@@ -115,6 +125,7 @@ class RunCallback(BaseCallback):
 
     def evaluate(self) -> None:
         """Try the greedy policy; keep it if it is the best so far, of equally good ones the later one."""
+        self._check_weights()
         self.bar.set_postfix_str("evaluating")
         state, trial = self.state, self.player(self.model, self.steps)
         state["evaluations"] += 1
@@ -132,8 +143,16 @@ class RunCallback(BaseCallback):
         add_to(self.history, self.steps, trial)
         write_history(self.folder / "evaluations.npz", self.history)
 
+    def _check_weights(self) -> None:
+        """Errors show at the next step that weights are no longer finite: too late for what is played or kept now."""
+        try:
+            self.model.policy.check_finite()
+        except NotFiniteError as error:
+            raise self.model.divergence() from error
+
     def checkpoint(self) -> None:
         """Save ``model.zip``, with what `--resume` needs besides the model."""
+        self._check_weights()
         monitor, seconds = self.folder / "monitor.csv", time.time() - self.rows.t_start
         self.model.run_state = self.state | {  # type: ignore[attr-defined]
             "monitor_bytes": monitor.stat().st_size if monitor.exists() else 0,
@@ -231,6 +250,7 @@ def _attempts(
         try:
             _learn(model, goal, callback, own, fresh)
         except DivergedError as error:
+            write_divergence(callback.folder, str(error))
             if settings.attempt_steps is None:
                 raise
             failure = f"attempt {state['attempt'] + 1}: {error}"
@@ -248,6 +268,7 @@ def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.
     callback.init_callback(model)
     if callback.finished or model.num_timesteps >= goal:
         return
+    write_divergence(callback.folder, None)
     model.set_logger(tensorboard(callback.folder / f"attempt-{attempt + 1}" if attempt else callback.folder))
     watcher = None
     if settings.pictures:
@@ -304,11 +325,19 @@ def _draw_learning_curve(folder: Path, world: Any) -> None:
     from lstm_rl.diagnostics.figures import learning_curve, save
 
     optimal, memoryless = (getattr(world, f"{name}_return", None) for name in ("optimal", "memoryless"))
-    path = folder / "monitor.csv"
+    path, trials = folder / "monitor.csv", folder / "evaluations.npz"
     try:
-        figure = learning_curve(path, optimal_return=optimal, memoryless_return=memoryless, title=folder.name)
+        figure = learning_curve(
+            path,
+            evaluations=trials if trials.is_file() else None,
+            optimal_return=optimal,
+            memoryless_return=memoryless,
+            title=folder.name,
+        )
     except (ValueError, csv.Error) as error:  # the file was damaged by somebody else
-        warnings.warn(f"{folder / 'learning_curve.png'} cannot be drawn from {path}: {error}", stacklevel=2)
+        warnings.warn(
+            f"{folder / 'learning_curve.png'} cannot be drawn from {path} and {trials.name}: {error}", stacklevel=2
+        )
         return
     save(figure, folder / "learning_curve.png")
 

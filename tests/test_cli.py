@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -356,6 +355,11 @@ def test_resume_refuses_damaged_runs(
         (["train", MAZE, "--gamma", "2"], ["lstm-rl: gamma must be a number in [0, 1], got 2.0"]),
         (["train", MAZE, "--gamma", "much"], ["--gamma", "float", "'much'"]),
         (["train", MAZE, "--cells", "-1"], ["cells must be an integer >= 0, got -1"]),
+        (["train", MAZE, "--cells", "0"], ["cells and hidden must not both be 0", "got cells=0"]),
+        (
+            ["train", MAZE, "--policy", "ElmanPolicy", "--hidden", "0"],
+            ["hidden must be an integer >= 1, got 0"],
+        ),
         (["train", MAZE, "--learning-rate", "nan"], ["learning_rate must be a number in (0, inf), got nan"]),
         (["train", MAZE, "--preset", "best"], ["'best'", "'default', 'bakker2001'"]),
         (["train", "CartPole-v1", "--preset", "bakker2001"], ["preset must be default for CartPole-v1"]),
@@ -419,6 +423,36 @@ def test_a_diverging_run_keeps_its_last_good_checkpoint(tmp_path: Path, capsys: 
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run" / "model.zip").values())
 
 
+@pytest.mark.parametrize("env_id", [MAZE, "test_cli/Foreign-v0"])
+def test_weights_that_left_the_finite_numbers_are_neither_played_nor_kept(
+    env_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the very step at which they do: the errors are finite until the next one."""
+    few = ("--timesteps", "2", "--eval-freq", "2", "--eval-episodes", "1", "--no-progress", "--learning-rate", "1e38")
+    message = refused(train(env_id, tmp_path / "run", *few, "--optimizer", "sgd"), capsys, code=1)
+    assert "training diverged before step 2:" in message
+    assert all(np.isfinite(value).all() for value in weights(tmp_path / "run" / "model.zip").values())
+
+
+@pytest.mark.filterwarnings("default")  # the command line prints them
+def test_who_plays_a_diverged_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also after a last attempt that diverged; not after one that did not."""
+    folder, rate = tmp_path / "run", ("--learning-rate", "1e30")
+    assert main(train(MAZE, folder, *SHORT, *FEW, *rate)) == 1
+    for command in (["evaluate"], ["watch", "--video", str(tmp_path / "film.gif"), "--max-steps", "5"]):
+        capsys.readouterr()
+        assert main([command[0], str(folder), *command[1:], "--episodes", "1"]) == 0
+        first, *others = capsys.readouterr().err.splitlines()
+        assert first.startswith(f"lstm-rl: {folder}: training diverged before step ") and not others
+        assert first.endswith("; this is its checkpoint after 0 steps")
+    assert main(train(MAZE, folder, *SHORT, *FEW, "--overwrite")) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), "--episodes", "1"]) == 0 and capsys.readouterr().err == ""
+    assert main(train(MAZE, folder, *SHORT, *FEW, *rate, "--overwrite", "--attempt-steps", "2000")) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), "--episodes", "1"]) == 0 and "diverged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["empty", "text", "truncated", "flipped", "foreign", "folder"])
 def test_a_model_that_is_none_is_refused(
     kind: str, maze: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -480,7 +514,42 @@ def test_only_run_folders_are_overwritten(tmp_path: Path, capsys: pytest.Capture
     for folder in (homework, file, tmp_path):
         message = refused(train(MAZE, folder, *FEW, "--overwrite"), capsys)
         assert f"overwrite must name a run folder, got {folder}" in message
+        message = refused(train(MAZE, folder, *FEW), capsys)
+        assert f"{folder} exists and is no run folder: choose another --run-name or --log-dir" in message
+        assert "--overwrite" not in message and "--resume" not in message
     assert (homework / "config.json").exists() and file.exists()
+
+
+def test_only_what_will_be_done_is_advised(maze: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that ended before its first checkpoint cannot be resumed."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(maze / "config.json", folder)
+    message = refused(train(MAZE, folder, *SHORT, *FEW), capsys)
+    assert "choose another --run-name, or --overwrite it" in message
+    shutil.copy(maze / "model.zip", folder)
+    assert "or --overwrite or --resume it" in refused(train(MAZE, folder, *SHORT, *FEW), capsys)
+
+
+def test_environments_of_ones_own_are_found_in_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "my_world.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gym.register('MyPole-v0', CartPoleEnv)\n"
+    )
+    script = Path(sys.executable).with_name("lstm-rl")
+    few = ["--timesteps", "20", "--no-progress", "--no-pictures", "--log-dir", "runs"]
+    for start in ([str(script)], [sys.executable, "-m", "lstm_rl"]):
+        folder = ["--run-name", start[-1].replace("/", "")]
+        done = subprocess.run(
+            [*start, "train", "my_world:MyPole-v0", *few, *folder], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    safe = os.environ | {"PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [str(script), "train", "my_world:MyPole-v0", *few], cwd=tmp_path, env=safe, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "No module named 'my_world'" in done.stderr
 
 
 # --- evaluate and watch ----------------------------------------------------------------------------------------------
@@ -559,10 +628,10 @@ def test_watch_opens_a_window(maze: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert main(["watch", str(maze), "--episodes", "1", "--max-steps", "2"]) == 0
 
 
-@pytest.mark.filterwarnings("default")
 def test_an_environment_without_pictures_says_so(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["watch", str(foreign), "--video", str(tmp_path / "film.gif")]) == 2
-    assert re.search(r"lstm-rl: .*test_cli/Foreign-v0.*render_mode", capsys.readouterr().err.splitlines()[-1])
+    message = refused(["watch", str(foreign), "--video", str(tmp_path / "film.gif")], capsys)
+    assert "a video needs an environment with render_mode 'rgb_array'" in message
+    assert "test_cli/Foreign-v0 offers none" in message
     assert not list(tmp_path.iterdir())

@@ -336,6 +336,28 @@ def test_the_learning_curve_shows_moving_averages(tmp_path: Path, episodes: int,
             assert (x[-1], y[-1]) == (np.sum(every % 7 + 1), pytest.approx(np.mean(values[-100:])))
 
 
+@pytest.mark.parametrize("success", [True, False])
+def test_the_learning_curve_shows_evaluations(tmp_path: Path, success: bool) -> None:
+    path, trials = monitor_file(tmp_path / "monitor.csv", 40, success), tmp_path / "evaluations.npz"
+    lengths = np.array([[5000.0, 7000.0], [2.0, np.nan]])  # the second of one episode only
+    told: Any = {"successes": np.array([[0.0, 1.0], [1.0, np.nan]])} if success else {}
+    np.savez(trials, timesteps=[100, 250], results=lengths / 1000, ep_lengths=lengths, **told)
+    figure = learning_curve(path, evaluations=trials, optimal_return=4.0)
+    assert_legible(figure)
+    means = {"success rate": [0.5, 1.0], "return": [6.0, 0.002], "length": [6000.0, 2.0]}
+    for panel in figure.axes:
+        x, y = (np.asarray(data, np.float64) for data in panel.lines[1].get_data())
+        assert x.tolist() == [100, 250] and y.tolist() == pytest.approx(means[panel.get_ylabel()])
+        low, high = panel.get_ylim()
+        assert low < min(means[panel.get_ylabel()]) and max(means[panel.get_ylabel()]) < high
+    assert figure.axes[-1].get_xlim()[1] > 250
+    legend = figure.axes[0].get_legend()
+    assert legend is not None and [text.get_text() for text in legend.get_texts()][:2] == ["training", "evaluation"]
+    trials.write_bytes(trials.read_bytes()[:100])
+    with pytest.raises(ValueError, match="evaluations.npz must hold evaluations, but is damaged"):
+        learning_curve(path, evaluations=trials)
+
+
 def test_the_learning_curve_reads_a_file_that_is_being_written(tmp_path: Path) -> None:
     path = monitor_file(tmp_path / "monitor.csv", 4, header="#{}\n")
     with path.open("a") as file:

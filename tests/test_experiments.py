@@ -382,6 +382,14 @@ def test_a_run_is_a_pure_function_of_its_settings() -> None:
     assert max(reports) <= 20_000 and reports[0] > 0
 
 
+def test_a_maze_run_needs_more_than_its_share() -> None:
+    """As the paper has it: all of the last episodes are not more than all of them."""
+    row = maze_run.run(MazeRun(3, 5, noisy=False, share=1.0, window=10, max_steps=20_000), int)
+    assert row["training"] == 1.0 and not row["success"] and row["steps"] == 20_000
+    row = maze_run.run(MazeRun(3, 5, noisy=False, share=0.9, window=10, max_steps=20_000), int)
+    assert row["training"] == 1.0 and row["success"]
+
+
 def test_a_maze_run_without_success_spends_its_budget() -> None:
     row = maze_run.run(MazeRun(20, 1, "memory-bits", "bakker2001", max_steps=3000), int)
     assert not row["success"] and row["steps"] == 3000 and row["training"] < 0.8

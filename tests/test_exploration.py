@@ -115,6 +115,12 @@ def test_epsilon_follows_from_the_horizon(horizon: int, epsilon: float) -> None:
             assert isinstance(setting, (Epsilon, EzGreedy)) and setting.epsilon == used
 
 
+@pytest.mark.parametrize("horizons, horizon, steps", [(0.1, 1, 1.0), (0.5, 3, 1.5), (2.0, 50, 100.0)])
+def test_a_random_action_lasts_for_some_horizons_but_always_a_step(horizons: float, horizon: int, steps: float) -> None:
+    setting = make_exploration(Config(exploration="ez_greedy", repeat_horizons=horizons), horizon)
+    assert isinstance(setting, EzGreedy) and setting.max_repeat == steps
+
+
 @pytest.mark.parametrize("mu", [1.5, 2.0, 3.0])
 def test_random_actions_last_as_long_as_the_power_law_says(mu: float) -> None:
     actions, left = choices(

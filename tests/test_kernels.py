@@ -8,7 +8,16 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, update_and_trace
+from lstm_rl.kernels.approximator import (
+    RmsProp,
+    Sgd,
+    Update,
+    accumulate_gradient,
+    advance,
+    forward,
+    reset,
+    update_and_trace,
+)
 from lstm_rl.kernels.forward import add_rows
 from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
@@ -57,6 +66,10 @@ def test_blocks_of_sources_at_rest_are_left_out(sources: int) -> None:
     assert np.allclose(net, z @ w, rtol=1e-13) and net.all()
     _add(w, np.zeros(sources), net)
     assert np.allclose(net, z @ w, rtol=1e-13)
+    for m, row in enumerate(np.eye(sources)):  # none is forgotten, wherever in its block it stands
+        net[:] = 0.0
+        _add(w, row, net)
+        assert np.array_equal(net, w[m])
 
 
 @compiled
@@ -225,3 +238,88 @@ def test_optimizers_by_hand(decay: float) -> None:
             expected = 1.0 + 0.1 * g / (np.sqrt(mean_square) + 1e-8)
         np.testing.assert_allclose(w, expected, rtol=1e-15)
         np.testing.assert_allclose(e, [-1.5, 0.25], rtol=1e-15)
+
+
+@compiled
+def _sequence(approximator: Any, x: Any, errors: Any) -> None:
+    """From rest, add the gradients of all outputs at all steps; no step of the weights clears the traces."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        errors[:] = 1.0
+        accumulate_gradient(approximator, 0, errors)
+
+
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+@pytest.mark.parametrize("name", ["bakker", "uneven blocks, peepholes, hidden"])
+def test_a_reset_leaves_nothing_behind(name: str, gradient: Any) -> None:
+    topology, rng = TOPOLOGIES[name], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x = rng.normal(size=(2, 6, topology.inputs))
+    ends = []
+    for episodes in (x, x[1:]):
+        weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, gradient, 4)
+        for episode in episodes:
+            _sequence(approximator, episode, np.zeros(topology.outputs))
+        ends.append({name: values.copy() for name, values in approximator.streams._asdict().items()})
+    np.testing.assert_equal(ends[1], ends[0])
+    assert all(ends[0][part].any() for part in ("traces", "output_traces"))
+
+
+@compiled
+def _update_at_the_end(approximator: Any, x: Any, learning_rate: float) -> None:
+    """Frozen weights, but for a step of them right after the last input."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        rate = learning_rate if t == x.shape[0] - 1 else 0.0
+        update_and_trace(approximator, 0, 1, Update(Sgd(), rate, 1.0), 0.9)
+
+
+def test_derivatives_of_a_step_are_by_the_weights_that_made_it() -> None:
+    """Carried forward they must not see the step of the weights that comes between."""
+    topology, rng = TOPOLOGIES["uneven blocks, peepholes, hidden"], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x, ends = rng.normal(size=(6, topology.inputs)), []
+    for rate in (0.0, 0.3):
+        weights = Weights(hidden.copy(), output.copy(), np.ones_like(hidden), np.ones_like(output))
+        approximator: Any = make_approximator(topology, weights, 1, np.float64, "rtrl", 1)
+        _update_at_the_end(approximator, x, rate)
+        ends.append([part.copy() for part in approximator.sensitivities[:2]])
+        assert (rate == 0.0) == np.array_equal(weights.hidden, hidden)
+    np.testing.assert_equal(ends[1], ends[0])
+
+
+@compiled
+def _traced(approximator: Any, x: Any, decay: float, traces: Any, output_traces: Any) -> None:
+    """Traces (T, M, U) and (T, V, K) after each step, with frozen weights."""
+    reset(approximator, 0)
+    for t in range(x.shape[0]):
+        forward(approximator, 0, x[t])
+        update_and_trace(approximator, 0, 0, Update(Sgd(), 0.0, 1.0), decay)
+        for m in range(traces.shape[1]):
+            for j in range(traces.shape[2]):
+                traces[t, m, j] = approximator.streams.traces[0, m, j]
+        for m in range(output_traces.shape[1]):
+            for k in range(output_traces.shape[2]):
+                output_traces[t, m, k] = approximator.streams.output_traces[0, m, k]
+
+
+@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+def test_traces_decay_with_every_gradient(gradient: Any) -> None:
+    """e(t) = decay e(t-1) + gradient(t), of all weights."""
+    topology, rng = TOPOLOGIES["uneven blocks, peepholes, hidden"], np.random.default_rng(0)
+    hidden, output = topology.initial_weights(rng)
+    x, found = rng.normal(size=(6, topology.inputs)), []
+    for decay in (0.0, 0.7):
+        weights = Weights(hidden, output, np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, gradient, 10)
+        found.append((np.zeros((6, *hidden.shape)), np.zeros((6, *output.shape))))
+        _traced(approximator, x, decay, *found[-1])
+    for gradients, traces in zip(*found, strict=True):
+        expected = np.zeros_like(traces[0])
+        for t in range(6):
+            expected = 0.7 * expected + gradients[t]
+            np.testing.assert_allclose(traces[t], expected, rtol=1e-12, atol=1e-14)
+        assert gradients.any(axis=(1, 2)).all()

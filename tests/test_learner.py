@@ -474,8 +474,10 @@ def test_formulas_follow_the_horizon() -> None:
 
 
 def test_a_network_without_units_is_refused() -> None:
-    with pytest.raises(ValueError, match="^blocks and hidden must not both be empty"):
+    with pytest.raises(ValueError, match="^cells and hidden must not both be 0.*got cells=0 and hidden=0$"):
         learner(hidden=0, cells=0)
+    with pytest.raises(ValueError, match="^hidden must be an integer >= 1, got 0$"):
+        AdvantageLearning("ElmanPolicy", maze())
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
@@ -541,6 +543,30 @@ def test_what_is_not_finite_stops_training_and_is_named(bad: float, shape: tuple
     assert refused(observation=bad) == f"observation must be finite numbers, got {numbers} {where}"
 
 
+class BrokenReset(Recall):
+    """What is seen first in one of its episodes is not a number."""
+
+    def __init__(self, space: gym.Space[Any], episode: int) -> None:
+        super().__init__(space)
+        self.left = episode
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        self.left -= 1
+        return observation * np.float32(np.nan if self.left == 0 else 1.0), info
+
+
+@pytest.mark.parametrize("episode", [1, 2, 3])
+def test_a_first_observation_that_is_not_a_number_is_named(episode: int) -> None:
+    """Nor is an episode's first observation learned from, or acted on."""
+    model = learner(BrokenReset(gym.spaces.Box(-1, 1, (2,), np.float32), episode))
+    pattern = r"^observation must be finite numbers, got \[nan nan\] from environment 0 at time step \d+$"
+    with pytest.raises(ValueError, match=pattern):
+        model.learn(100)
+    assert (model.num_timesteps == 0) == (episode == 1)
+    assert all(np.isfinite(values).all() for values in weights(model).values())
+
+
 def test_a_world_whose_rewards_are_not_finite_is_named() -> None:
     world = tmaze(corridor_length=3)
     params = world.params.copy()
@@ -557,3 +583,52 @@ def test_torch_sees_the_memory_that_the_compiled_loop_changes(trained: Advantage
     assert views.hidden.ctypes.data == trained.policy.hidden_weights.data_ptr()
     assert trained._learner.approximator.weights.hidden.ctypes.data == views.hidden.ctypes.data
     assert isinstance(trained.policy.hidden_weights, torch.nn.Parameter)
+
+
+@pytest.mark.parametrize("policy", ["LstmPolicy", "GruPolicy"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_wherever_they_come_in(bad: float, policy: str, tmp_path: Path) -> None:
+    model = AdvantageLearning(policy, WorldEnv(tmaze(2)), seed=0, cells=2)
+    before = {name: value.numpy().copy() for name, value in model.policy.state_dict().items()}
+    name = "output_weights" if policy == "LstmPolicy" else next(iter(dict(model.policy.network.named_parameters())))
+    name = name if name in before else f"network.{name}"
+    broken: Any = model.get_parameters()
+    broken["policy"] = {key: value.clone() for key, value in broken["policy"].items()}
+    broken["policy"][name].view(-1)[0] = bad
+    message = f"^policy must hold finite numbers, but {name} holds NaN or infinity$"
+    for fill in (lambda: model.set_parameters(broken), lambda: model.policy.load_state_dict(broken["policy"])):
+        with pytest.raises(ValueError, match=message):
+            fill()
+        np.testing.assert_equal({key: value.numpy() for key, value in model.policy.state_dict().items()}, before)
+    dict(model.policy.named_parameters())[name].data.view(-1)[0] = bad  # past all checks
+    observation = np.zeros(3, np.float32)
+    for use in (
+        lambda: model.predict(observation, deterministic=True),
+        lambda: model.policy.advantages(observation),
+        lambda: model.learn(10),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+    model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=f"model must hold finite numbers, but {name} holds NaN or infinity$"):
+        AdvantageLearning.load(tmp_path / "model")
+
+
+def test_a_state_that_is_not_a_number_gives_no_action() -> None:
+    model = AdvantageLearning("LstmPolicy", WorldEnv(tmaze(2)), seed=0, cells=2)
+    state = tuple(
+        np.full_like(part, np.nan) if part.dtype.kind == "f" else part for part in model.policy.initial_state(1)
+    )
+    with pytest.raises(ValueError, match="^advantages must be numbers, got .*nan"):
+        model.predict(np.zeros(3, np.float32), state)
+
+
+def test_a_learner_without_an_environment_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="^env must be an environment or the id of one, got None$"):
+        AdvantageLearning("LstmPolicy", None)
+    AdvantageLearning("LstmPolicy", WorldEnv(tmaze(2)), seed=0, cells=1).save(tmp_path / "model")
+    model = AdvantageLearning.load(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"^env must be set before learn, by set_env\(env\) or load\(path, env=env\)"):
+        model.learn(10)
+    model.set_env(WorldEnv(tmaze(2)))
+    assert model.learn(10).num_timesteps == 10

@@ -129,6 +129,17 @@ def test_both_paths_give_the_same_bits_for_any_network_and_rule(name: str) -> No
     assert all(np.isfinite(w).all() for name, w in everything(models[0]).items() if name.endswith("_weights"))
 
 
+@pytest.mark.parametrize("steps", [1000, 1008])
+def test_an_episode_that_ends_on_the_last_noise_draws_more(steps: int) -> None:
+    """Episodes of one step take two rows of noise per step; their number is drawn odd and even."""
+    models = []
+    for compiled in (True, False):
+        rows = gym.make_vec("lstm_rl/MultimodePole-v0", 2, max_steps=1, autoreset_mode=AutoresetMode.SAME_STEP)
+        env = VecMonitor(GymnasiumVecEnv(rows if compiled else PlainVector(rows)), None, ("is_success",))
+        models.append(learner(env, chunk_size=steps).learn(2 * steps))
+    assert_same(*models)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("world", WORLDS)
 def test_chunks_and_calls_leave_no_mark(world: str, compiled: bool) -> None:

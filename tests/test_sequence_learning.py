@@ -23,12 +23,15 @@ from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, advance, forward, reset
 from lstm_rl.kernels.callback import make_callback_approximator, reraising
+from lstm_rl.kernels.layout import Weights
+from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.supervised import learn_sequence
 from lstm_rl.nn.streams import TorchStreams, TorchWeights, flat
 from lstm_rl.tasks import LagTask, RandomLagTask, ReberTask, Task, TemporalOrder, TriggerLagTask, TwoSequenceProblem
 from lstm_rl.tasks.protocol import Criterion
 from lstm_rl.tasks.reber import E
 from lstm_rl.tasks.streaming import draw, learn_task, make_errors, make_source, rows_of
+from lstm_rl.topology import Topology
 
 ORDER, TWO = "hs1997-temporal-order-3", "hs1997-two-sequence-a"
 
@@ -205,6 +208,29 @@ def _learn(
     approximator: Any, x: Any, targets: Any, has_target: Any, by: Update, power: float, errors: Any, row: Any
 ) -> None:
     learn_sequence(approximator, x, targets, has_target, by, False, power, errors, row)
+
+
+@compiled
+def _learn_by(
+    approximator: Any, x: Any, targets: Any, has_target: Any, by: Update, each_step: bool, errors: Any, row: Any
+) -> None:
+    learn_sequence(approximator, x, targets, has_target, by, each_step, 2.0, errors, row)
+
+
+def test_a_target_is_one_step_of_the_weights() -> None:
+    """With one target, at the end, a step after each target and one after the sequence are the same, squares too."""
+    rng, topology = np.random.default_rng(0), Topology(2, 1, blocks=(1, 1), bias_range=1.0)
+    hidden, output = topology.initial_weights(rng)
+    x, targets, has_target = rng.normal(size=(5, 2)), np.ones((5, 1)), np.arange(5) == 4
+    ends = []
+    for each_step in (True, False):
+        weights = Weights(hidden.copy(), output.copy(), np.ones_like(hidden), np.ones_like(output))
+        approximator = make_approximator(topology, weights, 1, np.float64, "truncated", 1)
+        by = Update(RmsProp(0.9), 0.1, 1.0)
+        _learn_by(approximator, x, targets, has_target, by, each_step, np.zeros(1), np.zeros(2))
+        ends.append(weights)
+        assert (weights.hidden != hidden).any() and (weights.hidden_square != 1.0).all()
+    np.testing.assert_equal(ends[1], ends[0])
 
 
 @pytest.mark.parametrize("units", [2, 3])

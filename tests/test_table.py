@@ -9,6 +9,9 @@ import pytest
 
 import lstm_rl.envs  # noqa: F401
 from lstm_rl.agents import AdvantageLearning, Config
+from lstm_rl.compiled import compiled
+from lstm_rl.kernels.approximator import add_gradient, forward, reset, to_env_action
+from lstm_rl.kernels.table import make_table
 from lstm_rl.presets import preset
 
 CONFIG = Config(
@@ -98,6 +101,30 @@ def test_compiled_table_equals_the_equations() -> None:
         k = following
     np.testing.assert_allclose(table, plain, rtol=0, atol=1e-12)
     assert cut > 50 and np.abs(plain).max() > 0.1
+
+
+@compiled
+def _two_lookups(table: Any, x: Any) -> None:
+    """Traces of two steps, and a reset before any update of the table."""
+    for t in range(2):
+        forward(table, 0, x[t])
+        add_gradient(table, 0, t)
+        to_env_action(table, 0, t)
+
+
+@compiled
+def _reset(table: Any) -> None:
+    reset(table, 0)
+
+
+def test_a_reset_clears_bits_and_traces() -> None:
+    values = np.zeros((6, 6))
+    table = make_table(values, np.ones_like(values), np.zeros(1), np.ones(1), 3, 1, 1)
+    _two_lookups(table, np.array([[0.1, 0.0], [0.9, 0.0]]))
+    assert table.traces[0].sum() == 2.0 and table.traces[0, 0, 0] == table.traces[0, 4, 1] == 1.0
+    assert table.bits[0, 0] == 1
+    _reset(table)
+    assert not table.traces.any() and not table.bits.any()
 
 
 def test_a_bit_remembers_the_cue() -> None:

@@ -348,11 +348,12 @@ def test_what_an_episodes_end_leaves_in_infos() -> None:
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
-def test_the_adapter_refuses_other_autoreset_modes(mode: AutoresetMode) -> None:
+def test_the_adapter_refuses_other_autoreset_modes_of_others(mode: AutoresetMode) -> None:
+    """Ours it takes in any: see `test_wrappers`."""
     with pytest.raises(
         ValueError, match="^env must be a VectorEnv with autoreset_mode SAME_STEP .*, got <AutoresetMode"
     ):
-        GymnasiumVecEnv(make_vec("lstm_rl/TMaze-v0", mode))
+        GymnasiumVecEnv(SyncVectorEnv([scalar("lstm_rl/TMaze-v0")] * 2, autoreset_mode=mode))
 
 
 class East:

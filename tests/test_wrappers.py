@@ -470,8 +470,35 @@ def test_options_reach_the_reset_and_must_be_the_same_for_all_rows() -> None:
 
 def test_a_wrong_autoreset_mode_is_refused_with_the_call_that_is_right() -> None:
     with pytest.raises(ValueError, match=r"make_vec\(id, n, autoreset_mode=AutoresetMode.SAME_STEP\)"):
-        GymnasiumVecEnv(gym.make_vec(MAZE, 2))
+        GymnasiumVecEnv(vector_wrappers.RecordEpisodeStatistics(gym.make_vec(MAZE, 2)))
     with pytest.raises(
         ValueError, match=r'make_vec\(id, n, vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP}\)'
     ):
         GymnasiumVecEnv(gym.make_vec("CartPole-v1", 2))
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_our_vector_environments_are_taken_in_any_autoreset_mode(mode: AutoresetMode) -> None:
+    """And go on where they stand, random numbers included: the episodes are those of same-step mode."""
+    rows, left = [], []
+    for each in (AutoresetMode.SAME_STEP, mode):
+        vector: Any = gym.make_vec(MAZE, 3, corridor_length=2, max_steps=4, autoreset_mode=each)
+        vector.reset(seed=5)
+        env = GymnasiumVecEnv(vector)
+        assert env.env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+        assert find_rows(env) is not None  # the compiled loop takes them
+        told = [env.reset()]
+        for action in np.random.default_rng(0).integers(4, size=(30, 3)):
+            told += env.step(action)[:3]
+        rows.append(told)
+        left.append(vector.autoreset_mode)
+    np.testing.assert_equal(rows[1], rows[0])
+    assert left == [AutoresetMode.SAME_STEP, mode]  # what was given is as it was
+
+
+def test_the_call_of_the_readme_trains() -> None:
+    env = GymnasiumVecEnv(gym.make_vec(MAZE, num_envs=2))
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.zeros(2, np.int64))
+    model = AdvantageLearning("LstmPolicy", GymnasiumVecEnv(gym.make_vec(MAZE, num_envs=4)), seed=0, cells=1)
+    assert model.learn(400).num_timesteps == 400

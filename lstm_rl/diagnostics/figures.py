@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from lstm_rl.atomic import atomic_write
-from lstm_rl.diagnostics.monitor import moving_average, read_monitor
+from lstm_rl.diagnostics.monitor import moving_average, read_evaluations, read_monitor
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # told apart by the colour-blind too
 MORE_LINES = (*LINES, "#882255", "#555555")  # where six are not enough
@@ -19,6 +19,7 @@ POINTS = 2000  # of a learning curve; a screen has no more
 def learning_curve(
     monitor_csv: Path,
     *,
+    evaluations: Path | None = None,
     optimal_return: float | None = None,
     memoryless_return: float | None = None,
     window: int = 100,
@@ -28,22 +29,30 @@ def learning_curve(
 
     Args:
         monitor_csv: What SB3's `Monitor` or `VecMonitor` writes; training may still be going on.
+        evaluations: What SB3's `EvalCallback` or a run writes, ``evaluations.npz``: drawn as points, if given.
         optimal_return: Drawn as a dashed line, if given.
         memoryless_return: The same: the best return without memory.
         window: Episodes that each point averages over, >= 1; fewer at the beginning.
         title: Above the picture.
 
     Raises:
-        ValueError: The file has no columns r and l.
+        ValueError: The file has no columns r and l, or that of evaluations is none.
     """
     episodes = read_monitor(monitor_csv)
+    trials = {} if evaluations is None else read_evaluations(evaluations)
     steps = np.cumsum(episodes["length"])
     figure = Figure(figsize=(8, 2.4 * len(episodes) + 0.6), dpi=100, layout="constrained")
     panels = figure.subplots(len(episodes), 1, sharex=True, squeeze=False)[:, 0].tolist()
     for panel, (name, values) in zip(panels, episodes.items(), strict=True):
         shown = np.unique(np.linspace(0, len(values) - 1, min(len(values), POINTS)).astype(np.int64))
         means = moving_average(values, window)
-        panel.plot(steps[shown], means[shown], color=LINES[0], marker="o" if len(shown) < 20 else None, markersize=4)
+        dots = "o" if len(shown) < 20 else None
+        panel.plot(steps[shown], means[shown], color=LINES[0], marker=dots, markersize=4, label="training")
+        tried = trials.get(name, np.empty(0))
+        if len(tried):
+            panel.plot(
+                trials["steps"], tried, color=LINES[3], linestyle=":", marker="D", markersize=4, label="evaluation"
+            )
         panel.set_ylabel(name)
         panel.grid(alpha=0.3)
         if name == "success rate":
@@ -53,20 +62,23 @@ def learning_curve(
             panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             panel.yaxis.set_major_formatter(EngFormatter(sep=""))
             panel.yaxis.set_minor_formatter(NullFormatter())
-            if len(means):  # whole decades, so that there are labels
-                decades = np.log10([max(means.min(), 1.0), max(means.max(), 1.0)])
+            drawn = np.concatenate([means, tried])
+            if len(drawn):  # whole decades, so that there are labels
+                decades = np.log10([max(drawn.min(), 1.0), max(drawn.max(), 1.0)])
                 panel.set_ylim(10.0 ** np.floor(decades[0]), 10.0 ** np.floor(decades[1] + 1.0))
         if name == "return":
             references = (("optimal", optimal_return), ("best without memory", memoryless_return))
             for (label, value), colour in zip(references, (LINES[2], LINES[1]), strict=True):
                 if value is not None:
                     panel.axhline(value, color=colour, linestyle="--", label=label)
-            if optimal_return is not None or memoryless_return is not None:
-                panel.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=2, frameon=False, fontsize=9)
+        labelled = len(panel.lines) > 1 and (name == "return" or panel is panels[0])
+        if labelled:
+            panel.legend(loc="lower right", bbox_to_anchor=(1.0, 0.97), ncols=4, frameon=False, fontsize=9)
     if not len(steps):
         panels[0].text(0.5, 0.5, "no finished episode yet", ha="center", transform=panels[0].transAxes)
     panels[-1].set_xlabel(f"environment steps (averages over {window} episodes)")
-    panels[-1].set_xlim(0, 1.02 * steps[-1] if len(steps) else 1000)
+    ends = [*steps[-1:], *trials.get("steps", ())[-1:]]
+    panels[-1].set_xlim(0, 1.02 * max(ends) if ends else 1000)
     panels[-1].xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.suptitle(title)
     return figure

@@ -1,7 +1,8 @@
-"""What SB3's `Monitor` recorded of training: reading and smoothing it."""
+"""What SB3's `Monitor` recorded of training, and `EvalCallback` or a run of evaluations: reading and smoothing it."""
 
 import csv
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,23 @@ def read_monitor(path: Path) -> dict[str, NDArray[np.float64]]:
     if "is_success" in names:
         columns = {"success rate": [float(row["is_success"] in ("True", "1", "1.0")) for row in told]} | columns
     return {name: np.array(column) for name, column in columns.items()}
+
+
+def read_evaluations(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Steps before each of E evaluations, and the means of its episodes: success rate (if told), return, length; (E,).
+
+    Raises:
+        ValueError: The file has no such arrays.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream) as file:
+            told = {"success rate": "successes", "return": "results", "length": "ep_lengths"}
+            rows = {name: np.asarray(file[key], np.float64) for name, key in told.items() if key in file}
+            steps = np.asarray(file["timesteps"], np.float64)
+    except (OSError, KeyError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path} must hold evaluations, but is damaged: {error}") from error
+    # Evaluations of fewer episodes than others end in NaN
+    return {"steps": steps} | {name: np.nanmean(values, axis=1) for name, values in rows.items()}
 
 
 def moving_average(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
