@@ -6,6 +6,8 @@
 
     a = ds(t) / ds(t-1) = y_f + [g y_in (1 - y_in) p_in + s(t-1) y_f (1 - y_f) p_f + y_in g' p_g] (1 - h(t-1)^2)
 
+a is kept within [-1, 1]: where a cell is about to tip over, derivatives of long episodes would leave all bounds.
+
 After Irie, Gopalakrishnan, Schmidhuber (eLSTM, 2023), with LSTM's own three gates. The output gate sees h(t) rather
 than h(t-1), so that its weights reach no state. Dimensions: I inputs, M = I + 2 sources (inputs, bias, own h), H units;
 columns: H input gates, forget gates, cell inputs, output gates.
@@ -57,7 +59,8 @@ def _step(kind: SelfLstm, weights: Any, x: Any, state: Any, scratch: Any, partia
         b_in[j] = g[j] * y_in[j] * (one - y_in[j])
         b_f[j] = s[j] * y_f[j] * (one - y_f[j])
         b_g[j] = y_in[j] * (two - g[j] * g[j] / two)
-        a[j] = y_f[j] + (b_in[j] * p_in[j] + b_f[j] * p_f[j] + b_g[j] * p_g[j]) * (one - h[j] * h[j])
+        through_gates = b_in[j] * p_in[j] + b_f[j] * p_f[j] + b_g[j] * p_g[j]
+        a[j] = min(max(y_f[j] + through_gates * (one - h[j] * h[j]), -one), one)
         s[j] = y_f[j] * s[j] + y_in[j] * g[j]
     for m in range(inputs + 2):
         for part in range(3):
