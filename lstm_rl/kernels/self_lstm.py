@@ -22,6 +22,8 @@ from lstm_rl.kernels.cell import Cell, Sizes, cell_gradient, cell_step
 from lstm_rl.kernels.forward import add_rows, copy
 from lstm_rl.kernels.squashing import logistic
 
+LIMIT = 1e4  # of a derivative
+
 
 class SelfLstm(NamedTuple):
     """Sizes and places of a layer."""
@@ -36,7 +38,7 @@ class SelfLstm(NamedTuple):
 def _step(kind: SelfLstm, weights: Any, x: Any, state: Any, scratch: Any, partials: Any, u: Any) -> None:
     inputs, n, number = kind.inputs, kind.units, weights.dtype.type
     w = weights[kind.start : kind.start + (inputs + 2) * 4 * n].reshape((inputs + 2, 4 * n))
-    s, h, one, two = state[:n], state[n:], number(1.0), number(2.0)
+    s, h, one, two, limit = state[:n], state[n:], number(1.0), number(2.0), number(LIMIT)
     y, a, b = scratch[: 4 * n], scratch[4 * n : 5 * n], scratch[5 * n :]  # b (3 n)
     y_in, y_f, g, y_out = y[:n], y[n : 2 * n], y[2 * n : 3 * n], y[3 * n :]
     p_in, p_f, p_g, p_out = (
@@ -60,7 +62,7 @@ def _step(kind: SelfLstm, weights: Any, x: Any, state: Any, scratch: Any, partia
         b_f[j] = s[j] * y_f[j] * (one - y_f[j])
         b_g[j] = y_in[j] * (two - g[j] * g[j] / two)
         through_gates = b_in[j] * p_in[j] + b_f[j] * p_f[j] + b_g[j] * p_g[j]
-        a[j] = min(max(y_f[j] + through_gates * (one - h[j] * h[j]), -one), one)
+        a[j] = y_f[j] + through_gates * (one - h[j] * h[j])
         s[j] = y_f[j] * s[j] + y_in[j] * g[j]
     for m in range(inputs + 2):
         for part in range(3):
@@ -68,10 +70,10 @@ def _step(kind: SelfLstm, weights: Any, x: Any, state: Any, scratch: Any, partia
             if m <= inputs:
                 z_m = x[m] if m < inputs else one
                 for j in range(n):
-                    d[j] = a[j] * d[j] + b_part[j] * z_m
+                    d[j] = min(max(a[j] * d[j] + b_part[j] * z_m, -limit), limit)
             else:
                 for j in range(n):
-                    d[j] = a[j] * d[j] + b_part[j] * h[j]
+                    d[j] = min(max(a[j] * d[j] + b_part[j] * h[j], -limit), limit)
     for j in range(n):
         h[j] = two * logistic(two * s[j]) - one
     outputs = u[kind.first : kind.first + n]
