@@ -27,7 +27,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
 from lstm_rl.agents.config import Config
-from lstm_rl.agents.env_states import environment_horizon
+from lstm_rl.agents.defaults import default_config
+from lstm_rl.agents.env_states import environment_family, environment_horizon
 from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
@@ -54,7 +55,7 @@ class AdvantageLearning(BaseAlgorithm):
         policy: "LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy", "MemoryBitsPolicy", or a class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv; what `lstm_rl.agents.spaces` takes of observations, and
             Discrete, MultiDiscrete or MultiBinary actions. Several rows learn into the same weights.
-        config: Settings; ``None`` is `Config()`.
+        config: Settings; ``None``: those of `lstm_rl.agents.defaults` for this environment.
         learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
         policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's, or
             ``{"network": builder}`` for anybody's Torch module (TorchPolicy).
@@ -99,11 +100,10 @@ class AdvantageLearning(BaseAlgorithm):
             raise ValueError("env must be an environment or the id of one, got None")
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
-        self.config = (config or Config()).override(settings)
         super().__init__(
             kind,
             env,
-            learning_rate=learning_rate if callable(learning_rate) else self.config.learning_rate or 0.0,
+            learning_rate=learning_rate if callable(learning_rate) else 0.0,
             policy_kwargs=policy_kwargs,
             tensorboard_log=tensorboard_log,
             stats_window_size=stats_window_size,
@@ -112,6 +112,9 @@ class AdvantageLearning(BaseAlgorithm):
             device="cpu",
             support_multi_env=True,
         )
+        if config is None:
+            config = default_config(None if self.env is None else environment_family(self.env))
+        self.config = config.override(settings)
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
             self.horizon = environment_horizon(self.env) or 100

@@ -29,16 +29,18 @@ class Config:
 
     # --- Advantage(lambda) ---
     learning_rate: float | None = None
-    """> 0, per environment step; None: 0.06 / sqrt(horizon). `AdvantageLearning` also takes a schedule."""
+    """> 0, per environment step; None: learning_rate_scale / sqrt(horizon). Or a schedule in the constructor."""
+    learning_rate_scale: float = 0.01
+    """See learning_rate, > 0."""
     schedule: Schedule = "constant"
     """Linear: the learning rate falls to a twentieth over the time steps of a run."""
     gamma: float = 0.98
     """Discount per step, in [0, 1]."""
-    lambda_: float = 0.8
+    lambda_: float = 0.9
     """Decay of eligibility traces per step, besides gamma, in [0, 1]."""
-    kappa: float = 0.1
+    kappa: float = 0.3
     """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda)."""
-    cut_traces: bool = True
+    cut_traces: bool = False
     """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
     optimizer: Optimizer = "rmsprop"
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rmsprop")."""
@@ -47,10 +49,10 @@ class Config:
     errors of several episodes."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
-    return_size: float = 0.0
+    return_size: float = 4.0
     """Rewards are scaled so that the discounted return of an episode grows to this size, >= 0; 0: they are taken as
     they are. See `lstm_rl.agents.scale`."""
-    error_memory: int = 0
+    error_memory: int = 100
     """Episodes >= 0 that the mean of their largest errors remembers: the learning rate falls with the square of this
     mean over its highest value so far, and rises again with it; 0: the learning rate stays as it is."""
     normalize_observations: bool = True
@@ -58,12 +60,16 @@ class Config:
     observation_clip: float = 5.0
     """Normalised inputs are cut off beyond +- this many standard deviations, > 0."""
 
+    averaging: float = 200.0
+    """Horizons >= 0 that the weights which act in `predict` and evaluations are averaged over, at most a tenth of
+    learning so far, see `lstm_rl.agents.averaging`; 0: the last weights act, as those of Torch networks and tables."""
+
     # --- exploration ---
     exploration: ExplorationKind = "ez_greedy"
     """epsilon-greedy, the same with repeated random actions, Boltzmann, or the paper's directed exploration."""
-    epsilon: float | None = None
+    epsilon: float | None = 0.3
     """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
-    least_share: float = 1.0
+    least_share: float = 0.003
     """Of ez_greedy: each episode explores with a share of epsilon, drawn from [least_share, 1] evenly over its
     logarithm, in (0, 1]: some episodes show what the greedy policy earns, others what else there is."""
     duration_exponent: float = 2.0
@@ -87,7 +93,7 @@ class Config:
     every step (bptt), or all derivatives carried forward (rtrl, for small networks). Torch networks: always bptt."""
     bptt_depth: int = 100
     """Steps that errors are carried back at most, >= 1."""
-    network: NetworkKind = "lstm"
+    network: NetworkKind = "exact"
     """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own output
     and ``rotating`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
     rotating: int = 16
@@ -96,14 +102,14 @@ class Config:
     """Of the exact network: tanh units between cells and outputs, >= 0."""
     hidden: int = 0
     """Ordinary hidden units beside the memory blocks, >= 0."""
-    cells: int = 8
+    cells: int = 16
     """Memory blocks of one cell each, >= 0; units of GruPolicy and SlstmPolicy."""
     recurrent: bool = False
     """Whether gates, cell inputs and hidden units see hidden units and cells of the step before (the paper). Without,
     the cells are the only memory, and the truncated gradient is exact."""
     cell_bias: bool = False
     """Whether cell inputs have a bias; over a long episode a cell adds it up to a ramp."""
-    input_range: float = 0.3
+    input_range: float = 0.1
     """Initial weights from inputs are uniform in +- this, >= 0."""
     forget_range: float | None = 0.0
     """The same for weights from inputs to forget gates, which then start out constant: a rare input, large once it is
@@ -161,7 +167,8 @@ class Config:
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
-        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial", "return_size"):
+        check_float("learning_rate_scale", self.learning_rate_scale, 0.0, open_low=True)
+        for name in ("averaging", "temperature_scale", "explorer_learning_rate", "rms_initial", "return_size"):
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
@@ -188,8 +195,8 @@ class Config:
         return replace(self, **settings)
 
     def learning_rate_for(self, horizon: int) -> float:
-        """The learning rate that is used: the given one, or 0.06 / sqrt(horizon)."""
-        return 0.06 / math.sqrt(horizon) if self.learning_rate is None else self.learning_rate
+        """The learning rate that is used: the given one, or learning_rate_scale / sqrt(horizon)."""
+        return self.learning_rate_scale / math.sqrt(horizon) if self.learning_rate is None else self.learning_rate
 
     def rms_decay_for(self, horizon: int) -> float:
         """The decay that is used: the given one, or 1 - 1 / (10 horizon)."""

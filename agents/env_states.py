@@ -99,6 +99,12 @@ def environment_horizon(env: VecEnv) -> int | None:
     return _count(horizon) or step_limit(env)
 
 
+def environment_family(env: VecEnv) -> str | None:
+    """The `family` of the environments' world; ``None`` if they are no worlds, or of no family."""
+    family: str | None = getattr(_attribute(env, "world"), "family", None)
+    return family
+
+
 def step_limit(env: VecEnv) -> int | None:
     """Steps after which an episode of row 0 is truncated, as far as wrappers or the environment tell; see `LIMITS`."""
     limits = [_count(_attribute(env, name)) for name in LIMITS]

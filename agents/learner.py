@@ -65,7 +65,7 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
     config = policy.config
     return Learner(
         rule,
-        policy.approximator(n),
+        policy.approximator(n, learns=rule is not None),
         policy.normaliser(),
         config.observation_clip if config.normalize_observations else 0.0,
         make_scale(config, policy.horizon, policy.sizes(), n),

@@ -15,6 +15,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch.nn.utils import parameters_to_vector
 
 from lstm_rl.agents.acting import choose_rows, forward_rows
+from lstm_rl.agents.averaging import Average, register_average
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer, make_exploration, make_explorer
 from lstm_rl.agents.learner import Learner, Normaliser
@@ -41,6 +42,7 @@ class Views(NamedTuple):
     weights: Any  # see the model
     normaliser: Normaliser
     sizes: Sizes
+    average: Average | None  # of the weights, which then acts
     explorer_hidden: NDArray[np.float64]  # (G, inputs + 1)
     explorer_output: NDArray[np.float64]  # (G + 1,)
 
@@ -107,6 +109,8 @@ class MemoryPolicy(BasePolicy):
         self.register_buffer("observation_square", torch.zeros(self.sensors, dtype=torch.float64))
         self.register_buffer("size_returns", torch.zeros(1, dtype=torch.float64))
         self.register_buffer("size_errors", torch.zeros(2, dtype=torch.float64))
+        if self.averaging:
+            register_average(self)
         self._kinds = kinds(self)
         self._forget()
 
@@ -174,10 +178,12 @@ class MemoryPolicy(BasePolicy):
             if "network" in self._modules:
                 self._take_over_layout()
             names = ("count", "mean", "square")
+            weights = self.model.weights(self._view)
             views = Views(
-                self.model.weights(self._view),
+                weights,
                 Normaliser(*(self._view(f"observation_{name}") for name in names)),
                 Sizes(self._view("size_returns"), self._view("size_errors")),
+                self._average(weights),
                 *map(self._view, EXPLORER),
             )
             self._views = where, views
@@ -188,13 +194,35 @@ class MemoryPolicy(BasePolicy):
             return addresses(self), self.network, layout_of(self.network)
         return addresses(self)
 
+    def _average(self, weights: Any) -> Average | None:
+        if not self.averaging:
+            return None
+        average, average_of, steps = map(self._view, ("average", "average_of", "average_steps"))
+        return Average(weights, average, average_of, steps, self.averaging * self.horizon)
+
+    @property
+    def averaging(self) -> float:
+        """Horizons that the weights which act are averaged over, see `lstm_rl.agents.averaging`; 0: the last ones act.
+
+        Torch networks and tables act with the last ones.
+        """
+        return self.config.averaging if isinstance(self.model, Network) else 0.0
+
     def weights(self) -> Any:
         """Views of the parameters that learning moves, not copies."""
         return self.views().weights
 
-    def approximator(self, n: int) -> Any:
-        """N streams at rest around views of the parameters."""
-        return self.model.approximator(self.weights(), n)
+    def acting_weights(self, quick: bool = False) -> Any:
+        """Views of what acts: those parameters, or their average."""
+        views = self.views(quick)
+        if views.average is None:
+            return views.weights
+        views.average.check()
+        return views.average.weights
+
+    def approximator(self, n: int, learns: bool = False) -> Any:
+        """N streams at rest around views of the weights that act, or of those that learning moves."""
+        return self.model.approximator(self.weights() if learns else self.acting_weights(), n)
 
     def normaliser(self) -> Normaliser:
         """Views of the observation statistics, not copies."""
@@ -222,7 +250,7 @@ class MemoryPolicy(BasePolicy):
         views = self._views
         if quick and views and views[0] == self._where() and learner.explorer.hidden is views[1].explorer_hidden:
             return learner
-        approximator, explorer = self._around(learner.approximator, learner.explorer, quick)
+        approximator, explorer = self._around(learner.approximator, learner.explorer, self.views(quick).weights)
         if not quick:
             check_learnable(self, () if self.config.exploration == "directed" else EXPLORER)
         if explorer is learner.explorer:
@@ -231,12 +259,13 @@ class MemoryPolicy(BasePolicy):
         scale = learner.scale._replace(sizes=now.sizes)
         return learner._replace(approximator=approximator, explorer=explorer, normaliser=now.normaliser, scale=scale)
 
-    def _around(self, approximator: Any, explorer: Explorer, quick: bool = False) -> tuple[Any, Explorer]:
-        views = self.views(quick)
+    def _around(self, approximator: Any, explorer: Explorer, weights: Any) -> tuple[Any, Explorer]:
+        """Both around the memory of the present views, of whose ``weights``."""
+        views = self.views(quick=True)
         if explorer.hidden is views.explorer_hidden:
             return approximator, explorer
         explorer = explorer._replace(hidden=views.explorer_hidden, output=views.explorer_output)
-        return self.model.rebind(approximator, views.weights), explorer
+        return self.model.rebind(approximator, weights), explorer
 
     def weight_vector(self) -> NDArray[Any]:
         """A copy of all weights that learning moves, but those of the explorer, (P,)."""
@@ -387,7 +416,7 @@ class MemoryPolicy(BasePolicy):
 
     def _scratch(self, n: int) -> tuple[Any, Explorer]:
         if n in self._acting:
-            self._acting[n] = self._around(*self._acting[n])
+            self._acting[n] = self._around(*self._acting[n], self.acting_weights())
         else:
             rng = np.random.default_rng(None if self.seed is None else [self.seed, 2, n])  # predict's own
             self._acting[n] = self.approximator(n), self.explorer(n, rng)

@@ -19,6 +19,8 @@ class LstmPolicy(MemoryPolicy):
 
     def _model(self, actions: int, topology: Topology | Cells | None) -> Network:
         config = self.config
+        if topology is None:
+            _check_fields(config)
         make: Callable[..., Topology | Cells] = exact_network if config.network == "exact" else default_topology
         topology = topology or make(config, self.sensors, actions, self.horizon)
         return Network(_fitting(topology, self.sensors, actions), config.gradient, config.bptt_depth)
@@ -75,6 +77,24 @@ class TorchPolicy(MemoryPolicy):
 
 _ALL = (LstmPolicy, ElmanPolicy, GruPolicy, SlstmPolicy, TorchPolicy, MemoryBitsPolicy)
 POLICIES = {policy.__name__: policy for policy in _ALL}
+
+
+_LSTM_FIELDS = (
+    *("hidden", "recurrent", "cell_bias", "forget_range", "recurrent_range", "bias_range"),
+    *("input_gate_bias", "forget_gate_bias", "output_gate_bias"),
+)
+
+
+def _check_fields(config: Config) -> None:
+    """Refuse settings of the network that was not chosen."""
+    other = {"exact": ("lstm", _LSTM_FIELDS), "lstm": ("exact", ("rotating", "readout"))}
+    network, names = other[config.network]
+    for name in names:
+        if getattr(config, name) != getattr(Config, name):
+            raise ValueError(
+                f"{name} must be left alone with network={config.network!r}, got {getattr(config, name)!r}: it is a "
+                f"setting of network={network!r}"
+            )
 
 
 def _fitting(topology: Topology | Cells, inputs: int, actions: int) -> Topology | Cells:

@@ -69,6 +69,7 @@ class Trainer:
             ValueError: A parameter is missing, frozen, or not what compiled code can work on.
         """
         self.learner = self.policy.rebind(self.learner)
+        self.policy.acting_weights()  # an average of weights that somebody replaced starts anew
 
     def learn_step(self, env: Any, learning_rate: float, timesteps: int) -> dict[str, Any]:
         """Take one step of environments that have SB3's interface, and learn from it.
@@ -129,6 +130,9 @@ class Trainer:
         done, _ = execute(self._step, *arguments)
         if done == 0:
             self._check_transition(timesteps)
+        average = self.policy.views(quick=True).average
+        if average is not None and not starting:
+            average.follow(1)
 
     def learn_rows(self, rows: Rows, learning_rates: NDArray[np.float64], timesteps: int) -> list[Episode]:
         """Train with the world inside the compiled loop.
@@ -147,16 +151,17 @@ class Trainer:
         self.bind()
         n, steps = len(self.transition.reward), len(learning_rates)
         finished = np.empty((min(n * (steps + 1), EPISODES_PER_CALL + n), 4))
-        done, episodes = 0, list[Episode]()
+        done, episodes, average = 0, list[Episode](), self.policy.views().average
         rows.gather()
         try:
             while done < steps:
                 rows.tape.draw(steps - done + steps // 8 + 2)
                 worlds = make_worlds(rows.world, rows.tape, rows.state, rows.elapsed, rows.observation)
-                count, ended = execute(
-                    train, self.learner, worlds, self.transition, learning_rates[done:], finished, False
-                )
+                rates = learning_rates[done:] if average is None else learning_rates[done:][: average.remaining()]
+                count, ended = execute(train, self.learner, worlds, self.transition, rates, finished, False)
                 done += count
+                if average is not None:
+                    average.follow(count)
                 for row, total, length, success in finished[:ended].tolist():
                     episodes.append((int(row), total, int(length), bool(success)))
                 self._check_transition(timesteps + (done + 1) * n)

@@ -1,7 +1,7 @@
 """Named settings: the paper's own, and the ones that work best here. Values the paper does not give are marked (ours).
 
-A preset depends on the environment only through the `family` that its world names ("tmaze", "pole"; any other
-environment learns with the settings of the T-mazes), never through its length: constants that a length asks for follow
+A preset depends on the environment only through the `family` that its world names (see
+`lstm_rl.agents.defaults`), never through its length: constants that a length asks for follow
 from the horizon (see `Config`).
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lstm_rl.agents.config import Config
+from lstm_rl.agents.defaults import TMAZE, default_config
 
 PresetName = Literal["default", "bakker2001"]
 PolicyName = Literal["LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "MemoryBitsPolicy"]
@@ -26,26 +27,8 @@ class Preset:
     stop_when_solved: bool = False
 
 
-_TMAZE = Config()
-_POLE = Config(
-    learning_rate=3e-4,
-    schedule="linear",
-    gamma=0.99,
-    rms_decay=0.9999,
-    rms_initial=0.1,
-    exploration="epsilon",
-    epsilon=0.2,
-    hidden=12,
-    cells=16,
-    recurrent=True,
-    cell_bias=True,
-    forget_range=None,
-    bias_range=0.5,
-    input_gate_bias=-2.0,
-    forget_gate_bias=8.0,
-    spread_forget_gates=True,
-)
-_BAKKER_TMAZE = Config(
+_BAKKER_TMAZE = replace(
+    TMAZE,
     learning_rate=2e-4,
     gamma=0.98,
     lambda_=0.8,
@@ -110,11 +93,11 @@ def preset(
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
     if name == "bakker2001" and policy in ("GruPolicy", "SlstmPolicy"):
         raise ValueError(f"preset must be default for {policy}, got {name}: the paper has no such network")
-    config, chosen = _TMAZE, dict[str, Any]()
+    config, chosen = default_config(known), dict[str, Any]()
     if name == "bakker2001":
         config, chosen = _BAKKER_TMAZE, {"max_steps": None}
     if pole:
-        config, chosen = (_POLE, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
+        config, chosen = (config, {"max_steps": 500}) if name == "default" else (_BAKKER_POLE, {"max_steps": 10_000})
     if not is_ours(env_id):  # another world has arguments of its own
         chosen = {}
     if policy == "ElmanPolicy":  # 16 hidden and 16 context units, which are hidden(t-1); initial weights (ours)

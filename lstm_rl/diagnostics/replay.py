@@ -25,7 +25,7 @@ def as_network(policy: MemoryPolicy) -> Network:
     """
     if isinstance(policy.model, Boxes) or isinstance(getattr(policy.model, "topology", None), Cells):
         raise ValueError(f"policy must have a network, got {policy.model}")
-    weights = policy.weights()
+    weights = policy.acting_weights()
     if isinstance(policy.model, Module):
         network: Any = deepcopy(policy.network).double().eval()
         return network  # type: ignore[no-any-return]

@@ -1,0 +1,50 @@
+"""The settings that an environment learns with unless somebody says otherwise: one for all, but for two families.
+
+`Config()` is for any environment. The T-mazes and the multi-mode pole, on which Bakker's study stands, keep settings of
+their own, found before and faster there; docs/default-agent.md tells what that gives up.
+"""
+
+from dataclasses import replace
+
+from lstm_rl.agents.config import Config
+
+_LSTM = Config(
+    learning_rate_scale=0.06,
+    lambda_=0.8,
+    kappa=0.1,
+    cut_traces=True,
+    return_size=0.0,
+    error_memory=0,
+    averaging=0.0,
+    epsilon=None,
+    least_share=1.0,
+    network="lstm",
+    cells=8,
+    input_range=0.3,
+)
+TMAZE = _LSTM
+POLE = replace(
+    _LSTM,
+    learning_rate=3e-4,
+    schedule="linear",
+    gamma=0.99,
+    rms_decay=0.9999,
+    rms_initial=0.1,
+    exploration="epsilon",
+    epsilon=0.2,
+    hidden=12,
+    cells=16,
+    recurrent=True,
+    cell_bias=True,
+    forget_range=None,
+    bias_range=0.5,
+    input_gate_bias=-2.0,
+    forget_gate_bias=8.0,
+    spread_forget_gates=True,
+)
+_FAMILIES = {"tmaze": TMAZE, "pole": POLE}
+
+
+def default_config(family: str | None) -> Config:
+    """The settings for worlds of a `lstm_rl.envs.dynamics.World.family`; ``None``: for any environment."""
+    return _FAMILIES.get(family or "", Config())
