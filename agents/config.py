@@ -52,7 +52,7 @@ class Config:
     return_size: float = 4.0
     """Rewards are scaled so that the discounted return of an episode grows to this size, >= 0; 0: they are taken as
     they are. See `lstm_rl.agents.scale`."""
-    error_memory: int = 100
+    error_memory: int = 30
     """Episodes >= 0 that the mean of their largest errors remembers: the learning rate falls with the square of this
     mean over its highest value so far, and rises again with it; 0: the learning rate stays as it is."""
     normalize_observations: bool = True
