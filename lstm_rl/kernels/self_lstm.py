@@ -116,13 +116,19 @@ def _sizes(inputs: int, units: int) -> Sizes:
 def _initial(
     rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
 ) -> NDArray[np.float64]:
-    """Forget gates keep half a state for about a time scale; input gates let its square root of noise in."""
+    """Forget gates keep half a state for about a time scale; input gates let its square root of noise in.
+
+    The second half of the cells begin as latches: their own output drives their input, the last one's most, so that the
+    first things seen weigh more than all that follow. The first half begin as sums.
+    """
     units = len(time_scales)
+    latches = units // 2
     w = rng.uniform(-input_range, input_range, (inputs + 2, 4, units))
     w[:, 1] = 0.0  # forget gates start out constant: a rare input, large once it is normalised, would wipe the cells
     w[inputs:] = 0.0
     w[inputs, 0] = -np.log(time_scales) / 2.0
     w[inputs, 1] = np.log(time_scales) + 1.0
+    w[inputs + 1, 2, units - latches :] = np.linspace(1.0, 10.0, latches)
     return w.ravel()
 
 
