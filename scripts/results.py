@@ -65,7 +65,8 @@ def main(arguments: Arguments) -> int:
         (experiment,), path = find(name), Path(str(STORED)) / f"{name}.csv"
         if not arguments.tables_only:
             conduct(experiment, plan(experiment.rows, experiment.runs, experiment.seed), path, arguments.workers)
-        write_report(experiment, stored_runs(name), DOCS / name, f"lstm-rl reproduce {name}")
+        if runs := stored_runs(name):
+            write_report(experiment, runs, DOCS / name, f"lstm-rl reproduce {name}")
     data = group_table({name: stored_runs(name) for name in GROUPS["hs1997"]})
     for name, text in (("hs1997.md", markdown(data)), ("hs1997.csv", data.to_csv(index=False))):
         with atomic_write(DOCS / name) as part:

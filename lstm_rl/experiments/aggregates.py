@@ -88,7 +88,11 @@ def present(runs: "DataFrame") -> list[str]:
 def aggregate_curve(
     runs: "DataFrame", method: str, tasks: Sequence[str], axis: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Interquartile means (P,) of a method's runs on some tasks, at all steps or seconds (P,) of their points that every run reached."""
+    """Interquartile means (P,) of a method's runs on some tasks, on the way.
+
+    Returns:
+        The steps or seconds (P,) of all points that every run reached, and the means there.
+    """
     own = runs[(runs["method"] == method) & runs["task"].isin(tasks)]
     curves = [np.array(curve) for curve in own["curve"]]
     end = min(curve[-1, axis] for curve in curves)

@@ -60,7 +60,7 @@ def learning_curves(runs: "DataFrame", axis: int, xlabel: str, low: float) -> Fi
                 panel.axhline(value, color="black", linestyle=style, linewidth=1.0)
         margin = 0.06 * ((top - bottom) or 1.0)
         panel.set(xscale="log", ylim=(bottom - margin, top + margin))
-        panel.set_title(task, fontsize=9)
+        panel.set_title(task, fontsize=8)
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.tick_params(labelsize=8)
@@ -73,7 +73,9 @@ def learning_curves(runs: "DataFrame", axis: int, xlabel: str, low: float) -> Fi
         panels[0].plot([], [], color="black", linestyle=style, label=name)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel("greedy return", fontsize=10)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6 if columns > 3 else 3, frameon=False
+    )
     return figure
 
 
@@ -105,6 +107,7 @@ def together(runs: "DataFrame") -> Figure:
     for panel, (_, _, xlabel, _) in zip(curves, AXES, strict=True):
         panel.set(xscale="log", xlabel=xlabel)
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
         for value, dash in ((1.0, "--"), (0.0, ":")):
             panel.axhline(value, color="black", linestyle=dash, linewidth=1.0)
