@@ -1,5 +1,7 @@
 """Do all missing runs of every experiment at its full size, then write docs/results, with an extract in its README.
 
+The table of docs/memory-tasks.md is written as well.
+
     python scripts/results.py [--workers 2] [--only NAME ...] [--tables-only]
 
 Runs are kept in lstm_rl/experiments/results, which comes with the package; all of them take some days of two cores.
@@ -25,6 +27,7 @@ from lstm_rl.experiments.store import STORED, stored_runs
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "results"
 README = DOCS / "README.md"
+MEMORY_TASKS = ROOT / "docs" / "memory-tasks.md"
 MARKS = "<!-- tables -->\n", "<!-- /tables -->\n"
 EXTRACT = {  # experiment and the beginning of its rows' names -> what the extract calls them
     ("reber", "blocks=3x2"): "1: embedded Reber grammar, 3x2",
@@ -65,16 +68,26 @@ def main(arguments: Arguments) -> int:
         (experiment,), path = find(name), Path(str(STORED)) / f"{name}.csv"
         if not arguments.tables_only:
             conduct(experiment, plan(experiment.rows, experiment.runs, experiment.seed), path, arguments.workers)
-        write_report(experiment, stored_runs(name), DOCS / name, f"lstm-rl reproduce {name}")
+        if runs := stored_runs(name):
+            write_report(experiment, runs, DOCS / name, f"lstm-rl reproduce {name}")
     data = group_table({name: stored_runs(name) for name in GROUPS["hs1997"]})
     for name, text in (("hs1997.md", markdown(data)), ("hs1997.csv", data.to_csv(index=False))):
         with atomic_write(DOCS / name) as part:
             part.write_text(text.rstrip() + "\n", encoding="utf-8")
     save(picture(), DOCS / "hs1997.png")
-    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
-    with atomic_write(README) as part:
-        part.write_text(before + MARKS[0] + extract() + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
+    fill(README, extract())
+    if runs := stored_runs("memory-tasks"):
+        experiment = EXPERIMENTS["memory-tasks"]
+        together = experiment.summary(frame(experiment, runs))
+        fill(MEMORY_TASKS, f"{markdown(table(experiment, runs))}\n\n{together}\n")
     return 0
+
+
+def fill(page: Path, text: str) -> None:
+    """Put a text between the marks of a page, in the place of what stands there."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    with atomic_write(page) as part:
+        part.write_text(before + MARKS[0] + text + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
 
 
 def picture() -> Figure:

@@ -15,6 +15,9 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
+PENDING = ("memory-tasks",)
+"""Experiments whose runs do not come with the package yet."""
+STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
 PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     "hs1997-reber": {
@@ -105,6 +108,24 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "lstm": {"": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps"},
         "elman": {"": "balances only the first 50 steps"},
     },
+    "memory-tasks": {
+        f"{task}, ours": {"": figures}
+        for task, figures in {
+            "MemoryChain length=100": "minGRU under exact RTRL up to 256, stream Q up to 64 (Farr et al. 2026)",
+            "MemoryChain length=256": "minGRU under exact RTRL up to 256, stream Q up to 64 (Farr et al. 2026)",
+            "NiTMazePassive corridor_length=50": "an LSTM with DQN solves it (Ni et al. 2023, recalled)",
+            "NiTMazeActive corridor_length=50": "an LSTM with DQN solves it (Ni et al. 2023, recalled)",
+            "RepeatFirst difficulty=easy": "scaled: streaming .48, PPO .31",
+            "RepeatPrevious difficulty=easy": "scaled: streaming .99, PPO .81",
+            "CountRecall difficulty=easy": "scaled: streaming .23, PPO .10",
+            "HigherLower difficulty=easy": "streaming at the ceiling (Farr et al. 2026)",
+            "Concentration difficulty=easy": "scaled: streaming .42, PPO .78, without memory .66",
+            "MultiarmedBandit difficulty=easy": "scaled: streaming .63, PPO .81, without memory .67",
+            "CartPole": "500: PPO with an LSTM, model hub of Stable-Baselines3",
+            "NoisyTMaze corridor_length=20": "RL-LSTM 10 of 10 runs (Bakker 2001, recalled)",
+            "NoisyTMaze corridor_length=70": "RL-LSTM some of 10 runs (Bakker 2001, recalled)",
+        }.items()
+    },
 }
 CRITERIA: dict[str, tuple[tuple[Criterion, ...], float, float]] = {  # criteria, tolerance, learning rate
     "hs1997-reber": ((Criterion(512, 0),), 0.49, 0.1),
@@ -169,7 +190,7 @@ def test_every_table_is_registered() -> None:
     assert {name for name in EXPERIMENTS if "hs1997" in name} == {name for name in TASKS if "hs1997" in name}
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", STORED)
 def test_stored_runs_are_those_of_the_rows(name: str) -> None:
     """All runs that `reproduce` does by default are there, with the settings that it would give them."""
     experiment = EXPERIMENTS[name]
@@ -180,7 +201,7 @@ def test_stored_runs_are_those_of_the_rows(name: str) -> None:
     assert len({row.key for row in experiment.rows}) == len(experiment.rows)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", STORED)
 def test_stored_runs_are_readable_without_columns_that_have_a_default(name: str) -> None:
     experiment = EXPERIMENTS[name]
     settings = next(row.settings for row in experiment.rows if row.settings is not None)
@@ -190,6 +211,11 @@ def test_stored_runs_are_readable_without_columns_that_have_a_default(name: str)
     assert table(experiment, old).equals(table(experiment, stored_runs(name)))
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
     assert not missing(plans, old, Path(name))
+
+
+def test_pending_experiments_have_no_runs() -> None:
+    """With its runs stored, a name is to be taken out of `PENDING`."""
+    assert not any(stored_runs(name) for name in PENDING)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("hs1997")])

@@ -150,6 +150,7 @@ def table(command: Table) -> int:
     Raises:
         ValueError: There is no such experiment, or nothing in the folder.
     """
+    from lstm_rl.experiments.engine import frame
     from lstm_rl.experiments.registry import find
     from lstm_rl.experiments.report import group_table, markdown
 
@@ -158,4 +159,8 @@ def table(command: Table) -> int:
         raise ValueError(f"results must be a folder with results of {command.name}, got {command.results}")
     data = group_table(runs)
     print(data.to_csv(index=False).rstrip() if command.csv else markdown(data))
+    for experiment in () if command.csv else find(command.name):
+        if own := runs[experiment.name]:
+            if text := experiment.summary(frame(experiment, own)):
+                print(f"\n{text}")
     return 0

@@ -39,6 +39,8 @@ class Row:
     """Of rows with the same label: the group of columns in which this one's score is shown."""
     repeats: int = 1
     """Times the number of runs that was asked for."""
+    facts: Callable[[], Mapping[str, Any]] = dict
+    """Columns that follow from the row itself, neither published nor measured; asked for when a table is made."""
 
     @property
     def key(self) -> str:
@@ -70,6 +72,8 @@ class Experiment:
     """Runs of a row."""
     seed: int = 1000
     """The first of their seeds."""
+    summary: Callable[["DataFrame"], str] = lambda _: ""
+    """Markdown below the table, from all runs: what they come to together."""
 
 
 class Plan(NamedTuple):

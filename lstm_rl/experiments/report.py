@@ -38,6 +38,7 @@ def table(experiment: Experiment, runs: Sequence[Run], unrun: bool = True) -> "D
         if unrun or row.settings is None or row.key in groups:
             line = lines.setdefault(row.label, {"row": row.label})
             line |= {f"published {name}".rstrip(): cell(value) for name, value in row.published.items()}
+            line |= {name: cell(value) for name, value in row.facts().items() if name not in line}
             if row.key in groups:
                 try:
                     score = experiment.score(groups[row.key], row.published)
@@ -98,7 +99,9 @@ def write_report(experiment: Experiment, runs: Sequence[Run], folder: Path, comm
     each = " - ".join(f"{count}" for count in sorted({counts.min(), counts.max()}))
     said = f"Runs per row: {each}, seeds {seeds.min()} - {seeds.max()}."
     parts = [f"# {experiment.name}", experiment.protocol, said, markdown(table(experiment, runs, unrun=False))]
-    parts += [part for part in (experiment.notes, f"`{command}` with {environment()}.") if part]
+    parts += [
+        part for part in (experiment.summary(data), experiment.notes, f"`{command}` with {environment()}.") if part
+    ]
     with atomic_write(folder / "table.md") as part:
         part.write_text("\n\n".join(text.strip() for text in parts) + "\n", encoding="utf-8")
     for name, figure in experiment.figures(data).items():
