@@ -21,6 +21,7 @@ from lstm_rl.topology import Topology
 WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "maze": ("lstm_rl/NoisyTMaze-v0", {"corridor_length": 2, "max_steps": 11}),
     "pole": ("lstm_rl/MultimodePole-v0", {"max_steps": 25, "start_range": 0.1}),
+    "chain": ("lstm_rl/MemoryChain-v0", {"length": 3}),  # the default for any environment
 }
 KINDS = ("epsilon", "ez_greedy", "boltzmann", "directed")
 
