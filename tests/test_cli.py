@@ -20,6 +20,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from lstm_rl import training
 from lstm_rl.agents import AdvantageLearning
+from lstm_rl.agents.defaults import TMAZE
 from lstm_rl.cli import main
 from lstm_rl.cli_types import parse_kwargs
 from lstm_rl.envs import SEQUENCES, WORLDS
@@ -193,7 +194,7 @@ def test_a_run_folder_is_complete(maze: Path) -> None:
 
 def test_the_config_repeats_the_run(maze: Path, tmp_path: Path) -> None:
     settings = settings_of(maze)
-    assert settings == Settings(MAZE, {"corridor_length": 3}, "default", "LstmPolicy", 0, 1000, 1, 250, 4)
+    assert settings == Settings(MAZE, {"corridor_length": 3}, "default", "LstmPolicy", 0, 1000, 1, 250, 4, config=TMAZE)
     training.run(replace(settings, log_dir=tmp_path, run_name="again", progress=False, pictures=False))
     assert_same_run(maze, tmp_path / "again")
 

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lstm_rl.envs  # noqa: F401
 from lstm_rl.agents import AdvantageLearning, Config, DivergedError, LstmPolicy
+from lstm_rl.agents.defaults import TMAZE
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.tmaze import STILL, tmaze
 from lstm_rl.topology import Topology
@@ -85,7 +86,7 @@ def test_every_supported_space_trains_and_acts(name: str) -> None:
     space, inputs = SPACES[name]
     env = Recall(space)
     model = learner(env, normalize_observations=False).learn(1000)
-    assert model.policy.topology.inputs == inputs and model.policy.topology.outputs == 2
+    assert model.policy.model.inputs == inputs and model.policy.decoder.size == 2
     batch = np.stack([space.sample() for _ in range(4)])
     actions, state = model.predict(batch, deterministic=True)
     assert actions.shape == (4,) and set(actions.tolist()) <= {3, 4}
@@ -332,16 +333,16 @@ def test_the_learning_rate_has_one_home(tmp_path: Path) -> None:
     """What is set is used, logged and reported, between calls and from a callback."""
     moved = []
     for env in (maze(), gym.make("CartPole-v1")):
-        model = learner(env, learning_rate=0.01, optimizer="sgd", chunk_size=50)
+        model = learner(env, learning_rate=0.01, chunk_size=50)
         model.set_logger(configure(str(tmp_path), ["csv"]))
         model.learn(50)
         model.learning_rate = 0.0
         before = weights(model)["hidden_weights"]
         model.learn(50, reset_num_timesteps=False)
         np.testing.assert_array_equal(weights(model)["hidden_weights"], before)
-        rates = Rates({20: 0.25, 30: 0.0})
+        rates = Rates({20: 0.125, 30: 0.0})
         model.learn(60, rates, reset_num_timesteps=False)
-        assert rates.rates == [0.0] * 20 + [0.25] * 10 + [0.0] * 30
+        assert rates.rates == [0.0] * 20 + [0.125] * 10 + [0.0] * 30
         moved.append(np.abs(weights(model)["hidden_weights"] - before).max() > 0.0)
         model.logger.close()
         header, *logged = (tmp_path / "progress.csv").read_text().splitlines()
@@ -425,11 +426,17 @@ BAD = {
     **{name: (-0.1, 1.1, np.nan) for name in ("gamma", "lambda_")},
     **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
     **{name: (0.0, -1.0, np.inf) for name in ("repeat_horizons", "temperature", "observation_clip")},
-    **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
+    **{
+        name: (-1.0, np.nan)
+        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial", "return_size", "averaging")
+    },
+    "learning_rate_scale": (0.0, -1.0, np.inf),
+    "least_share": (0.0, 1.1, np.nan),
+    "network": ("gru", None),
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
-    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits")},
+    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits", "rotating", "readout", "error_memory")},
     **{
         name: (-0.1, np.nan)
         for name in ("input_range", "forget_range", "recurrent_range", "output_range", "bias_range")
@@ -451,10 +458,9 @@ def test_every_setting_with_a_range_is_tried() -> None:
 
 
 def test_formulas_follow_the_horizon() -> None:
-    config = Config()
-    assert (
-        config.learning_rate_for(400) == pytest.approx(0.003) and Config(learning_rate=0.5).learning_rate_for(9) == 0.5
-    )
+    config = TMAZE
+    assert config.learning_rate_for(400) == pytest.approx(0.003) and Config().learning_rate_for(400) == 0.0005
+    assert Config(learning_rate=0.5).learning_rate_for(9) == 0.5
     assert config.rms_decay_for(100) == pytest.approx(0.999) and Config(rms_decay=0.9).rms_decay_for(100) == 0.9
     assert config.epsilon_for(100) == 0.02 and config.epsilon_for(3) == 0.1
     assert config.input_gate_bias_for(100) == pytest.approx(-np.log(10.0) - 1.0)
