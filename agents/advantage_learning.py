@@ -54,7 +54,7 @@ class AdvantageLearning(BaseAlgorithm):
     Args:
         policy: "LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy", "MemoryBitsPolicy", or a class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv; what `lstm_rl.agents.spaces` takes of observations, and
-            Discrete, MultiDiscrete or MultiBinary actions. Several rows learn into the same weights.
+            Discrete, MultiDiscrete, MultiBinary or bounded Box actions. Several rows learn into the same weights.
         config: Settings; ``None``: those of `lstm_rl.agents.defaults` for this environment.
         learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
         policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's, or
