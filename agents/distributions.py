@@ -1,11 +1,12 @@
 """What an actor draws its actions from: a distribution whose parameters are the outputs of a network, compiled.
 
-    Categorical   pi(k) = exp(y_k) / sum_j exp(y_j)                    y: an output per action
-    Gaussian      u_j ~ N(mu_j, sigma_j), j = 1 .. d                   mu_j: output j
-                  log sigma_j = LOWEST / (1 + exp(y_{d+j} + OPEN))     in (LOWEST, 0): sigma in (0.05, 1), 0.7 at first
+    Categorical   pi(k) = exp(y_k) / sum_j exp(y_j)                y: an output per action
+    Gaussian      a_j = tanh(u_j),  u_j ~ N(mu_j, sigma_j)         mu_j = y_j,  j = 1 .. d
+                  log sigma_j = LOWEST / (1 + exp(y_{d+j} + OPEN))
 
-A Gaussian's u is cut off at +-1 and scaled to the bounds of the space by `lstm_rl.agents.spaces`: its density is that of
-u before that, so no gradient is lost at the bounds. The last output is the value, and none of these look at it.
+A sigma is in (0.05, 1), and 0.7 at first. `lstm_rl.agents.spaces` scales a in (-1, 1) to the bounds of the space. The
+density is that of a: an action that sticks to a bound is improbable, which the entropy's part in the reward prevents.
+The last output is the value; nothing here looks at it.
 
 Dimensions: K outputs, d numbers of a continuous action.
 """
@@ -38,7 +39,7 @@ def score(distribution: Any, outputs: Any, action: int, vector: Any, errors: Any
         distribution: Its class decides.
         outputs: (K,) of the network.
         action: The choice of a `Categorical`.
-        vector: (d,) that of a `Gaussian`, before it was cut off.
+        vector: (d,) that of a `Gaussian`: u, before it is squashed.
         errors: Filled.
     """
     raise TypeError(f"{type(distribution).__name__} has no kernel for this")
@@ -90,6 +91,13 @@ def log_sigma(output: float) -> float:
     return LOWEST * logistic(-output - OPEN)
 
 
+@kernel
+def log_slope(u: float) -> float:
+    """log(1 - tanh(u)^2), without a difference of almost equal numbers."""
+    u = abs(u)
+    return 2.0 * (math.log(2.0) - u - math.log1p(math.exp(-2.0 * u)))
+
+
 @act.register(Gaussian)
 def _draw_vector(
     exploration: Gaussian, explorer: Explorer, i: int, x: Any, outputs: Any, greedy: bool, vector: Any
@@ -108,7 +116,7 @@ def _score_vector(distribution: Gaussian, outputs: Any, action: int, vector: Any
     for j in range(d):
         spread, slope = log_sigma(outputs[d + j]), logistic(outputs[d + j] + OPEN)
         z = (vector[j] - outputs[j]) * math.exp(-spread)
-        log_pi -= 0.5 * z * z + spread + 0.5 * math.log(2.0 * math.pi)
+        log_pi -= 0.5 * z * z + spread + 0.5 * math.log(2.0 * math.pi) + log_slope(vector[j])
         errors[j] = z * math.exp(-spread)
         errors[d + j] = (z * z - 1.0) * -spread * slope  # d spread / d output = -spread slope
     errors[2 * d] = 0.0

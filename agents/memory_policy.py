@@ -379,7 +379,11 @@ class MemoryPolicy(BasePolicy):
             choose_rows(approximator, self.exploration(), explorer, inputs, deterministic, choices, vectors)
             if not deterministic:
                 repeated = explorer.repeated.copy()
-            return vectors if self.decoder.dimensions else choices, approximator.outputs.copy(), self._state(approximator, repeated)
+            return (
+                vectors if self.decoder.dimensions else choices,
+                approximator.outputs.copy(),
+                self._state(approximator, repeated),
+            )
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None

@@ -182,7 +182,7 @@ class ActionDecoder:
     dimensions: int = 0
     """Numbers of a continuous action: it has none."""
 
-    def decode(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
+    def decode(self, chosen: NDArray[Any]) -> NDArray[Any]:
         """Choices (n,) in 0 .. K - 1 as actions, (n,) or (n, *shape of the space)."""
         if isinstance(self.space, spaces.Discrete):
             return np.asarray(chosen + self.start[0])
@@ -197,7 +197,7 @@ class ActionDecoder:
 
 @dataclass(frozen=True, eq=False)
 class BoxDecoder:
-    """From vectors in [-1, 1] to the actions of a Box; see `make_action_decoder`."""
+    """From vectors of any numbers to the actions of a Box; see `make_action_decoder`."""
 
     dimensions: int
     """d."""
@@ -208,11 +208,11 @@ class BoxDecoder:
         """Parameters of the distribution that actions are drawn from: a mean and a spread for each number."""
         return 2 * self.dimensions
 
-    def decode(self, vectors: NDArray[np.float64]) -> NDArray[Any]:
-        """Vectors (n, d), cut off at +-1 and scaled to the bounds, as actions (n, *shape of the space)."""
+    def decode(self, vectors: NDArray[Any]) -> NDArray[Any]:
+        """Vectors (n, d), squashed by tanh and scaled to the bounds, as actions (n, *shape of the space)."""
         low, high = self.space.low.astype(np.float64), self.space.high.astype(np.float64)
-        share = (np.clip(vectors, -1.0, 1.0).reshape(-1, *self.space.shape) + 1.0) / 2.0
-        actions = (1.0 - share) * low + share * high  # no overflow, and exactly the bounds at +-1
+        share = (np.tanh(vectors).reshape(-1, *self.space.shape) + 1.0) / 2.0
+        actions = (1.0 - share) * low + share * high  # no overflow, and never beyond the bounds
         whole = np.issubdtype(self.space.dtype, np.integer)
         return np.asarray((np.rint(actions) if whole else actions).astype(self.space.dtype))
 
