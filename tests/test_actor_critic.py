@@ -1,5 +1,6 @@
 """The actor-critic: against gradients by Torch, what it learns, saving and going on, the command line, refusals."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -13,8 +14,10 @@ from torch.distributions import Categorical, Normal, TanhTransform, TransformedD
 
 import lstm_rl.envs  # noqa: F401
 from lstm_rl.agents import AdvantageLearning, Config
+from lstm_rl.cli import main
 from lstm_rl.kernels.approximator import learning_arrays
 from lstm_rl.nn import LstmNetwork
+from lstm_rl.runs import load_model
 from lstm_rl.topology import Topology
 
 DISCRETE, BOX = spaces.Discrete(3), spaces.Box(np.array([-2.0, 0.0], np.float32), np.array([2.0, 5.0], np.float32))
@@ -203,3 +206,88 @@ def test_the_number_that_is_seen_is_learnt() -> None:
     actions, _ = model.predict(X, deterministic=True)
     assert actions.shape == (10, 1, 1) and actions.dtype == np.float32
     assert np.abs(actions[:, 0] - 3.0 * X).mean() < 0.3
+
+
+def test_actions_are_drawn_from_the_distribution_that_the_outputs_describe() -> None:
+    for space in (DISCRETE, BOX):
+        env = Scripted(space)
+        model = AdvantageLearning("LstmPolicy", env, seed=2, rule="actor_critic", normalize_observations=False)
+        with torch.no_grad():
+            model.policy.output_weights.mul_(10.0)
+        x = np.tile(np.array([[0.5, -0.4]], np.float32), (20_000, 1))
+        choices, outputs, _ = model.policy.act(x)
+        parameters = outputs[0, :-1].astype(np.float64)
+        if space is DISCRETE:
+            shares = np.exp(parameters) / np.exp(parameters).sum()
+            np.testing.assert_allclose(np.bincount(choices, minlength=3) / 20_000, shares, atol=0.015)
+            assert shares.max() - shares.min() > 0.05
+            assert (model.predict(x[:3], deterministic=True)[0] == shares.argmax()).all()
+        else:
+            deviation = np.exp(-3.0 / (1.0 + np.exp(parameters[2:] + 2.0)))
+            np.testing.assert_allclose(choices.mean(axis=0), parameters[:2], atol=0.03)
+            np.testing.assert_allclose(choices.std(axis=0), deviation, rtol=0.03)
+            middle, half = np.array([0.0, 2.5]), np.array([2.0, 2.5])
+            greedy, _ = model.predict(x[0], deterministic=True)
+            np.testing.assert_allclose(greedy, middle + half * np.tanh(parameters[:2]), rtol=1e-6)
+
+
+def test_the_entropy_in_the_reward_keeps_a_policy_open() -> None:
+    """Where all actions are worth the same, it alone decides."""
+
+    def entropy(weight: float) -> float:
+        env: Any = Identity(spaces.Discrete(2))
+        env.step = lambda action: (env._see(), 0.0, True, False, {})
+        model = AdvantageLearning("LstmPolicy", env, seed=0, rule="actor_critic", gamma=0.0, entropy_weight=weight)
+        with torch.no_grad():
+            model.policy.output_weights[-1, 0] = 3.0
+        model.learn(1000, log_interval=None)
+        outputs, _ = model.policy.advantages(X)
+        return float(np.mean([Categorical(logits=torch.tensor(row[:-1])).entropy() for row in outputs]))  # type: ignore[no-untyped-call]
+
+    assert entropy(0.0) < 0.3 and entropy(0.5) > 0.65  # of ln 2 = 0.69
+
+
+def test_the_log_tells_entropy_and_value(tmp_path: Path) -> None:
+    model = AdvantageLearning("LstmPolicy", Scripted(BOX), seed=1).learn(300, log_interval=None)
+    numbers = model._trainer.log()
+    assert {"entropy", "value", "td_error", "abs_td_error"} < numbers.keys() and "exploration_rate" not in numbers
+    assert all(np.isfinite(value) for value in numbers.values()) and numbers["entropy"] > -3.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rule": "advantage", "env": BOX}, '^rule must be "actor_critic" for actions that are numbers .*Discretize'),
+        ({"rule": "policy"}, "^rule must be one of advantage, actor_critic, got 'policy'"),
+        ({"rule": "actor_critic", "epsilon": 0.1}, '^epsilon must keep its default None under the rule "actor_critic"'),
+        ({"env": BOX, "exploration": "boltzmann"}, "^exploration must keep its default 'ez_greedy' under .*, got 'bol"),
+        ({"entropy_weight": 0.1}, '^entropy_weight must keep its default 0.01 under the rule "advantage"'),
+        ({"rule": "actor_critic", "value_weight": 0.0}, r"^value_weight must be a number in \(0, "),
+        ({"rule": "actor_critic", "entropy_weight": -1.0}, "^entropy_weight must be a number"),
+        (
+            {"rule": "actor_critic", "policy": "MemoryBitsPolicy", "normalize_observations": False},
+            "^rule must be 'advantage' for a table",
+        ),
+    ],
+)
+def test_what_a_rule_cannot_honour_is_refused(settings: dict[str, Any], message: str) -> None:
+    env = Scripted(settings.pop("env", DISCRETE))
+    with pytest.raises(ValueError, match=message):
+        AdvantageLearning(settings.pop("policy", "LstmPolicy"), env, **settings)
+
+
+def test_the_command_line_trains_evaluates_and_films_a_pendulum(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pygame", reason="draws the pendulum")
+    folder = tmp_path / "run"
+    few = ["--timesteps", "600", "--eval-freq", "300", "--eval-episodes", "2", "--no-progress"]
+    assert main(["train", "Pendulum-v1", "--log-dir", str(tmp_path), "--run-name", "run", *few]) == 0
+    model = load_model(folder / "best_model.zip")
+    assert model.policy.rule == "actor_critic"
+    assert (folder / "learning_curve.png").is_file()
+    assert main(["evaluate", str(folder), "--episodes", "3", "--stochastic"]) == 0
+    assert "3 episodes, mean reward -" in capsys.readouterr().out
+    film = tmp_path / "film.gif"
+    assert main(["watch", str(folder), "--video", str(film), "--episodes", "1", "--max-steps", "20"]) == 0
+    assert film.stat().st_size > 0

@@ -302,7 +302,7 @@ def test_every_space_goes_through_the_command_line(
 def test_actions_that_cannot_be_chosen_are_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(tmp_path / "run", "Pendulum-v1") == 2
+    assert train(tmp_path / "run", "Pendulum-v1", "--rule", "advantage") == 2
     assert "gymnasium.wrappers.DiscretizeAction" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
