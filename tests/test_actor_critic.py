@@ -74,7 +74,7 @@ def log_pi(outputs: Any, action: int, vector: NDArray[Any]) -> Any:
         return categorical.log_prob(torch.tensor(action))
     d = len(vector)
     deviation = torch.exp(-3.0 * torch.sigmoid(-outputs[d:] - 2.0))
-    squashed: Any = TransformedDistribution(Normal(outputs[:d], deviation), TanhTransform(cache_size=1))  # type: ignore[no-untyped-call]
+    squashed: Any = TransformedDistribution(Normal(outputs[:d], deviation), TanhTransform(cache_size=1))
     return squashed.log_prob(torch.tanh(torch.as_tensor(vector))).sum()
 
 
