@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -113,7 +114,8 @@ class AdvantageLearning(BaseAlgorithm):
             support_multi_env=True,
         )
         if config is None:
-            config = default_config(None if self.env is None else environment_family(self.env))
+            family = None if self.env is None else environment_family(self.env)
+            config = default_config(family, settings.get("rule"), isinstance(self.action_space, Box))
         self.config = config.override(settings)
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:
