@@ -114,8 +114,10 @@ class AdvantageLearning(BaseAlgorithm):
             support_multi_env=True,
         )
         if config is None:
-            family = None if self.env is None else environment_family(self.env)
-            config = default_config(family, settings.get("rule"), isinstance(self.action_space, Box))
+            family, continuous = None, False
+            if self.env is not None:
+                family, continuous = environment_family(self.env), isinstance(self.action_space, Box)
+            config = default_config(family, settings.get("rule"), continuous)
         self.config = config.override(settings)
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:

@@ -22,7 +22,7 @@ HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures")
 
 @dataclass(frozen=True)
 class Settings:
-    """Train an LSTM by Advantage(lambda) or an actor-critic on an environment; everything about the run goes into one folder."""
+    """Train an LSTM by Advantage(lambda), or as an actor-critic; everything about the run goes into one folder."""
 
     env: tyro.conf.Positional[str]
     """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""

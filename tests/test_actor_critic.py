@@ -128,6 +128,8 @@ def learner(space: spaces.Space[Any], topology: Topology, rate: float) -> Advant
         policy_kwargs={"topology": topology},
         precision="float64",
         optimizer="sgd",
+        return_size=0.0,
+        error_memory=0,
         normalize_observations=False,
         rule="actor_critic",
         gamma=0.9,
@@ -237,7 +239,9 @@ def test_the_entropy_in_the_reward_keeps_a_policy_open() -> None:
     def entropy(weight: float) -> float:
         env: Any = Identity(spaces.Discrete(2))
         env.step = lambda action: (env._see(), 0.0, True, False, {})
-        model = AdvantageLearning("LstmPolicy", env, seed=0, rule="actor_critic", gamma=0.0, entropy_weight=weight)
+        model = AdvantageLearning(
+            "LstmPolicy", env, seed=0, rule="actor_critic", gamma=0.0, entropy_weight=weight, averaging=0.0
+        )
         with torch.no_grad():
             model.policy.output_weights[-1, 0] = 3.0
         model.learn(1000, log_interval=None)
@@ -259,7 +263,7 @@ def test_the_log_tells_entropy_and_value(tmp_path: Path) -> None:
     [
         ({"rule": "advantage", "env": BOX}, '^rule must be "actor_critic" for actions that are numbers .*Discretize'),
         ({"rule": "policy"}, "^rule must be one of advantage, actor_critic, got 'policy'"),
-        ({"rule": "actor_critic", "epsilon": 0.1}, '^epsilon must keep its default None under the rule "actor_critic"'),
+        ({"rule": "actor_critic", "epsilon": 0.1}, '^epsilon must keep its default 0.3 under the rule "actor_critic"'),
         ({"env": BOX, "exploration": "boltzmann"}, "^exploration must keep its default 'ez_greedy' under .*, got 'bol"),
         ({"entropy_weight": 0.1}, '^entropy_weight must keep its default 0.01 under the rule "advantage"'),
         ({"rule": "actor_critic", "value_weight": 0.0}, r"^value_weight must be a number in \(0, "),
