@@ -239,14 +239,14 @@ def test_the_entropy_in_the_reward_keeps_a_policy_open() -> None:
     def entropy(weight: float) -> float:
         env: Any = Identity(spaces.Discrete(2))
         env.step = lambda action: (env._see(), 0.0, True, False, {})
-        model = AdvantageLearning(
-            "LstmPolicy", env, seed=0, rule="actor_critic", gamma=0.0, entropy_weight=weight, averaging=0.0
-        )
+        settings: dict[str, Any] = {"gamma": 0.0, "entropy_weight": weight, "learning_rate": 0.005, "averaging": 0.0}
+        model = AdvantageLearning("LstmPolicy", env, seed=0, rule="actor_critic", **settings)
         with torch.no_grad():
             model.policy.output_weights[-1, 0] = 3.0
-        model.learn(1000, log_interval=None)
-        outputs, _ = model.policy.advantages(X)
-        return float(np.mean([Categorical(logits=torch.tensor(row[:-1])).entropy() for row in outputs]))  # type: ignore[no-untyped-call]
+        model.learn(3000, log_interval=None)
+        logits: Any = torch.as_tensor(model.policy.advantages(X)[0][:, :-1])
+        categorical: Any = Categorical(logits=logits)
+        return float(categorical.entropy().mean())
 
     assert entropy(0.0) < 0.3 and entropy(0.5) > 0.65  # of ln 2 = 0.69
 
