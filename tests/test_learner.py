@@ -425,7 +425,12 @@ BAD = {
     **{name: (-0.1, 1.1, np.nan) for name in ("gamma", "lambda_")},
     **{name: (-0.1, 1.0, np.nan) for name in ("rms_decay", "beta")},
     **{name: (0.0, -1.0, np.inf) for name in ("repeat_horizons", "temperature", "observation_clip")},
-    **{name: (-1.0, np.nan) for name in ("temperature_scale", "explorer_learning_rate", "rms_initial")},
+    **{
+        name: (-1.0, np.nan)
+        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial", "entropy_weight")
+    },
+    "rule": ("policy", 1),
+    "value_weight": (0.0, -1.0, np.nan),
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
