@@ -10,11 +10,13 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.evaluation import evaluate_policy
 from torch.distributions import Categorical, Normal, TanhTransform, TransformedDistribution
 
 import lstm_rl.envs  # noqa: F401
 from lstm_rl.agents import AdvantageLearning, Config
 from lstm_rl.cli import main
+from lstm_rl.envs.wrappers import HideEntries
 from lstm_rl.kernels.approximator import learning_arrays
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.runs import load_model
@@ -295,3 +297,11 @@ def test_the_command_line_trains_evaluates_and_films_a_pendulum(
     film = tmp_path / "film.gif"
     assert main(["watch", str(folder), "--video", str(film), "--episodes", "1", "--max-steps", "20"]) == 0
     assert film.stat().st_size > 0
+
+
+def test_a_pendulum_without_its_velocity_trains(tmp_path: Path) -> None:
+    env = HideEntries(gym.make("Pendulum-v1"), [2])
+    model = AdvantageLearning("LstmPolicy", env, seed=0, tensorboard_log=str(tmp_path)).learn(450)
+    assert model.policy.sensors == 2 and list(tmp_path.rglob("events*"))
+    mean, _ = evaluate_policy(model, env, 2, warn=False)
+    assert -2000.0 < float(mean) < 0.0  # type: ignore[arg-type]
