@@ -20,9 +20,9 @@ def forward_rows(approximator: Any, normaliser: Normaliser, clip: float, x: Any,
 
 @compiled
 def choose_rows(
-    approximator: Any, exploration: Any, explorer: Explorer, inputs: Any, greedy: bool, actions: Any
+    approximator: Any, exploration: Any, explorer: Explorer, inputs: Any, greedy: bool, actions: Any, vectors: Any
 ) -> None:
-    """Choose the actions (n,) of all rows, by the advantages that `forward_rows` left."""
+    """Choose the actions of all rows, (n,) or vectors (n, d), by the outputs that `forward_rows` left."""
     for i in range(actions.shape[0]):
-        k = act(exploration, explorer, i, inputs[i], approximator.outputs[i], greedy)
+        k = act(exploration, explorer, i, inputs[i], approximator.outputs[i], greedy, vectors[i])
         actions[i] = to_env_action(approximator, i, k)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -54,7 +55,7 @@ class AdvantageLearning(BaseAlgorithm):
     Args:
         policy: "LstmPolicy", "ElmanPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy", "MemoryBitsPolicy", or a class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv; what `lstm_rl.agents.spaces` takes of observations, and
-            Discrete, MultiDiscrete or MultiBinary actions. Several rows learn into the same weights.
+            Discrete, MultiDiscrete, MultiBinary or bounded Box actions. Several rows learn into the same weights.
         config: Settings; ``None``: those of `lstm_rl.agents.defaults` for this environment.
         learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
         policy_kwargs: ``{"topology": Topology(...)}`` for any network instead of the configuration's, or
@@ -113,7 +114,10 @@ class AdvantageLearning(BaseAlgorithm):
             support_multi_env=True,
         )
         if config is None:
-            config = default_config(None if self.env is None else environment_family(self.env))
+            family, continuous = None, False
+            if self.env is not None:
+                family, continuous = environment_family(self.env), isinstance(self.action_space, Box)
+            config = default_config(family, settings.get("rule"), continuous)
         self.config = config.override(settings)
         self.horizon = self.config.horizon or 100
         if self.config.horizon is None and self.env is not None:

@@ -9,6 +9,7 @@ from lstm_rl.checks import check_choice, check_float, check_int
 ExplorationKind = Literal["epsilon", "ez_greedy", "boltzmann", "directed"]
 Optimizer = Literal["sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
+Rule = Literal["advantage", "actor_critic"]
 NetworkKind = Literal["lstm", "exact"]
 Gradient = Literal["truncated", "bptt", "rtrl"]
 
@@ -27,7 +28,10 @@ class Config:
     horizon: int | None = None
     """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else 100."""
 
-    # --- Advantage(lambda) ---
+    # --- the learning rule ---
+    rule: Rule | None = None
+    """"advantage": values of actions, `lstm_rl.agents.advantage_lambda`; "actor_critic": a policy and the value of
+    states, `lstm_rl.agents.actor_critic`, also for actions that are numbers (Box); None: the first that can be."""
     learning_rate: float | None = None
     """> 0, per environment step; None: learning_rate_scale / sqrt(horizon). Or a schedule in the constructor."""
     learning_rate_scale: float = 0.01
@@ -39,9 +43,13 @@ class Config:
     lambda_: float = 0.9
     """Decay of eligibility traces per step, besides gamma, in [0, 1]."""
     kappa: float = 0.3
-    """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda)."""
+    """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda). Of the rule "advantage", as the next."""
     cut_traces: bool = False
     """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
+    entropy_weight: float = 0.01
+    """Of "actor_critic": rewards, scaled, grow by this times -log of the chosen action's probability, >= 0."""
+    value_weight: float = 1.0
+    """Of "actor_critic": steps of the value's gradient against those of the policy's, > 0."""
     optimizer: Optimizer = "rmsprop"
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rmsprop")."""
     rms_decay: float | None = None
@@ -64,7 +72,7 @@ class Config:
     """Horizons >= 0 that the weights which act in `predict` and evaluations are averaged over, at most a tenth of
     learning so far, see `lstm_rl.agents.averaging`; 0: the last weights act, as those of Torch networks and tables."""
 
-    # --- exploration ---
+    # --- exploration, of the rule "advantage" alone: an actor draws its actions from its policy ---
     exploration: ExplorationKind = "ez_greedy"
     """epsilon-greedy, the same with repeated random actions, Boltzmann, or the paper's directed exploration."""
     epsilon: float | None = 0.3
@@ -155,6 +163,9 @@ class Config:
             if getattr(self, name) == 1.0:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
         check_float("kappa", self.kappa, 0.0, 1.0, open_low=True)
+        check_float("value_weight", self.value_weight, 0.0, open_low=True)
+        if self.rule is not None:
+            check_choice("rule", self.rule, ("advantage", "actor_critic"))
         check_choice("optimizer", self.optimizer, ("sgd", "rmsprop"))
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("gradient", self.gradient, ("truncated", "bptt", "rtrl"))
@@ -168,7 +179,8 @@ class Config:
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
         check_float("learning_rate_scale", self.learning_rate_scale, 0.0, open_low=True)
-        for name in ("averaging", "temperature_scale", "explorer_learning_rate", "rms_initial", "return_size"):
+        numbers = ("averaging", "temperature_scale", "explorer_learning_rate", "rms_initial", "return_size")
+        for name in (*numbers, "entropy_weight"):
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
@@ -194,6 +206,26 @@ class Config:
                 raise TypeError(f"{name} is no argument of AdvantageLearning nor a field of Config: {', '.join(names)}")
         return replace(self, **settings)
 
+    def rule_for(self, continuous: bool) -> Rule:
+        """The rule that is used: the given one, or the one that values actions where they are not continuous.
+
+        Raises:
+            ValueError: The rule cannot be, or a setting differs from its default that the rule has no use for.
+        """
+        rule: Rule = self.rule or ("actor_critic" if continuous else "advantage")
+        if continuous and rule == "advantage":
+            raise ValueError(
+                'rule must be "actor_critic" for actions that are numbers (Box), got "advantage": it values each '
+                "action; gymnasium.wrappers.DiscretizeAction makes them few"
+            )
+        for field in fields(self):
+            if field.name in _OF_RULE[rule] and getattr(self, field.name) != field.default:
+                raise ValueError(
+                    f'{field.name} must keep its default {field.default!r} under the rule "{rule}", which has no use '
+                    f"for it, got {getattr(self, field.name)!r}"
+                )
+        return rule
+
     def learning_rate_for(self, horizon: int) -> float:
         """The learning rate that is used: the given one, or learning_rate_scale / sqrt(horizon)."""
         return self.learning_rate_scale / math.sqrt(horizon) if self.learning_rate is None else self.learning_rate
@@ -216,3 +248,12 @@ class Config:
         if not self.spread_forget_gates:
             return bias
         return tuple(bias * block / max(self.cells - 1, 1) for block in range(self.cells))
+
+
+_OF_RULE: dict[Rule, tuple[str, ...]] = {  # fields that a rule has no use for
+    "advantage": ("entropy_weight", "value_weight"),
+    "actor_critic": (
+        *("kappa", "cut_traces", "exploration", "epsilon", "least_share", "duration_exponent", "repeat_horizons"),
+        *("temperature", "temperature_scale", "beta", "explorer_hidden", "explorer_learning_rate"),
+    ),
+}

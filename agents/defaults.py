@@ -1,12 +1,14 @@
 """The settings that an environment learns with unless somebody says otherwise: one for all, but for two families.
 
+Those of the actor-critic were found on Pendulum-v1, see docs/actor-critic.md, and are the same for all as well.
+
 `Config()` is for any environment. The T-mazes and the multi-mode pole, on which Bakker's study stands, keep settings of
 their own, found before and faster there; docs/default-agent.md tells what that gives up.
 """
 
 from dataclasses import replace
 
-from lstm_rl.agents.config import Config
+from lstm_rl.agents.config import Config, Rule
 
 _LSTM = Config(
     learning_rate_scale=0.06,
@@ -42,9 +44,20 @@ POLE = replace(
     forget_gate_bias=8.0,
     spread_forget_gates=True,
 )
+ACTOR_CRITIC = Config(
+    rule="actor_critic",
+)
 _FAMILIES = {"tmaze": TMAZE, "pole": POLE}
 
 
-def default_config(family: str | None) -> Config:
-    """The settings for worlds of a `lstm_rl.envs.dynamics.World.family`; ``None``: for any environment."""
+def default_config(family: str | None, rule: Rule | None = None, continuous: bool = False) -> Config:
+    """The settings for an environment.
+
+    Args:
+        family: `lstm_rl.envs.dynamics.World.family`; ``None``: any environment.
+        rule: What somebody asked for; ``None``: as `Config.rule`.
+        continuous: Whether actions are numbers (Box).
+    """
+    if rule == "actor_critic" or (rule is None and continuous):
+        return ACTOR_CRITIC
     return _FAMILIES.get(family or "", Config())

@@ -269,9 +269,19 @@ def _regress_error(exploration: Directed, explorer: Explorer, i: int, x: Any, er
     explorer.output[units] += step
 
 
-@kernel
-def act(exploration: Any, explorer: Explorer, i: int, x: Any, advantages: Any, greedy: bool) -> int:
-    """Stream ``i``'s choice from its advantages (K,) without learning; ``x`` (I,) is what the network saw."""
+@by_class
+def act(exploration: Any, explorer: Explorer, i: int, x: Any, outputs: Any, greedy: bool, vector: Any) -> int:
+    """Stream ``i``'s choice from the outputs (K,) without learning; ``x`` (I,) is what the network saw.
+
+    A continuous action goes to ``vector`` (d,); what is returned then counts for nothing.
+    """
+    raise TypeError(f"{type(exploration).__name__} has no kernel for this")
+
+
+@act.register(object)
+def _act_by_advantages(
+    exploration: Any, explorer: Explorer, i: int, x: Any, advantages: Any, greedy: bool, vector: Any
+) -> int:
     if greedy:
         return argmax(advantages)
     predict_error(exploration, explorer, i, x)

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.exploration import Exploration, Explorer, make_exploration
+from lstm_rl.agents.exploration import Explorer
 from lstm_rl.agents.scale import Scale, make_scale
 from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.approximator import forward
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
 STEPS, ERROR, ABS_ERROR, EXPLORATORY, LEVEL = range(5)
+ENTROPY, VALUE = EXPLORATORY, LEVEL  # of an actor-critic
 
 
 class Normaliser(NamedTuple):
@@ -32,6 +33,7 @@ class LastAction(NamedTuple):
     """The action whose reward each stream waits for, and the episode that it belongs to."""
 
     action: NDArray[np.int64]  # (n,) a_t, as the environment counts them
+    vector: NDArray[np.float64]  # (n, d) a_t, where it is continuous; d = 0 where it is not
     episode: NDArray[np.float64]  # (n, 2) return and length of the episode so far
 
 
@@ -53,7 +55,7 @@ class Learner(NamedTuple):
     normaliser: Normaliser
     clip: float  # of normalised observations; 0: observations are taken as they are
     scale: Scale
-    exploration: Exploration
+    exploration: Any  # how actions are chosen: `Exploration`, or one of `lstm_rl.agents.distributions`
     explorer: Explorer
     last_action: LastAction
     x: NDArray[np.float64]  # (I,) scratch: the input that the network sees, memory bits included
@@ -69,9 +71,9 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
         policy.normaliser(),
         config.observation_clip if config.normalize_observations else 0.0,
         make_scale(config, policy.horizon, policy.sizes(), n),
-        make_exploration(config, policy.horizon),
+        policy.exploration(),
         policy.explorer(n, rng),
-        LastAction(np.zeros(n, np.int64), np.zeros((n, 2))),
+        LastAction(np.zeros(n, np.int64), np.zeros((n, policy.decoder.dimensions)), np.zeros((n, 2))),
         np.zeros(policy.inputs),
         np.zeros(5),
     )

@@ -17,6 +17,7 @@ from torch.nn.utils import parameters_to_vector
 from lstm_rl.agents.acting import choose_rows, forward_rows
 from lstm_rl.agents.averaging import Average, register_average
 from lstm_rl.agents.config import Config
+from lstm_rl.agents.distributions import Categorical, Gaussian
 from lstm_rl.agents.exploration import Explorer, make_exploration, make_explorer
 from lstm_rl.agents.learner import Learner, Normaliser
 from lstm_rl.agents.models import Boxes, Builder, Module, Network
@@ -57,7 +58,7 @@ class MemoryPolicy(BasePolicy):
 
     Args:
         observation_space: Whatever `lstm_rl.agents.spaces.make_encoder` takes.
-        action_space: Discrete, MultiDiscrete or MultiBinary.
+        action_space: Discrete, MultiDiscrete, MultiBinary, or Box with bounds.
         lr_schedule: Unused; SB3 hands it to every policy.
         config: Network and exploration settings; the default is `Config()`.
         horizon: Steps that formulas for initial biases and exploration go by, >= 1.
@@ -90,7 +91,9 @@ class MemoryPolicy(BasePolicy):
         self.horizon, self.seed, self._builder = horizon, seed, network
         self.sensors = self.encoder.size  # I, numbers per observation
         rng = np.random.default_rng(seed)
-        self.model = self._model(self.decoder.size, topology)
+        self.rule = self.config.rule_for(self.decoder.dimensions > 0)
+        self.outputs = self.decoder.size + (self.rule == "actor_critic")  # K: an actor-critic's last one is the value
+        self.model = self._model(self.outputs, topology)
         if isinstance(self.model, Module):
             self.network = self.model.make(int(rng.integers(2**31)))
             self._take_over_layout()
@@ -237,6 +240,12 @@ class MemoryPolicy(BasePolicy):
         views = self.views()
         return make_explorer(views.explorer_hidden, views.explorer_output, n, rng)
 
+    def exploration(self) -> Any:
+        """How actions are chosen, for compiled code: by the configuration, or drawn from the actor's distribution."""
+        if self.rule == "actor_critic":
+            return Gaussian() if self.decoder.dimensions else Categorical()
+        return make_exploration(self.config, self.horizon)
+
     def rebind(self, learner: Learner, quick: bool = False) -> Learner:
         """The learner around the memory of now; to be called before each call of compiled code that learns.
 
@@ -338,10 +347,11 @@ class MemoryPolicy(BasePolicy):
             observation: One observation or n of them.
             state: What the last call returned; ``None``: the initial state.
             episode_start: (n,) true where the observation is the first of an episode, whose state is then reset here.
-            deterministic: Greedy; else with the learner's own exploration.
+            deterministic: Greedy, which is an actor's likeliest action or its means; else with the learner's own
+                exploration, or drawn from the actor's distribution.
 
         Returns:
-            Actions (n,), or a scalar array for one unbatched observation, and the next state.
+            Actions (n, *shape of one), or one action for one unbatched observation, and the next state.
 
         Raises:
             ValueError: The observation or the state does not fit, or an observation or a weight is not finite.
@@ -356,22 +366,33 @@ class MemoryPolicy(BasePolicy):
         state: State | None = None,
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
-    ) -> tuple[NDArray[np.int64], NDArray[Any], State]:
-        """As `predict`, before choices become actions: choices (n,), the Advantage values (n, K), the next state."""
+    ) -> tuple[NDArray[Any], NDArray[Any], State]:
+        """As `predict`, before choices become actions, and with the outputs.
+
+        Returns:
+            Choices (n,), or vectors (n, d) of a continuous action; what `advantages` returns.
+        """
         with self._lock:
             inputs, repeated, approximator, explorer = self._see(observation, state, episode_start)
             explorer.repeated[:] = repeated
-            choices = np.empty(len(inputs), np.int64)
-            exploration = make_exploration(self.config, self.horizon)
-            choose_rows(approximator, exploration, explorer, inputs, deterministic, choices)
+            choices, vectors = np.empty(len(inputs), np.int64), np.empty((len(inputs), self.decoder.dimensions))
+            choose_rows(approximator, self.exploration(), explorer, inputs, deterministic, choices, vectors)
             if not deterministic:
                 repeated = explorer.repeated.copy()
-            return choices, approximator.outputs.copy(), self._state(approximator, repeated)
+            return (
+                vectors if self.decoder.dimensions else choices,
+                approximator.outputs.copy(),
+                self._state(approximator, repeated),
+            )
 
     def advantages(
         self, observation: Any, state: State | None = None, episode_start: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], State]:
-        """Advantage values (n, K) and the next state; arguments as in `predict`."""
+        """Advantage values (n, K) and the next state; arguments as in `predict`.
+
+        Of an actor-critic all outputs: the parameters of its distribution, see `lstm_rl.agents.distributions` (logits,
+        or d means and d spreads), and last the value of the state.
+        """
         with self._lock:
             _, repeated, approximator, _ = self._see(observation, state, episode_start)
             return approximator.outputs.copy(), self._state(approximator, repeated)

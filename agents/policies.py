@@ -47,6 +47,8 @@ class MemoryBitsPolicy(MemoryPolicy):
     def _model(self, actions: int, topology: Topology | Cells | None) -> Boxes:
         if topology is not None:
             raise ValueError(f"topology must be None for a table, got {topology}")
+        if self.rule != "advantage":
+            raise ValueError(f"rule must be 'advantage' for a table, whose entries are values, got {self.rule!r}")
         if self.config.normalize_observations:
             raise ValueError("normalize_observations must be False for a table, whose boxes are fixed, got True")
         return Boxes(self.observation_space, actions, self.config.memory_bits, self.config.regions)

@@ -62,7 +62,8 @@ def _play(learner: Learner, worlds: Worlds, greedy: bool, steps: int, playing: A
         while playing[i] and t < steps:
             network_input(learner.normaliser, learner.clip, worlds.observation[i], x)
             forward(learner.approximator, i, x)
-            k = act(learner.exploration, learner.explorer, i, x, learner.approximator.outputs[i], greedy)
+            outputs, vector = learner.approximator.outputs[i], learner.last_action.vector[i]
+            k = act(learner.exploration, learner.explorer, i, x, outputs, greedy, vector)
             action = to_env_action(learner.approximator, i, k)
             noise = worlds.tape[i, worlds.position[i]]
             worlds.position[i] += 1

@@ -179,8 +179,10 @@ class ActionDecoder:
     space: gym.Space[Any]
     counts: NDArray[np.int64]  # (d,)
     start: NDArray[np.int64]  # (d,)
+    dimensions: int = 0
+    """Numbers of a continuous action: it has none."""
 
-    def decode(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
+    def decode(self, chosen: NDArray[Any]) -> NDArray[Any]:
         """Choices (n,) in 0 .. K - 1 as actions, (n,) or (n, *shape of the space)."""
         if isinstance(self.space, spaces.Discrete):
             return np.asarray(chosen + self.start[0])
@@ -193,22 +195,50 @@ class ActionDecoder:
         return int(np.ravel_multi_index(tuple(np.ravel(action) - self.start), tuple(self.counts)))
 
 
-def make_action_decoder(space: gym.Space[Any]) -> ActionDecoder:
-    """How a network's choice among K becomes an action: every combination of a MultiDiscrete's numbers is a choice.
+@dataclass(frozen=True, eq=False)
+class BoxDecoder:
+    """From vectors of any numbers to the actions of a Box; see `make_action_decoder`."""
+
+    dimensions: int
+    """d."""
+    space: spaces.Box
+
+    @property
+    def size(self) -> int:
+        """Parameters of the distribution that actions are drawn from: a mean and a spread for each number."""
+        return 2 * self.dimensions
+
+    def decode(self, vectors: NDArray[Any]) -> NDArray[Any]:
+        """Vectors (n, d), squashed by tanh and scaled to the bounds, as actions (n, *shape of the space)."""
+        low, high = self.space.low.astype(np.float64), self.space.high.astype(np.float64)
+        share = (np.tanh(vectors).reshape(-1, *self.space.shape) + 1.0) / 2.0
+        actions = (1.0 - share) * low + share * high  # no overflow, and never beyond the bounds
+        whole = np.issubdtype(self.space.dtype, np.integer)
+        return np.asarray((np.rint(actions) if whole else actions).astype(self.space.dtype))
+
+
+def make_action_decoder(space: gym.Space[Any]) -> ActionDecoder | BoxDecoder:
+    """How a choice among K, or a vector, becomes an action: each combination of a MultiDiscrete's numbers is a choice.
 
     Raises:
-        ValueError: The actions are not discrete, or there are too many combinations; the message names a wrapper.
+        ValueError: There are no such actions, no bounds or too many combinations; the message names a wrapper.
     """
+    if isinstance(space, spaces.Box):
+        if not space.is_bounded() or not space.shape == (*filter(None, space.shape),):
+            raise ValueError(
+                f"action_space must be a Box of numbers with finite bounds, got {space}: wrap the environment in "
+                "gymnasium.wrappers.TransformAction, which takes a Box with bounds"
+            )
+        return BoxDecoder(int(np.prod(space.shape)), space)
     if isinstance(space, spaces.MultiBinary):
         counts = np.full(int(np.prod(space.shape)), 2)
         start = np.zeros(len(counts), np.int64)
     elif isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
         counts, start = _numbers_of(space)
     else:
-        wrapper = "DiscretizeAction" if isinstance(space, spaces.Box) else "TransformAction"
         raise ValueError(
-            f"action_space must be Discrete, MultiDiscrete or MultiBinary, got {space}: wrap the environment in "
-            f"gymnasium.wrappers.{wrapper}"
+            f"action_space must be Discrete, MultiDiscrete, MultiBinary or Box, got {space}: wrap the environment in "
+            "gymnasium.wrappers.TransformAction"
         )
     size = float(np.prod(counts, dtype=np.float64))
     if size > MAX_ACTIONS and not isinstance(space, spaces.Discrete):

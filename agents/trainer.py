@@ -12,11 +12,22 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from lstm_rl.agents.actor_critic import ActorCritic, make_actor_critic
 from lstm_rl.agents.advantage_lambda import make_advantage_lambda
 from lstm_rl.agents.env_states import environment_states, layout, restore_environments
 from lstm_rl.agents.execution import execute
 from lstm_rl.agents.exploration import Boltzmann, Directed
-from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, make_learner, make_transition
+from lstm_rl.agents.learner import (
+    ABS_ERROR,
+    ENTROPY,
+    ERROR,
+    EXPLORATORY,
+    LEVEL,
+    STEPS,
+    VALUE,
+    make_learner,
+    make_transition,
+)
 from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.compiled import entry_point
@@ -31,6 +42,12 @@ Episode = tuple[int, float, int, bool]
 """Row, return, length, success."""
 
 
+def _make_rule(policy: MemoryPolicy, n: int) -> Any:
+    if policy.rule == "actor_critic":
+        return make_actor_critic(policy.config, policy.horizon, n, policy.outputs)
+    return make_advantage_lambda(policy.config, policy.horizon, n)
+
+
 class Trainer:
     """n streams at rest around a policy's weights.
 
@@ -43,7 +60,7 @@ class Trainer:
     def __init__(self, policy: MemoryPolicy, n: int, seed: int | None) -> None:
         rng = np.random.default_rng(None if seed is None else [seed, 1])  # not that of the weights
         self.policy = policy
-        self.learner = make_learner(policy, n, rng, make_advantage_lambda(policy.config, policy.horizon, n))
+        self.learner = make_learner(policy, n, rng, _make_rule(policy, n))
         self.transition = make_transition(n, policy.sensors)
         self._no_worlds = no_worlds(n, policy.sensors)
         self._learning_rate = np.zeros(1)
@@ -86,7 +103,8 @@ class Trainer:
             ValueError: A reward or an observation is not finite.
         """
         transition, n, episodes = self.transition, len(self.transition.reward), list[dict[str, Any]]()
-        actions = self.policy.decoder.decode(self.learner.last_action.action)
+        last_action, decoder = self.learner.last_action, self.policy.decoder
+        actions = decoder.decode(last_action.vector if decoder.dimensions else last_action.action)
         new_obs, rewards, dones, infos = env.step(actions)
         timesteps += n
         transition.reward[:] = rewards
@@ -194,9 +212,12 @@ class Trainer:
         learner, policy = self.learner, self.policy
         steps, numbers = learner.sums[STEPS], dict[str, float]()
         if steps:
-            hot = isinstance(learner.exploration, (Boltzmann, Directed))
-            parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR, "exploratory_share": EXPLORATORY}
-            parts["temperature" if hot else "exploration_rate"] = LEVEL
+            parts = {"td_error": ERROR, "abs_td_error": ABS_ERROR}
+            if isinstance(learner.rule, ActorCritic):
+                parts |= {"entropy": ENTROPY, "value": VALUE}
+            else:
+                hot = isinstance(learner.exploration, (Boltzmann, Directed))
+                parts |= {"exploratory_share": EXPLORATORY, "temperature" if hot else "exploration_rate": LEVEL}
             numbers = {name: float(learner.sums[part] / steps) for name, part in parts.items()}
         numbers["trace_norm"] = _norm(learning_arrays(learner.approximator)["traces"])
         weights = policy.weight_vector()

@@ -24,7 +24,8 @@ def check_memory(settings: Settings, env: gym.Env[Any, Any]) -> None:
         ValueError: Weights, streams or episodes need more than this machine has.
     """
     config, n, episodes = settings.config, settings.n_envs, settings.eval_episodes
-    actions = make_action_decoder(env.action_space).size
+    decoder = make_action_decoder(env.action_space)
+    actions = decoder.size + (config.rule_for(decoder.dimensions > 0) == "actor_critic")  # which has the value besides
     weights, traces, history = _floats(settings.policy, config, input_size(env.observation_space), actions)
     noise = getattr(getattr(env.unwrapped, "world", None), "noise_size", 0)
     chunk = min(config.chunk_size, settings.timesteps)

@@ -126,7 +126,8 @@ def _parse(arguments: list[str]) -> Any:
     """
     command = _tyro(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
     if isinstance(command, Settings):
-        default = from_preset(command.env, command.preset, command.policy, command.env_kwargs)
+        rule = command.config.rule
+        default = from_preset(command.env, command.preset, command.policy, command.env_kwargs, rule)
         env_kwargs = default.env_kwargs | command.env_kwargs
         folder = replace(command, env_kwargs=env_kwargs).folder
         if command.resume and (folder / "config.json").is_file():

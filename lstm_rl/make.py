@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+from gymnasium.spaces import Box
 from gymnasium.wrappers import TimeLimit
 
 from lstm_rl.checks import check_int
@@ -56,15 +57,17 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
     return fit_for_sb3(env)
 
 
-def family(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
-    """The `family` of the environment's world; ``None`` if it is no world, or one of no family.
+def family(env_id: str, env_kwargs: dict[str, Any]) -> tuple[str | None, bool]:
+    """The `family` of the environment's world, and whether its actions are numbers (Box).
+
+    The family is ``None`` if the environment is no world, or one of no family.
 
     Raises:
         ValueError: As `make_env`.
     """
     env = _make(env_id, env_kwargs, None)
     env.close()
-    return getattr(getattr(env.unwrapped, "world", None), "family", None)
+    return getattr(getattr(env.unwrapped, "world", None), "family", None), isinstance(env.action_space, Box)
 
 
 def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> gym.Env[Any, Any]:

@@ -8,7 +8,7 @@ from the horizon (see `Config`).
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lstm_rl.agents.config import Config
+from lstm_rl.agents.config import Config, Rule
 from lstm_rl.agents.defaults import TMAZE, default_config
 
 PresetName = Literal["default", "bakker2001"]
@@ -72,7 +72,11 @@ _LEARNING_RATES = {  # of the paper's other learners
 
 
 def preset(
-    name: PresetName, env_id: str, policy: PolicyName = "LstmPolicy", env_kwargs: dict[str, Any] | None = None
+    name: PresetName,
+    env_id: str,
+    policy: PolicyName = "LstmPolicy",
+    env_kwargs: dict[str, Any] | None = None,
+    rule: Rule | None = None,
 ) -> Preset:
     """The preset ``name`` for an environment and a policy; "bakker2001" exists for the paper's environments only.
 
@@ -81,19 +85,22 @@ def preset(
         env_id: An id that Gymnasium knows.
         policy: Which.
         env_kwargs: Arguments without which the environment cannot be made.
+        rule: What somebody asked for, see `Config.rule`.
 
     Raises:
         ValueError: There is no such environment, or no such preset for it.
     """
     from lstm_rl.make import family, is_ours  # the command line's help needs neither
 
-    known = family(env_id, env_kwargs or {})
+    known, continuous = family(env_id, env_kwargs or {})
     pole = known == "pole"
     if name == "bakker2001" and known not in ("pole", "tmaze"):
         raise ValueError(f"preset must be default for {env_id}, got {name}: the paper has T-mazes and the pole only")
     if name == "bakker2001" and policy in ("GruPolicy", "SlstmPolicy"):
         raise ValueError(f"preset must be default for {policy}, got {name}: the paper has no such network")
-    config, chosen = default_config(known), dict[str, Any]()
+    if name == "bakker2001" and rule == "actor_critic":
+        raise ValueError("preset must be default for the rule actor_critic, got bakker2001: the paper has no such rule")
+    config, chosen = default_config(known, rule, continuous), dict[str, Any]()
     if name == "bakker2001":
         config, chosen = _BAKKER_TMAZE, {"max_steps": None}
     if pole:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from lstm_rl.agents.config import Config
+from lstm_rl.agents.config import Config, Rule
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.cli_types import Kwargs, Steps, format_kwargs
 from lstm_rl.presets import PolicyName, PresetName, preset
@@ -22,7 +22,7 @@ HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures")
 
 @dataclass(frozen=True)
 class Settings:
-    """Train an LSTM by Advantage(lambda) on an environment; everything about the run goes into one folder."""
+    """Train an LSTM by Advantage(lambda), or as an actor-critic; everything about the run goes into one folder."""
 
     env: tyro.conf.Positional[str]
     """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""
@@ -91,13 +91,14 @@ def from_preset(
     preset_name: PresetName = "default",
     policy: PolicyName = "LstmPolicy",
     env_kwargs: dict[str, Any] | None = None,
+    rule: Rule | None = None,
 ) -> Settings:
-    """A preset's settings for an environment, which may need arguments to be made, and a policy.
+    """A preset's settings for an environment, which may need arguments to be made, a policy and a learning rule.
 
     Raises:
         ValueError: There is no such preset for this environment.
     """
-    chosen = preset(preset_name, env, policy, env_kwargs)
+    chosen = preset(preset_name, env, policy, env_kwargs, rule)
     values = {each.name: getattr(chosen, each.name) for each in fields(chosen)}
     return Settings(env, preset=preset_name, policy=policy, **values)
 

@@ -156,6 +156,18 @@ EDITS = [
         "                update_weights(approximator, i, Update(rule.optimizer, learning_rate, error), 0.0)\n",
         "reference",
     ),
+    Edit(AGENTS + "actor_critic.py", " - rule.entropy_weight * rule.log_pi[i]", "", "actor_critic"),
+    Edit(
+        AGENTS + "actor_critic.py", "0.0 if terminated else rule.gamma", "0.0 if begins else rule.gamma", "actor_critic"
+    ),
+    Edit(
+        AGENTS + "actor_critic.py", "rule.errors[last] = rule.value_weight", "rule.errors[last] = 1.0", "actor_critic"
+    ),
+    Edit(AGENTS + "actor_critic.py", "error), rule.gamma * rule.lambda_)", "error), rule.lambda_)", "actor_critic"),
+    Edit(AGENTS + "distributions.py", "(z * z - 1.0)", "z * z", "actor_critic"),
+    Edit(AGENTS + "distributions.py", " + log_slope(vector[j])", "", "actor_critic"),
+    Edit(AGENTS + "distributions.py", "uniform(explorer.generator, i) * _total", "0.5 * _total", "actor_critic"),
+    Edit(AGENTS + "spaces.py", "(1.0 - share) * low", "share * low", "spaces"),
     Edit(
         AGENTS + "learner.py", "deviation * (observation[m] - statistics.mean[m])", "deviation * deviation", "reference"
     ),

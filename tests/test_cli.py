@@ -350,7 +350,7 @@ def test_resume_refuses_damaged_runs(
         (["train", "Nowhere-v0"], ["env must be", "Nowhere-v0"]),
         (["train", "lstm_rl/Nowhere-v0"], ["env must be one of lstm_rl/TMaze-v0", "got lstm_rl/Nowhere-v0"]),
         (["train", "no_module:Nowhere-v0"], ["env must be", "no_module:Nowhere-v0"]),
-        (["train", "Pendulum-v1"], ["action_space must be Discrete", "gymnasium.wrappers.DiscretizeAction"]),
+        (["train", "Pendulum-v1", "--rule", "advantage"], ["rule must be", "gymnasium.wrappers.DiscretizeAction"]),
         (["train", MAZE, "--fly", "3"], ["--fly"]),
         (["train", MAZE, "--gamm", "3"], ["--gamm", "--gamma"]),
         (["train", MAZE, "--gamma", "2"], ["lstm-rl: gamma must be a number in [0, 1], got 2.0"]),
@@ -501,7 +501,7 @@ def test_a_run_is_never_overwritten_unasked(maze: Path, tmp_path: Path, capsys: 
     # With --overwrite, but settings that do not fit: nothing is lost
     for bad in (("--env-kwargs", "corridor_length=0"), ("--cells", "0")):
         refused(train(MAZE, folder, *FEW, *bad, "--overwrite"), capsys)
-    refused(train("Pendulum-v1", folder, *FEW, "--overwrite"), capsys)
+    refused(train("Pendulum-v1", folder, *FEW, "--rule", "advantage", "--overwrite"), capsys)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert main(train(MAZE, folder, *FEW, "--seed", "1", *SHORT, "--overwrite")) == 0
     assert settings_of(folder).seed == 1 and len(list(folder.glob("events*"))) == 1

@@ -383,8 +383,8 @@ def box_actions() -> gym.Env[Any, Any]:
 def test_what_cannot_be_is_said_clearly() -> None:
     with pytest.raises(ValueError, match="^device must be 'cpu' or 'auto', got 'cuda'"):
         learner(device="cuda")
-    with pytest.raises(Exception, match="action"):
-        learner(box_actions())
+    with pytest.raises(ValueError, match='^rule must be "actor_critic" for actions that are numbers'):
+        learner(box_actions(), rule="advantage")
     with pytest.raises(ValueError, match=r"^observation_space must .* gymnasium.wrappers.TransformObservation$"):
         learner(Recall(gym.spaces.Sequence(gym.spaces.Discrete(2))))
     with pytest.raises(TypeError, match="^learning_speed is no argument of AdvantageLearning nor a field of Config"):
@@ -428,11 +428,16 @@ BAD = {
     **{name: (0.0, -1.0, np.inf) for name in ("repeat_horizons", "temperature", "observation_clip")},
     **{
         name: (-1.0, np.nan)
-        for name in ("temperature_scale", "explorer_learning_rate", "rms_initial", "return_size", "averaging")
+        for name in (
+            *("temperature_scale", "explorer_learning_rate", "rms_initial", "return_size", "averaging"),
+            "entropy_weight",
+        )
     },
     "learning_rate_scale": (0.0, -1.0, np.inf),
     "least_share": (0.0, 1.1, np.nan),
     "network": ("gru", None),
+    "rule": ("policy", 1),
+    "value_weight": (0.0, -1.0, np.nan),
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},

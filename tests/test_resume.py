@@ -34,6 +34,8 @@ CASES: dict[str, tuple[tuple[str, dict[str, Any]], int, bool, bool, dict[str, An
     "steps-3": (POLE, 3, False, False, {"exploration": "epsilon", "epsilon": 0.1}),
     "steps-vector": (MAZE, 3, True, False, {"exploration": "ez_greedy", "epsilon": 0.3}),
     "elman": (MAZE, 2, False, True, {"hidden": 4, "bptt_depth": 7, "input_range": 2.0, "recurrent_range": 2.0}),
+    "actor-critic": (POLE, 2, False, True, {"rule": "actor_critic", "learning_rate": 1e-4}),
+    "box": (MAZE, 2, False, False, {"network": "exact", "return_size": 1.0, "error_memory": 20}),
     "memory-bits": (MAZE, 2, False, False, {"normalize_observations": False, "exploration": "directed"}),
 }
 POLICIES = {"elman": "ElmanPolicy", "memory-bits": "MemoryBitsPolicy"}
@@ -53,6 +55,15 @@ class Plain(Stateless, gym.Wrapper[Any, Any, Any, Any]):
     """Keeps the compiled loop out."""
 
 
+class Numbers(Stateless, gym.ActionWrapper[Any, Any, Any]):
+    """Takes a number for one of the four actions."""
+
+    action_space: Any = gym.spaces.Box(-1.0, 1.0, (1,))
+
+    def action(self, action: Any) -> Any:
+        return int((action[0] + 1.0) * 1.999)
+
+
 class PlainVector(Stateless, VectorWrapper):
     """The same of a vector environment."""
 
@@ -65,6 +76,7 @@ def make(case: str) -> VecEnv:
 
     def one() -> gym.Env[Any, Any]:
         env = gym.make(env_id, **arguments)
+        env = Numbers(env) if case == "box" else env
         return Monitor(env if compiled else Plain(env))
 
     return DummyVecEnv([one] * n)

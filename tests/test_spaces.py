@@ -16,7 +16,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from lstm_rl.agents import AdvantageLearning
-from lstm_rl.agents.spaces import input_size, make_action_decoder, make_encoder
+from lstm_rl.agents.spaces import ActionDecoder, input_size, make_action_decoder, make_encoder
 from lstm_rl.cli import main
 from lstm_rl.diagnostics.episode import record_episode
 from lstm_rl.envs import sb3
@@ -175,6 +175,7 @@ def test_what_sb3_cannot_carry_names_the_wrapper_that_helps(space: spaces.Space[
 def test_every_action_is_one_choice(name: str) -> None:
     space = ACTIONS[name]
     decoder = make_action_decoder(space)
+    assert isinstance(decoder, ActionDecoder)
     actions = decoder.decode(np.arange(decoder.size))
     assert len({str(action) for action in actions}) == decoder.size
     assert all(space.contains(action) for action in actions)
@@ -186,10 +187,10 @@ def test_every_action_is_one_choice(name: str) -> None:
     ("space", "message"),
     [
         (
-            spaces.Box(-1, 1, (2,)),
-            r"must be Discrete, MultiDiscrete or MultiBinary, .*gymnasium.wrappers.DiscretizeAction$",
+            spaces.Box(-1, np.array([1.0, np.inf], np.float32), (2,)),
+            r"must be a Box of numbers with finite bounds, .*gymnasium.wrappers.TransformAction, which takes",
         ),
-        (spaces.Tuple((spaces.Discrete(2),)), "must be Discrete, .*gymnasium.wrappers.TransformAction$"),
+        (spaces.Tuple((spaces.Discrete(2),)), "must be Discrete, .* or Box, .*gymnasium.wrappers.TransformAction$"),
         (spaces.MultiDiscrete([10] * 30), r"must have at most 4096 combinations, got 1e\+30 in "),
         (spaces.MultiBinary(13), "must have at most 4096 combinations, got 8192 in "),
     ],
@@ -197,6 +198,19 @@ def test_every_action_is_one_choice(name: str) -> None:
 def test_other_actions_are_refused_with_the_wrapper_that_helps(space: spaces.Space[Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^action_space {message}"):
         make_action_decoder(space)
+
+
+def test_vectors_become_actions_of_a_box_and_stay_within_its_bounds() -> None:
+    space = spaces.Box(np.array([[-2.0], [0.0]], np.float32), np.array([[6.0], [3e38]], np.float32))
+    decoder = make_action_decoder(space)
+    assert (decoder.dimensions, decoder.size) == (2, 4)
+    actions = decoder.decode(np.arctanh([[-0.5, 0.0], [0.0, -1.0 + 1e-12], [0.25, 0.5]]))
+    assert actions.shape == (3, 2, 1) and all(space.contains(action) for action in actions)
+    np.testing.assert_allclose(actions[..., 0], [[0.0, 1.5e38], [2.0, 0.0], [3.0, 2.25e38]], rtol=1e-6, atol=1e27)
+    assert (np.abs(decoder.decode(np.full((1, 2), 1e9))[0, :, 0] / [6.0, 3e38] - 1.0) < 1e-6).all()
+    whole = spaces.Box(0, 255, (1,), np.uint8)
+    actions = make_action_decoder(whole).decode(np.array([[-30.0], [30.0], [0.0]]))
+    assert actions.dtype == np.uint8 and actions[:, 0].tolist() == [0, 255, 128]
 
 
 def test_continuous_actions_can_be_made_discrete() -> None:
@@ -288,7 +302,7 @@ def test_every_space_goes_through_the_command_line(
 def test_actions_that_cannot_be_chosen_are_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(tmp_path / "run", "Pendulum-v1") == 2
+    assert train(tmp_path / "run", "Pendulum-v1", "--rule", "advantage") == 2
     assert "gymnasium.wrappers.DiscretizeAction" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -23,10 +23,11 @@ MAX_STEPS = 2000  # of an episode that does not end by itself
 class Episode:
     """Row t of every array is step t: what the agent saw, what that did to the network, and what followed."""
 
-    activations: Activations  # inputs are observations, outputs are Advantage values
-    actions: NDArray[np.int64]  # (T,) the policy's choices, counted from 0
+    activations: Activations  # inputs are observations, outputs what `MemoryPolicy.advantages` returns
+    actions: NDArray[np.int64]  # (T,) the output of each choice; of a vector 0, its first mean
     rewards: NDArray[np.float64]  # (T,)
     success: bool | None  # None: the environment did not tell, or the recording stopped before the end
+    output: tuple[str, str] = ("advantage", "A")  # what outputs are called, and a letter for one of them
 
 
 def record_episode(
@@ -50,7 +51,8 @@ def record_episode(
         choices, advantages, state = policy.act(observation, state, deterministic=True)
         world_states.append(info.get("state"))
         observation, reward, terminated, truncated, info = env.step(policy.decoder.decode(choices)[0])
-        steps.append((seen, int(choices[0]), float(reward), advantages[0], *(part[0] for part in state[:-1])))
+        action = 0 if policy.decoder.dimensions else int(choices[0])
+        steps.append((seen, action, float(reward), advantages[0], *(part[0] for part in state[:-1])))
         if terminated or truncated:
             success = bool(info["is_success"]) if "is_success" in info else None
             break
@@ -65,7 +67,8 @@ def record_episode(
         policy.model.blocks,
         {name: np.flatnonzero(at).tolist() for name, at in marks.items()},
     )
-    return Episode(activations, actions, rewards, success)
+    named = ("advantage", "A") if policy.rule == "advantage" else ("output", "y")
+    return Episode(activations, actions, rewards, success, named)
 
 
 def decision(episode: Episode) -> int:

@@ -49,12 +49,12 @@ def activations_figure(
 
 
 def episode_figure(episode: Episode) -> Figure:
-    """Draw inputs, advantages and all activations of an episode; see `activations_figure`."""
-    return activations_figure(episode.activations, describe(episode), "advantage", "A")
+    """Draw inputs, outputs and all activations of an episode; see `activations_figure`."""
+    return activations_figure(episode.activations, describe(episode), *episode.output)
 
 
 def episode_errors_figure(episode: Episode, errors: Errors, step: int) -> Figure:
-    """Draw which steps the error of one step's executed output reaches, under the inputs and advantages there.
+    """Draw which steps the error of one step's executed output reaches, under the inputs and outputs there.
 
     Args:
         episode: From `record_episode`.
@@ -63,11 +63,11 @@ def episode_errors_figure(episode: Episode, errors: Errors, step: int) -> Figure
     """
     activations = episode.activations
     memory = next((name for name in ("cell state", "hidden") if name in errors), None)
-    title = f"{describe(episode)}; error of $A_{{{episode.actions[step]}}}$ at step {step}"
+    title = f"{describe(episode)}; error of ${episode.output[1]}_{{{episode.actions[step]}}}$ at step {step}"
     figure, panels = panels_over_time(activations, [1.6, 1.6, 3.2] + [1.6] * (memory is not None), title)
     figure.subplots_adjust(right=0.86)
     lines(panels[0], "input", "x", activations.inputs)
-    lines(panels[1], "advantage", "A", activations.outputs)
+    lines(panels[1], *episode.output, activations.outputs)
     norms = {name: np.linalg.norm(values, axis=1) for name, values in errors.items()}  # of vectors, (step + 1,)
     arrived = {name: norm for name, norm in norms.items() if np.any(norm[:-1] > LEAST)}
     marker = "." if len(activations) <= 60 else None
