@@ -46,7 +46,7 @@ class Config:
     """Scale of advantages against values, in (0, 1]; 1 makes this Q(lambda). Of the rule "advantage", as the next."""
     cut_traces: bool = False
     """Cut the traces at exploratory actions (the paper); False lets credit flow through them."""
-    entropy_weight: float = 0.01
+    entropy_weight: float = 0.02
     """Of "actor_critic": rewards, scaled, grow by this times -log of the chosen action's probability, >= 0."""
     value_weight: float = 1.0
     """Of "actor_critic": steps of the value's gradient against those of the policy's, > 0."""

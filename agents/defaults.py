@@ -46,6 +46,12 @@ POLE = replace(
 )
 ACTOR_CRITIC = Config(
     rule="actor_critic",
+    learning_rate_scale=0.005,
+    gamma=0.95,
+    lambda_=0.8,
+    error_memory=0,  # a policy that is random never stops making errors
+    readout=32,
+    input_range=1.0,  # a velocity is a small difference of positions
 )
 _FAMILIES = {"tmaze": TMAZE, "pole": POLE}
 

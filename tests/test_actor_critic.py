@@ -267,7 +267,7 @@ def test_the_log_tells_entropy_and_value(tmp_path: Path) -> None:
         ({"rule": "policy"}, "^rule must be one of advantage, actor_critic, got 'policy'"),
         ({"rule": "actor_critic", "epsilon": 0.1}, '^epsilon must keep its default 0.3 under the rule "actor_critic"'),
         ({"env": BOX, "exploration": "boltzmann"}, "^exploration must keep its default 'ez_greedy' under .*, got 'bol"),
-        ({"entropy_weight": 0.1}, '^entropy_weight must keep its default 0.01 under the rule "advantage"'),
+        ({"entropy_weight": 0.1}, '^entropy_weight must keep its default 0.02 under the rule "advantage"'),
         ({"rule": "actor_critic", "value_weight": 0.0}, r"^value_weight must be a number in \(0, "),
         ({"rule": "actor_critic", "entropy_weight": -1.0}, "^entropy_weight must be a number"),
         (
