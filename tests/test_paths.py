@@ -13,7 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 import lstm_rl.envs  # noqa: F401
-from lstm_rl.agents import AdvantageLearning
+from lstm_rl.agents import AdvantageLearning, Config
 from lstm_rl.envs.rows import find_rows
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 from lstm_rl.topology import Topology
@@ -112,7 +112,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "falling learning rate": {"learning_rate": lambda progress: 0.01 * progress},
     "linear schedule": {"schedule": "linear"},
     "complete gradient": {"recurrent": True, "gradient": "bptt", "bptt_depth": 9},
-    "actor-critic": {"rule": "actor_critic", "epsilon": None, "return_size": 1.0, "error_memory": 10},
+    "actor-critic": {"rule": "actor_critic", "epsilon": Config().epsilon, "return_size": 1.0, "error_memory": 10},
     "Elman": {"policy": "ElmanPolicy", "hidden": 5, "bptt_depth": 4, "recurrent_range": 2.0},
     "memory bits": {"policy": "MemoryBitsPolicy", "memory_bits": 2, "normalize_observations": False},
     "memory bits, directed": {
