@@ -44,7 +44,7 @@ class ActorCritic(NamedTuple):
 
 def make_actor_critic(config: Config, horizon: int, n: int, outputs: int) -> ActorCritic:
     """The rule for n streams of a network with K outputs."""
-    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon))
+    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
     constants = config.gamma, config.lambda_, config.entropy_weight, config.value_weight, optimizer
     return ActorCritic(*constants, np.zeros(n), np.zeros(n), np.zeros(outputs, config.precision))
 

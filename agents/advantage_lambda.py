@@ -47,7 +47,7 @@ class AdvantageLambda(NamedTuple):
 
 def make_advantage_lambda(config: Config, horizon: int, n: int) -> AdvantageLambda:
     """The rule for n streams."""
-    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon))
+    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
     return AdvantageLambda(
         config.gamma, config.lambda_, config.kappa, config.cut_traces, optimizer, np.zeros(n), np.zeros(n)
     )

@@ -1,7 +1,7 @@
 """The weights that act: an average over the last part of learning, steadier than the last weights.
 
 While learning goes on, the last weights jump from one good policy to another and sometimes over a bad one between;
-their average does not. Learning itself works on the last weights. Every `EVERY` time steps
+their average does not. Learning itself works on the last weights. Once `SHARE EVERY` time steps are learnt, every `EVERY` of them
 
     average <- average + (weights - average) EVERY / window        window = min(averaging * horizon, steps / 10) steps
 
@@ -73,8 +73,10 @@ class Average:
         self._steps[0] += steps
         self._remember()
         count = int(self._steps[0])
-        if count % EVERY == 0:
-            rate = min(1.0, EVERY / min(self._window, count / SHARE))
+        if count < SHARE * EVERY:
+            self._average[:] = self._average_of
+        elif count % EVERY == 0:
+            rate = EVERY / max(min(self._window, count / SHARE), EVERY)
             self._average += self._average.dtype.type(rate) * (self._average_of - self._average)
 
     def _remember(self) -> None:

@@ -55,6 +55,9 @@ class Config:
     rms_decay: float | None = None
     """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (10 horizon), so that it remembers the
     errors of several episodes."""
+    rms_epsilon: float = 0.03
+    """Added to the root of that mean square, > 0: where errors are small, steps are small, and what is learned stays
+    learned. In units of scaled returns, see return_size."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     return_size: float = 4.0
@@ -178,6 +181,7 @@ class Config:
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_float("rms_epsilon", self.rms_epsilon, 0.0, open_low=True)
         check_float("learning_rate_scale", self.learning_rate_scale, 0.0, open_low=True)
         numbers = ("averaging", "temperature_scale", "explorer_learning_rate", "rms_initial", "return_size")
         for name in (*numbers, "entropy_weight"):

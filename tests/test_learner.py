@@ -433,7 +433,7 @@ BAD = {
             "entropy_weight",
         )
     },
-    "learning_rate_scale": (0.0, -1.0, np.inf),
+    **{name: (0.0, -1.0, np.inf) for name in ("learning_rate_scale", "rms_epsilon")},
     "least_share": (0.0, 1.1, np.nan),
     "network": ("gru", None),
     "rule": ("policy", 1),

@@ -177,7 +177,7 @@ class Reference:
                 w += rate * step
             else:
                 square[:] = c.rms_decay * square + (1.0 - c.rms_decay) * step**2
-                w += rate * step / (np.sqrt(square) + 1e-8)
+                w += rate * step / (np.sqrt(square) + c.rms_epsilon)
 
     def estimate(self, x: Array) -> tuple[float, Array]:
         """y_v of the explorer network, and its hidden activations (G,)."""

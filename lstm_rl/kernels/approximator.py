@@ -27,9 +27,10 @@ class Sgd(NamedTuple):
 
 
 class RmsProp(NamedTuple):
-    """w <- w + learning_rate E e / (sqrt(v) + 1e-8), after v <- decay v + (1 - decay) (E e)^2."""
+    """w <- w + learning_rate E e / (sqrt(v) + epsilon), after v <- decay v + (1 - decay) (E e)^2."""
 
     decay: float  # in [0, 1)
+    epsilon: float = 1e-8  # > 0: below it, steps shrink with the gradients
 
 
 class Update(NamedTuple):

@@ -1,7 +1,7 @@
 """The optimizers: steps of weights along their traces.
 
     w <- w + learning_rate E e                                                              `Sgd`
-    w <- w + learning_rate E e / (sqrt(v) + 1e-8),  v <- rho v + (1 - rho) (E e)^2          `RmsProp`
+    w <- w + learning_rate E e / (sqrt(v) + epsilon),  v <- rho v + (1 - rho) (E e)^2          `RmsProp`
 
 E is the error, e the eligibility trace as it was before. Then e <- decay e, decay = gamma lambda (0: no trace, the
 supervised case). Another optimizer is a class in `approximator` and two kernels here. Loops call them for every weight;
@@ -15,8 +15,6 @@ import numpy as np
 from lstm_rl.compiled import by_class, kernel
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, update_weights
 from lstm_rl.kernels.layout import Net
-
-EPSILON = 1e-8
 
 
 @by_class
@@ -44,7 +42,7 @@ def _sgd_weight(optimizer: Sgd, numbers: Any, w: Any, square: Any, e: Any, j: in
 @in_dtype.register(RmsProp)
 def _rms_in_dtype(optimizer: RmsProp, update: Update, number: Any) -> Any:
     rho = number(optimizer.decay)
-    return number(update.learning_rate), number(update.error), rho, number(1.0) - rho, number(EPSILON)
+    return number(update.learning_rate), number(update.error), rho, number(1.0) - rho, number(optimizer.epsilon)
 
 
 @step_weight.register(RmsProp)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from lstm_rl.kernels.approximator import RmsProp, Update
-from lstm_rl.kernels.updates import EPSILON
 
 Layout = list[tuple[str, tuple[int, ...], torch.dtype]]
 """Name, shape and type of each parameter, in the order in which they stand in one vector."""
@@ -59,7 +58,7 @@ def step_flat(weights: FlatWeights, e: NDArray[Any], update: Update) -> None:
         g, rho = update.error * e, update.optimizer.decay
         square *= rho
         square += (1.0 - rho) * g * g
-        w += update.learning_rate * g / (np.sqrt(square) + EPSILON)
+        w += update.learning_rate * g / (np.sqrt(square) + update.optimizer.epsilon)
     else:
         w += update.learning_rate * update.error * e
 
