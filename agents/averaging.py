@@ -1,7 +1,7 @@
 """The weights that act: an average over the last part of learning, steadier than the last weights.
 
 While learning goes on, the last weights jump from one good policy to another and sometimes over a bad one between;
-their average does not. Learning itself works on the last weights. Once `SHARE EVERY` time steps are learnt, every `EVERY` of them
+their average does not. Learning itself works on the last weights. After `SHARE EVERY` time steps, every `EVERY`
 
     average <- average + (weights - average) EVERY / window        window = min(averaging * horizon, steps / 10) steps
 

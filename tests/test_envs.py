@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import lstm_rl.envs
+from lstm_rl.agents.config import Config
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.multimode_pole import multimode_pole
@@ -365,7 +366,7 @@ def test_a_users_own_world_has_the_preset_of_its_family(world: World, policy: An
             preset("default", "test_envs/Own-v0")
     finally:
         del gym.registry["test_envs/Own-v0"]
-    assert preset("default", "CartPole-v1") == preset("default", "lstm_rl/NoisyTMaze-v0")
+    assert preset("default", "CartPole-v1").config == Config() == preset("default", "lstm_rl/MemoryChain-v0").config
     with pytest.raises(ValueError, match="^preset must be default for CartPole-v1, got bakker2001: "):
         preset("bakker2001", "CartPole-v1")
 

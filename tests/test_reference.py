@@ -324,6 +324,11 @@ def random_config(rng: np.random.Generator, exploration: str) -> Config:
         normalize_observations=bool(rng.random() < 0.5),
         observation_clip=1.5,
         horizon=10,
+        return_size=0.0,
+        error_memory=0,
+        averaging=0.0,
+        least_share=1.0,
+        network="lstm",
         precision="float64",
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from lstm_rl.agents import AdvantageLearning, Config
+from lstm_rl.agents.defaults import TMAZE
 from lstm_rl.atomic import atomic_write, remove_parts
 from lstm_rl.cli import main
 from lstm_rl.run_lock import LOCK, folder_lock
@@ -261,7 +262,9 @@ def test_a_folder_that_is_no_text_is_refused_before_it_is_made(
 
 def test_a_model_holds_no_history(tmp_path: Path) -> None:
     """200 episodes in each of many evaluations, as the demo has them: they are in evaluations.npz alone."""
-    settings = Settings(MAZE, {"corridor_length": 3}, timesteps=1000, log_dir=tmp_path, progress=False, pictures=False)
+    settings = Settings(
+        MAZE, {"corridor_length": 3}, timesteps=1000, log_dir=tmp_path, progress=False, pictures=False, config=TMAZE
+    )
     run(settings)
     assert settings_of(settings.folder).eval_freq == 40  # a 25th
     for name in ("model.zip", "best_model.zip"):

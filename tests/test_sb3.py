@@ -272,7 +272,7 @@ class TimeLimit(gym.Wrapper):
 for module in (gym.wrappers, gym.wrappers.common, gym.envs.registration):
     module.TimeLimit = TimeLimit
 from lstm_rl.agents.advantage_learning import AdvantageLearning
-print(AdvantageLearning("LstmPolicy", "CartPole-v1").policy.topology.inputs)
+print(AdvantageLearning("LstmPolicy", "CartPole-v1").policy.model.inputs)
 """
     same_code = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=same_code, capture_output=True, text=True)

@@ -262,7 +262,7 @@ def test_a_model_of_another_environment_or_without_finite_weights_is_not_evaluat
         with pytest.raises(ValueError, match="^env must be as the one that the model was trained in, with "):
             evaluate(model, "test_spaces/Sampled-v0", other, 2, 0)
     with torch.no_grad():
-        model.policy.hidden_weights[0, 0] = torch.nan
+        model.policy.hidden_weights.view(-1)[0] = torch.nan
     with pytest.raises(ValueError, match="^model must hold finite numbers, but hidden_weights holds NaN or infinity"):
         evaluate(model, "test_spaces/Sampled-v0", {"observation": "Box", "action": "Discrete"}, 2, 0)
 

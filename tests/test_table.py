@@ -25,6 +25,9 @@ CONFIG = Config(
     normalize_observations=False,
     memory_bits=1,
     regions=3,
+    cut_traces=True,
+    return_size=0.0,
+    error_memory=0,
     precision="float64",
 )
 

@@ -218,7 +218,7 @@ def test_each_fault_has_its_sentence(kind: type[Sound]) -> None:
         assert all(sentence.startswith(begin) for sentence, begin in zip(found, BROKEN[kind], strict=True)), found
 
 
-@pytest.mark.parametrize(("policy", "budget"), [("LstmPolicy", 2_000), ("GruPolicy", 500)])
+@pytest.mark.parametrize(("policy", "budget"), [("LstmPolicy", 2_000), ("GruPolicy", 2_000)])
 def test_ours_pass_and_learn(policy: str, budget: int) -> None:
     model = AdvantageLearning(policy, "lstm_rl/NoisyTMaze-v0", seed=0)
     before = model.policy.weight_vector()
