@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.defaults import default_config
-from lstm_rl.agents.env_states import environment_family, environment_horizon
+from lstm_rl.agents.env_states import UNKNOWN_HORIZON, environment_family, environment_horizon
 from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
@@ -122,9 +122,9 @@ class AdvantageLearning(BaseAlgorithm):
                 family, continuous = environment_family(self.env), isinstance(self.action_space, Box)
             config = default_config(family, settings.get("rule"), continuous)
         self.config = config.override(settings)
-        self.horizon = self.config.horizon or 100
+        self.horizon = self.config.horizon or UNKNOWN_HORIZON
         if self.config.horizon is None and self.env is not None:
-            self.horizon = environment_horizon(self.env) or 100
+            self.horizon = environment_horizon(self.env) or UNKNOWN_HORIZON
         if not callable(learning_rate):
             self.learning_rate = configured_rate(self.config, self.horizon)
         self._highest_progress = 1.0  # that may remain in this call of `learn`

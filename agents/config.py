@@ -26,7 +26,8 @@ class Config:
 
     # --- the task's time scale ---
     horizon: int | None = None
-    """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else 100."""
+    """Expected steps of an episode, or the lag to bridge, >= 1; None: the environment's own, else its step limit, at
+    most 100, else 100."""
 
     # --- the learning rule ---
     rule: Rule | None = None

@@ -93,10 +93,17 @@ _LEARNING: _Table = _listed(wrappers, {}, "NormalizeObservation NormalizeReward"
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
+UNKNOWN_HORIZON = 100
+"""Steps, of environments that do not tell theirs."""
+
+
 def environment_horizon(env: VecEnv) -> int | None:
-    """The environment's own time scale: ``metadata["horizon"]``, as our worlds tell it, else the step limit."""
-    horizon = (_attribute(env, "metadata") or {}).get("horizon")
-    return _count(horizon) or step_limit(env)
+    """The environment's own time scale: ``metadata["horizon"]``, as our worlds tell it, else the step limit.
+
+    A limit is no lag that memory has to bridge: it counts for `UNKNOWN_HORIZON` at most.
+    """
+    horizon, limit = (_attribute(env, "metadata") or {}).get("horizon"), step_limit(env)
+    return _count(horizon) or (limit and min(limit, UNKNOWN_HORIZON))
 
 
 def environment_family(env: VecEnv) -> str | None:

@@ -50,7 +50,13 @@ def make(world: str, n: int, vector: bool, compiled: bool, csv_file: Path | None
 
 
 def learner(env: VecEnv, policy: str = "LstmPolicy", **settings: Any) -> AdvantageLearning:
-    defaults = {"learning_rate": 0.01, "epsilon": 0.2, "schedule": "constant", "seed": 3, "chunk_size": 64}
+    defaults: dict[str, Any] = {
+        "learning_rate": 0.01,
+        "epsilon": 0.2,
+        "schedule": "constant",
+        "seed": 3,
+        "chunk_size": 64,
+    }
     return AdvantageLearning(policy, env, **(defaults | settings))
 
 

@@ -320,7 +320,7 @@ def minigrid() -> Callable[..., gym.Env[Any, Any]]:
 def test_minigrid_trains_without_its_mission(minigrid: Any) -> None:
     with pytest.warns(UserWarning, match="^words are left out of observations: mission$"):
         model = AdvantageLearning("LstmPolicy", minigrid(), seed=0, cells=1, chunk_size=64)
-    assert model.horizon == 245 and model.policy.sensors == 4 + 7 * 7 * 3
+    assert model.horizon == 100 and model.policy.sensors == 4 + 7 * 7 * 3
     model.learn(300)
     observation, _ = minigrid().reset(seed=0)
     assert model.predict(observation, deterministic=True)[0].shape == ()  # the mission in it is passed over
