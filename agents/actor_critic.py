@@ -1,6 +1,6 @@
 """Actor-critic with eligibility traces: policy and value are outputs of one network and share its cells, compiled.
 
-    r'(t) = r_t - entropy_weight log pi(a_t | s_t)                its mean is r_t plus the entropy of the policy
+    r'(t) = r_t - entropy_weight log pi(a_t | s_t)        its mean is r_t + entropy_weight times the entropy
     E(t)  = r'(t) + gamma V(s_{t+1}) - V(s_t)
     e(t)  = gamma lambda e(t-1) + d[log pi(a_t | s_t) + value_weight V(s_t)]/dw
     w     <- w + learning_rate E(t) e(t)
@@ -25,7 +25,7 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.distributions import score
 from lstm_rl.agents.exploration import act
 from lstm_rl.agents.learner import ABS_ERROR, ENTROPY, ERROR, STEPS, VALUE, Learner, Transition, learn, observe
-from lstm_rl.agents.scale import rate_factor, scale_reward
+from lstm_rl.agents.scale import end_step, scale_reward
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, reset, update_weights
 
 
@@ -71,7 +71,7 @@ def _learn(
             reward = scale_reward(learner.scale, i, np.float64(transition.reward[i]))
             following = 0.0 if terminated else rule.gamma * value
             error = reward - rule.entropy_weight * rule.log_pi[i] + following - rule.value[i]
-            learning_rate *= rate_factor(learner.scale, i, error, begins)
+            learning_rate *= end_step(learner.scale, i, error, begins)
             sums[STEPS] += 1.0
             sums[ERROR] += error
             sums[ABS_ERROR] += abs(error)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import argmax, choose, exploration_level, predict_error, regress_error, start_episode
 from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, Learner, Transition, learn, observe
-from lstm_rl.agents.scale import rate_factor, scale_reward
+from lstm_rl.agents.scale import end_step, scale_reward
 from lstm_rl.compiled import kernel
 from lstm_rl.kernels.approximator import (
     RmsProp,
@@ -82,7 +82,7 @@ def _learn(
             discount = 0.0 if terminated else rule.gamma
             reward = scale_reward(learner.scale, i, np.float64(transition.reward[i]))
             error = td_error(reward, discount, rule.value[i], value, rule.chosen[i], rule.kappa)
-            learning_rate *= rate_factor(learner.scale, i, error, begins)
+            learning_rate *= end_step(learner.scale, i, error, begins)
             regress_error(learner.exploration, explorer, i, learner.x, error, terminated)
             sums[STEPS] += 1.0
             sums[ERROR] += error

@@ -1,12 +1,14 @@
-"""The weights that act: an average over the last part of learning, steadier than the last weights.
+"""The weights that act: an exponential moving average (Polyak averaging), steadier than the last weights.
 
 While learning goes on, the last weights jump from one good policy to another and sometimes over a bad one between;
 their average does not. Learning itself works on the last weights. After `SHARE EVERY` time steps, every `EVERY`
 
-    average <- average + (weights - average) EVERY / window        window = min(averaging * horizon, steps / 10) steps
+    average <- average + (weights - average) EVERY / window
+    window  =  max(EVERY, min(averaging * horizon, steps / SHARE)) steps
 
-so that it forgets how learning began. Torch's parameters are the last weights. Who replaces or edits them finds that
-they act at once: before each use they are compared with what learning left; where they differ, the average starts anew.
+so that it forgets how learning began; before that the last weights act. Torch's parameters are the last weights. Who
+replaces or edits them finds that they act at once: before each use they are compared with what learning left; where
+they differ, the average starts anew.
 
 Dimensions: P weights.
 """
@@ -32,14 +34,14 @@ def register_average(policy: Any) -> None:
 
 
 class Average:
-    """Views of those buffers in the memory of now.
+    """The averaged weights, as views of a policy's buffers.
 
     Args:
         weights: The last ones, views.
         average: (P,), moved in place, as the next two.
         average_of: (P,) the last weights as learning left them.
         steps: (1,) time steps per environment that were learnt.
-        window: Of the average in such steps, >= 1.
+        window: Of the average in such steps, > 0; below `EVERY` it counts as that.
     """
 
     def __init__(

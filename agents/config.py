@@ -106,16 +106,16 @@ class Config:
     bptt_depth: int = 100
     """Steps that errors are carried back at most, >= 1."""
     network: NetworkKind = "exact"
-    """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own output
-    and ``rotating`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
-    rotating: int = 16
+    """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own state
+    and ``trace_units`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
+    trace_units: int = 16
     """Of the exact network: recurrent trace units, >= 0."""
     readout: int = 16
     """Of the exact network: tanh units between cells and outputs, >= 0."""
     hidden: int = 0
     """Ordinary hidden units beside the memory blocks, >= 0."""
     cells: int = 16
-    """Memory blocks of one cell each, >= 0; units of GruPolicy and SlstmPolicy."""
+    """LSTM cells of the exact network, or memory blocks of one cell each, >= 0; units of GruPolicy and SlstmPolicy."""
     recurrent: bool = False
     """Whether gates, cell inputs and hidden units see hidden units and cells of the step before (the paper). Without,
     the cells are the only memory, and the truncated gradient is exact."""
@@ -189,7 +189,7 @@ class Config:
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
-        for name in ("hidden", "cells", "memory_bits", "rotating", "readout", "error_memory"):
+        for name in ("hidden", "cells", "memory_bits", "trace_units", "readout", "error_memory"):
             check_int(name, getattr(self, name), 0)
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)

@@ -1,16 +1,15 @@
-"""The settings that an environment learns with unless somebody says otherwise: one for all, but for two families.
+"""The default settings.
 
-Those of the actor-critic were found on Pendulum-v1, see docs/actor-critic.md, and are the same for all as well.
-
-`Config()` is for any environment. The T-mazes and the multi-mode pole, on which Bakker's study stands, keep settings of
-their own, found before and faster there; docs/default-agent.md tells what that gives up.
+`Config()` is for every environment with discrete actions, except the T-mazes and the multi-mode pole, whose settings
+are older and faster there: docs/default-agent.md tells what that gives up. `ACTOR_CRITIC` is for actions that are
+numbers (Box) and for ``rule="actor_critic"``; it was found on Pendulum-v1, see docs/actor-critic.md.
 """
 
 from dataclasses import replace
 
 from lstm_rl.agents.config import Config, Rule
 
-_LSTM = Config(
+TMAZE = Config(
     learning_rate_scale=0.06,
     lambda_=0.8,
     kappa=0.1,
@@ -25,9 +24,8 @@ _LSTM = Config(
     cells=8,
     input_range=0.3,
 )
-TMAZE = _LSTM
 POLE = replace(
-    _LSTM,
+    TMAZE,
     learning_rate=3e-4,
     schedule="linear",
     gamma=0.99,

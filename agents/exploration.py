@@ -3,8 +3,10 @@
 Each kind is a class of constants with kernels of its own, chosen when a loop is compiled:
 
 - `Epsilon`: with probability epsilon, a uniformly random action.
-- `EzGreedy` (Dabney, Ostrovski, Barreto 2020): that action is then repeated for d steps, P(d >= k) = k^(1 - mu). In a
-  corridor a single random step is undone by the next greedy one; a repeated one goes somewhere.
+- `EzGreedy` (Dabney, Ostrovski, Barreto 2020): that action is then repeated for d steps, P(d >= k) = k^(1 - mu)
+  (the paper: a zeta law), at most `max_repeat`. Each episode explores with a share of epsilon of its own, drawn
+  log-uniformly from [least_share, 1]. In a corridor a single random step is undone by the next greedy one; a repeated
+  one goes somewhere.
 - `Boltzmann`: P(a) ~ exp(A(a) / T).
 - `Directed` (Bakker 2001, section 3): Boltzmann with T = max(T_min, scale y_v(x)), where a feedforward network on the
   same input learns y_v(t) -> |E(t)| + beta y_v(t+1): hot where errors are or follow, cool in the corridor.

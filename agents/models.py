@@ -37,6 +37,8 @@ class Network:
 
     def __str__(self) -> str:
         """The network in a few lines, for people."""
+        if isinstance(self.topology, Cells):
+            return f"{self.topology}\ngradient: exact, carried forward"
         gradients: dict[Gradient, str] = {
             "truncated": "truncated, carried forward",
             "bptt": f"complete, carried back {self.bptt_depth} steps at most",

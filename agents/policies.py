@@ -15,7 +15,10 @@ from lstm_rl.topology import Layer, Topology
 
 
 class LstmPolicy(MemoryPolicy):
-    """An LSTM layer of any `Topology`, whose outputs are Advantage values, one per action."""
+    """The compiled networks: exact cells or memory blocks, as `Config.network` says, or any `Topology` or `Cells`.
+
+    Outputs (K,) are Advantage values, one per action, or what the actor-critic makes of them.
+    """
 
     def _model(self, actions: int, topology: Topology | Cells | None) -> Network:
         config = self.config
@@ -89,7 +92,7 @@ _LSTM_FIELDS = (
 
 def _check_fields(config: Config) -> None:
     """Refuse settings of the network that was not chosen."""
-    other = {"exact": ("lstm", _LSTM_FIELDS), "lstm": ("exact", ("rotating", "readout"))}
+    other = {"exact": ("lstm", _LSTM_FIELDS), "lstm": ("exact", ("trace_units", "readout"))}
     network, names = other[config.network]
     for name in names:
         if getattr(config, name) != getattr(Config, name):
@@ -142,7 +145,7 @@ def default_topology(config: Config, inputs: int, actions: int, horizon: int) ->
 
 def exact_network(config: Config, inputs: int, actions: int, horizon: int) -> Cells:
     """The network of exact cells that a configuration describes."""
-    layers = (("self_lstm", config.cells), ("rtu", config.rotating))
+    layers = (("self_lstm", config.cells), ("rtu", config.trace_units))
     return Cells(
         inputs,
         actions,

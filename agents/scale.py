@@ -1,9 +1,10 @@
 """What a learner measures of any environment: the size of its returns, and of the errors that are left.
 
-Rewards are divided by the size of returns, so that a step of the weights means the same in every unit of reward:
+Rewards are scaled by the size of returns, so that a step of the weights means the same in every unit of reward:
 
     g     <- gamma g + r                        discounted sum of an episode's rewards so far
     size  =  largest |g| so far; at the end of an episode max(its largest |g|, 0.999 size)
+    r'    =  r return_size / size               0 while size is 0
 
 The learning rate falls with the errors, so that what is learned stays learned. They are counted by episodes, not steps:
 an agent that meets no reward for long is not to take its small errors for success.
@@ -16,11 +17,12 @@ An episode without an end counts as one after `BLOCK` horizons.
 Dimensions: n streams.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rl.agents.config import Config
 from lstm_rl.compiled import kernel
 
 FADING = 0.999  # of the size of returns, per episode
@@ -47,8 +49,8 @@ class Scale(NamedTuple):
     steps: NDArray[np.float64]  # (n,)
 
 
-def make_scale(config: Any, horizon: int, sizes: Sizes, n: int) -> Scale:
-    """N streams at the start of an episode; ``config`` is a `lstm_rl.agents.config.Config`."""
+def make_scale(config: Config, horizon: int, sizes: Sizes, n: int) -> Scale:
+    """N streams at the start of an episode."""
     block = float(BLOCK * horizon)
     rows = np.zeros(n), np.zeros((n, 2)), np.zeros(n)
     return Scale(config.return_size, config.gamma, float(config.error_memory), block, sizes, *rows)
@@ -56,7 +58,7 @@ def make_scale(config: Any, horizon: int, sizes: Sizes, n: int) -> Scale:
 
 @kernel
 def scale_reward(scale: Scale, i: int, reward: float) -> float:
-    """Measure a reward of stream ``i``; return it in units of the returns' size."""
+    """Record a reward of stream ``i``; return it scaled."""
     if scale.return_size == 0.0:
         return reward
     scale.discounted[i] = scale.gamma * scale.discounted[i] + reward
@@ -66,8 +68,11 @@ def scale_reward(scale: Scale, i: int, reward: float) -> float:
 
 
 @kernel
-def rate_factor(scale: Scale, i: int, error: float, episode_ended: bool) -> float:
-    """Measure an error of stream ``i``, the last one of its step; return the factor of the learning rate."""
+def end_step(scale: Scale, i: int, error: float, episode_ended: bool) -> float:
+    """Record the TD error of stream ``i``'s step, after `scale_reward`; return the learning rate's factor in [0, 1].
+
+    Closes the episode, or the block of one that has no end.
+    """
     errors = scale.sizes.errors
     scale.largest[i, 1] = max(scale.largest[i, 1], abs(error))
     scale.steps[i] += 1.0

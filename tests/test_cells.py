@@ -156,7 +156,7 @@ def test_what_cannot_be_is_refused() -> None:
     hidden, output = cells.initial_weights(np.random.default_rng(0))
     with pytest.raises(ValueError, match="^gradient of cells, which is exact, must be one of truncated, got 'bptt'"):
         make_approximator(cells, Weights(hidden, output, hidden, output), 1, np.float64, "bptt")
-    with pytest.raises(ValueError, match="^cell must be one of min_gru, rtu, self_lstm, got 'gru'"):
+    with pytest.raises(ValueError, match="^layers must be one of min_gru, rtu, self_lstm, got 'gru'"):
         Cells(3, 2, (("gru", 4),))
     with pytest.raises(ValueError, match=r"^layers must hold at least one layer of cells, got \(\)"):
         Cells(3, 2, ())

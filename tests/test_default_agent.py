@@ -35,8 +35,8 @@ def test_the_default_goes_by_the_family() -> None:
 def test_settings_of_the_other_network_are_refused() -> None:
     with pytest.raises(ValueError, match="^hidden must be left alone with network='exact', got 8: it is a setting of"):
         model(hidden=8)
-    with pytest.raises(ValueError, match="^rotating must be left alone with network='lstm', got 4: it is a setting of"):
-        model(network="lstm", rotating=4)
+    with pytest.raises(ValueError, match="^trace_units must be left alone with network='lstm', got 4"):
+        model(network="lstm", trace_units=4)
 
 
 @pytest.mark.parametrize("factor", [1024.0, 2.0**-10])

@@ -441,7 +441,7 @@ BAD = {
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
-    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits", "rotating", "readout", "error_memory")},
+    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits", "trace_units", "readout", "error_memory")},
     **{
         name: (-0.1, np.nan)
         for name in ("input_range", "forget_range", "recurrent_range", "output_range", "bias_range")

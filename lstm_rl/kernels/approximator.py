@@ -6,7 +6,7 @@ compiled code then calls by the class of their first argument:
     truncated.py  a `Topology`, its truncated gradient carried forward: the work horse
     bptt.py       a `Topology`, its complete gradient: errors carried back through time at every step
     rtrl.py       a `Topology`, its complete gradient: all derivatives carried forward
-    cell.py       element-wise cells, their exact gradient carried forward
+    exact.py      cells without links between them, their exact gradient carried forward
     callback.py   any Torch module of `lstm_rl.nn`'s interface, asked through Python
     table.py      a table over boxes of observations, with memory bits that actions switch (Peshkin et al. 1999)
 

@@ -5,8 +5,8 @@ its unit's state (two, where a state is two numbers), which moves by
 
     D <- a D + b z        a = ds(t) / ds(t-1) with all paths through gates,  b z = the direct derivative by the weight
 
-That is the complete gradient at O(weights) per step. A new cell is one file, as `min_gru`: its class, `cell_step`,
-`cell_gradient` and a `Cell`; and a line in `cells.CELLS`.
+That is the complete gradient at O(weights) per step (`self_lstm` clips D). A new cell is one file, as `min_gru`: its
+class, `cell_step`, `cell_gradient` and a `Cell`; and a line in `cells.CELLS`.
 
 Dimensions: n streams, I inputs, H units, P weights of a network, V sources of its readout.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lstm_rl.compiled import by_class
 
 
-class Sizes(NamedTuple):
+class LayerSizes(NamedTuple):
     """How many numbers a layer of cells has."""
 
     weights: int
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
     """One kind of cell, for `cells.CELLS`."""
 
     kind: Any  # NamedTuple class of (inputs, units, start, first); chooses the kernels
-    sizes: Callable[[int, int], Sizes]  # of I inputs and H units
+    sizes: Callable[[int, int], LayerSizes]  # of I inputs and H units
     initial_weights: Callable[[np.random.Generator, int, NDArray[np.float64], float], NDArray[np.float64]]
     """From rng, I, time scales (H,) >= 1 in steps and the range of weights from inputs: the layer's weights, flat."""
 
@@ -67,5 +67,9 @@ def cell_step(kind: Any, weights: Any, x: Any, state: Any, scratch: Any, partial
 def cell_gradient(
     kind: Any, weights: Any, x: Any, state: Any, scratch: Any, partials: Any, q: Any, traces: Any
 ) -> None:
-    """Add to ``traces`` (P,) the gradient that q (V,), the derivative of the error by u, gives the layer's weights."""
+    """Add to ``traces`` (P,) the gradient that q (V,), the derivative of what is traced by u, gives its weights.
+
+    What is traced is one output, or a weighted sum of outputs. Other arguments as in `cell_step`, after it; ``scratch``
+    is used up.
+    """
     raise TypeError(f"{type(kind).__name__} has no kernel for this")

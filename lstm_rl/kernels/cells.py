@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_float, check_int
-from lstm_rl.kernels.cell import Cell, Sizes
+from lstm_rl.kernels.cell import Cell, LayerSizes
 from lstm_rl.kernels.min_gru import MIN_GRU
 from lstm_rl.kernels.rtu import RTU
 from lstm_rl.kernels.self_lstm import SELF_LSTM
@@ -49,17 +49,17 @@ class Cells:
         if not self.layers:
             raise ValueError("layers must hold at least one layer of cells, got ()")
         for cell, units in self.layers:
-            check_choice("cell", cell, tuple(CELLS))
-            check_int("units", units, 1)
+            check_choice("layers", cell, tuple(CELLS))
+            check_int("units in layers", units, 1)
         for steps in self.time_scales:
             check_float("time_scales", steps, 1.0)
         check_float("input_range", self.input_range, 0.0)
         check_float("output_range", self.output_range, 0.0)
 
     @cached_property
-    def kinds(self) -> tuple[tuple[Any, Sizes], ...]:
+    def kinds(self) -> tuple[tuple[Any, LayerSizes], ...]:
         """What compiled code knows of each layer, and its sizes."""
-        found, start, first = list[tuple[Any, Sizes]](), 0, 0
+        found, start, first = list[tuple[Any, LayerSizes]](), 0, 0
         for cell, units in self.layers:
             sizes = CELLS[cell].sizes(self.inputs, units)
             found.append((CELLS[cell].kind(self.inputs, units, start, first), sizes))

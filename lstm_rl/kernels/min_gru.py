@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.kernels.cell import Cell, Sizes, cell_gradient, cell_step
+from lstm_rl.kernels.cell import Cell, LayerSizes, cell_gradient, cell_step
 from lstm_rl.kernels.forward import add_rows, copy
 from lstm_rl.kernels.squashing import logistic
 
 
 class MinGru(NamedTuple):
-    """Sizes and places of a layer."""
+    """LayerSizes and places of a layer."""
 
     inputs: int
     units: int
@@ -59,8 +59,8 @@ def _gradient(kind: MinGru, weights: Any, x: Any, state: Any, scratch: Any, part
                 to[j] += q[j] * d[j]
 
 
-def _sizes(inputs: int, units: int) -> Sizes:
-    return Sizes((inputs + 1) * 2 * units, units, 2 * units, (inputs + 1, 2 * units), units)
+def _sizes(inputs: int, units: int) -> LayerSizes:
+    return LayerSizes((inputs + 1) * 2 * units, units, 2 * units, (inputs + 1, 2 * units), units)
 
 
 def _initial(

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import kernel
-from lstm_rl.kernels.cell import Cell, Sizes, cell_gradient, cell_step
+from lstm_rl.kernels.cell import Cell, LayerSizes, cell_gradient, cell_step
 from lstm_rl.kernels.forward import add_rows, copy
 
 LEAST = 1e-8  # of 1 - r^2
 
 
 class Rtu(NamedTuple):
-    """Sizes and places of a layer."""
+    """LayerSizes and places of a layer."""
 
     inputs: int
     units: int
@@ -92,15 +92,15 @@ def _gradient(kind: Rtu, weights: Any, x: Any, state: Any, scratch: Any, partial
             to[j] += q_1[j] * of_1[j] + q_2[j] * of_2[j]
 
 
-def _sizes(inputs: int, units: int) -> Sizes:
+def _sizes(inputs: int, units: int) -> LayerSizes:
     v = inputs + 1
-    return Sizes((2 * v + 2) * units, 2 * units, 5 * units, (2 * v + 2, 2 * units), 2 * units)
+    return LayerSizes((2 * v + 2) * units, 2 * units, 5 * units, (2 * v + 2, 2 * units), 2 * units)
 
 
 def _initial(
     rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
 ) -> NDArray[np.float64]:
-    """r^2 uniform in [.5, 1), theta uniform in (0, pi): they cover the last few steps whatever the time scales."""
+    """r^2 uniform in [.5, .998), theta in [.001, pi): the last few steps; ``time_scales`` gives the number of units."""
     units = len(time_scales)
     w = rng.uniform(-input_range, input_range, (inputs + 1, 2 * units))
     w[inputs] = 0.0

@@ -1,4 +1,4 @@
-"""LSTM cells whose gates and cell inputs see their own cell's output of the step before, and no other's.
+"""LSTM cells without links between cells: each sees the input and, through peepholes, its own squashed state.
 
     y_in, y_f = logistic(W x + p h(t-1))        g = 2 tanh(W x + p h(t-1))        p: a weight per unit
     s(t) = y_f s(t-1) + y_in g                  h = tanh(s)
@@ -6,7 +6,8 @@
 
     a = ds(t) / ds(t-1) = y_f + [g y_in (1 - y_in) p_in + s(t-1) y_f (1 - y_f) p_f + y_in g' p_g] (1 - h(t-1)^2)
 
-a is kept within [-1, 1]: where a cell is about to tip over, derivatives of long episodes would leave all bounds.
+Each derivative D is kept within +-`LIMIT`: where |a| > 1 for long, as in a cell that is about to tip over, it would
+overflow. Within the limit the gradient is exact.
 
 After Irie, Gopalakrishnan, Schmidhuber (eLSTM, 2023), with LSTM's own three gates. The output gate sees h(t) rather
 than h(t-1), so that its weights reach no state. Dimensions: I inputs, M = I + 2 sources (inputs, bias, own h), H units;
@@ -18,15 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.kernels.cell import Cell, Sizes, cell_gradient, cell_step
+from lstm_rl.kernels.cell import Cell, LayerSizes, cell_gradient, cell_step
 from lstm_rl.kernels.forward import add_rows, copy
 from lstm_rl.kernels.squashing import logistic
 
-LIMIT = 1e4  # of a derivative
+LIMIT = 1e4  # |D| at most
 
 
 class SelfLstm(NamedTuple):
-    """Sizes and places of a layer."""
+    """LayerSizes and places of a layer."""
 
     inputs: int
     units: int
@@ -109,16 +110,17 @@ def _gradient(
                 to[j] += of_gate[j] * h[j]
 
 
-def _sizes(inputs: int, units: int) -> Sizes:
-    return Sizes((inputs + 2) * 4 * units, 2 * units, 8 * units, (inputs + 2, 3 * units), units)
+def _sizes(inputs: int, units: int) -> LayerSizes:
+    return LayerSizes((inputs + 2) * 4 * units, 2 * units, 8 * units, (inputs + 2, 3 * units), units)
 
 
 def _initial(
     rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
 ) -> NDArray[np.float64]:
-    """Forget gates keep half a state for about a time scale; input gates let its square root of noise in.
+    """Forget gates keep exp(-1/e) = 69 % of a state over a time scale T.
 
-    The second half of the cells begin as latches: their own output drives their input, the last one's most, so that the
+    Input gates start at about 1 / sqrt(T), so that noise summed over T steps has the same size at every T. The second
+    half of the cells begin as latches: their own squashed state drives their input, the last one's most, so that the
     first things seen weigh more than all that follow. The first half begin as sums.
     """
     units = len(time_scales)
