@@ -122,16 +122,16 @@ def test_the_horizon_is_found_in_every_vector_env() -> None:
 @pytest.mark.parametrize("name", ["max_steps", "max_episode_steps", "max_episode_length"])
 def test_limits_by_other_names_are_read(name: str) -> None:
     env = DummyVecEnv([lambda: Monitor(Limited(name))])
-    assert environment_horizon(env) == step_limit(env) == 245
+    assert step_limit(env) == 245 and environment_horizon(env) == 100
     assert step_limit(DummyVecEnv([lambda: wrappers.TimeLimit(Limited(name), 30)])) == 30
     assert step_limit(DummyVecEnv([lambda: wrappers.TimeLimit(Limited(name), 300)])) == 245
     for value in (None, 0, 2.5, True, "many"):
         assert step_limit(DummyVecEnv([partial(Limited, name, value)])) is None
 
 
-def test_the_pole_has_no_horizon_and_a_registered_limit_is_one() -> None:
+def test_the_pole_has_no_horizon_and_a_registered_limit_is_one_up_to_100() -> None:
     assert environment_horizon(DummyVecEnv([lambda: WorldEnv(multimode_pole())])) is None
-    assert environment_horizon(DummyVecEnv([lambda: gym.make("CartPole-v1")])) == 500
+    assert environment_horizon(DummyVecEnv([lambda: gym.make("CartPole-v1")])) == 100
     assert environment_horizon(DummyVecEnv([lambda: gym.make("CartPole-v1", max_episode_steps=20)])) == 20
 
 
