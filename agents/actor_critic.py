@@ -24,9 +24,20 @@ from numpy.typing import NDArray
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.distributions import score
 from lstm_rl.agents.exploration import act
-from lstm_rl.agents.learner import ABS_ERROR, ENTROPY, ERROR, STEPS, VALUE, Learner, Transition, learn, observe
+from lstm_rl.agents.learner import (
+    ABS_ERROR,
+    ENTROPY,
+    ERROR,
+    STEPS,
+    VALUE,
+    Learner,
+    Transition,
+    learn,
+    make_optimizer,
+    observe,
+)
 from lstm_rl.agents.scale import end_step, scale_reward
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, accumulate_gradient, reset, update_weights
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, reset, update_weights
 
 
 class ActorCritic(NamedTuple):
@@ -44,8 +55,8 @@ class ActorCritic(NamedTuple):
 
 def make_actor_critic(config: Config, horizon: int, n: int, outputs: int) -> ActorCritic:
     """The rule for n streams of a network with K outputs."""
-    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
-    constants = config.gamma, config.lambda_, config.entropy_weight, config.value_weight, optimizer
+    weights = config.entropy_weight, config.value_weight
+    constants = config.gamma, config.lambda_, *weights, make_optimizer(config, horizon)
     return ActorCritic(*constants, np.zeros(n), np.zeros(n), np.zeros(outputs, config.precision))
 
 

@@ -18,12 +18,21 @@ from numpy.typing import NDArray
 
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import argmax, choose, exploration_level, predict_error, regress_error, start_episode
-from lstm_rl.agents.learner import ABS_ERROR, ERROR, EXPLORATORY, LEVEL, STEPS, Learner, Transition, learn, observe
+from lstm_rl.agents.learner import (
+    ABS_ERROR,
+    ERROR,
+    EXPLORATORY,
+    LEVEL,
+    STEPS,
+    Learner,
+    Transition,
+    learn,
+    make_optimizer,
+    observe,
+)
 from lstm_rl.agents.scale import end_step, scale_reward
 from lstm_rl.compiled import kernel
 from lstm_rl.kernels.approximator import (
-    RmsProp,
-    Sgd,
     Update,
     add_gradient,
     reset,
@@ -47,10 +56,8 @@ class AdvantageLambda(NamedTuple):
 
 def make_advantage_lambda(config: Config, horizon: int, n: int) -> AdvantageLambda:
     """The rule for n streams."""
-    optimizer = Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
-    return AdvantageLambda(
-        config.gamma, config.lambda_, config.kappa, config.cut_traces, optimizer, np.zeros(n), np.zeros(n)
-    )
+    constants = config.gamma, config.lambda_, config.kappa, config.cut_traces, make_optimizer(config, horizon)
+    return AdvantageLambda(*constants, np.zeros(n), np.zeros(n))
 
 
 @kernel

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rl.agents.config import Config
 from lstm_rl.agents.exploration import Explorer
 from lstm_rl.agents.scale import Scale, make_scale
 from lstm_rl.compiled import by_class, kernel
-from lstm_rl.kernels.approximator import forward
+from lstm_rl.kernels.approximator import RmsProp, Sgd, forward
 
 # Sums over the steps since the logger last looked, in `Learner.sums`
 STEPS, ERROR, ABS_ERROR, EXPLORATORY, LEVEL = range(5)
@@ -77,6 +78,11 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
         np.zeros(policy.inputs),
         np.zeros(5),
     )
+
+
+def make_optimizer(config: Config, horizon: int) -> Sgd | RmsProp:
+    """The steps along traces that a configuration stands for."""
+    return Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
 
 
 def make_transition(n: int, inputs: int) -> Transition:

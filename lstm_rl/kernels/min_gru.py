@@ -16,7 +16,7 @@ from lstm_rl.kernels.squashing import logistic
 
 
 class MinGru(NamedTuple):
-    """LayerSizes and places of a layer."""
+    """Sizes and places of a layer."""
 
     inputs: int
     units: int

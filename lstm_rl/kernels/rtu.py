@@ -24,7 +24,7 @@ LEAST = 1e-8  # of 1 - r^2
 
 
 class Rtu(NamedTuple):
-    """LayerSizes and places of a layer."""
+    """Sizes and places of a layer."""
 
     inputs: int
     units: int
@@ -53,11 +53,10 @@ def _step(kind: Rtu, weights: Any, x: Any, state: Any, scratch: Any, partials: A
     s_1, s_2 = state[:units], state[units:]
     copy(w[inputs], net)  # (2 H)
     add_rows(w, x, 0, inputs, net)
+    for j in range(units):
+        r, theta = math.exp(-math.exp(nu[j])), math.exp(vartheta[j])
+        c[j], d[j], n[j] = r * math.cos(theta), r * math.sin(theta), math.sqrt(max(1.0 - r * r, LEAST))
     for row in range(2 * v + 2):
-        if row == 0:
-            for j in range(units):
-                r, theta = math.exp(-math.exp(nu[j])), math.exp(vartheta[j])
-                c[j], d[j], n[j] = r * math.cos(theta), r * math.sin(theta), math.sqrt(max(1.0 - r * r, LEAST))
         _turn(c, d, partials, row)
     for m in range(v):
         z_m = x[m] if m < inputs else one

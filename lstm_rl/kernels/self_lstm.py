@@ -27,7 +27,7 @@ LIMIT = 1e4  # |D| at most
 
 
 class SelfLstm(NamedTuple):
-    """LayerSizes and places of a layer."""
+    """Sizes and places of a layer."""
 
     inputs: int
     units: int
