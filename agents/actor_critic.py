@@ -37,7 +37,7 @@ from lstm_rl.agents.learner import (
     observe,
 )
 from lstm_rl.agents.scale import end_step, scale_reward
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, reset, update_weights
+from lstm_rl.kernels.approximator import Update, accumulate_gradient, reset, to_env_action, update_weights
 
 
 class ActorCritic(NamedTuple):
@@ -92,9 +92,9 @@ def _learn(
     rule.log_pi[i] = score(learner.exploration, outputs, action, vector, rule.errors)
     rule.errors[last] = rule.value_weight
     rule.value[i] = value
-    learner.last_action.action[i] = action
     sums[ENTROPY] -= rule.log_pi[i]
     sums[VALUE] += value
     if not begins:
         update_weights(approximator, i, Update(rule.optimizer, learning_rate, error), rule.gamma * rule.lambda_)
     accumulate_gradient(approximator, i, rule.errors)
+    learner.last_action.action[i] = to_env_action(approximator, i, action)

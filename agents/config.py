@@ -59,6 +59,9 @@ class Config:
     rms_epsilon: float = 0.03
     """Added to the root of that mean square, > 0: where errors are small, steps are small, and what is learned stays
     learned. In units of scaled returns, see return_size."""
+    rms_fall: float = 0.1
+    """Where the mean square falls, its rate is this times the rate at which it rises, in (0, 1]; 1: RMSprop. It
+    remembers the large errors that were: steps stay small when errors are rare, and what is learned stays learned."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     return_size: float = 4.0
@@ -108,6 +111,9 @@ class Config:
     network: NetworkKind = "exact"
     """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own state
     and ``trace_units`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
+    previous_action: bool = True
+    """Of the exact network: whether the action of the step before is an input, one number per action; those that are
+    numbers (Box) are none. `predict` takes it for granted that its actions are executed."""
     trace_units: int = 16
     """Of the exact network: recurrent trace units, >= 0."""
     readout: int = 16
@@ -163,6 +169,7 @@ class Config:
         for name in ("gamma", "lambda_", "rms_decay", "beta"):
             if getattr(self, name) is not None:
                 check_float(name, getattr(self, name), 0.0, 1.0)
+        check_float("rms_fall", self.rms_fall, 0.0, 1.0, open_low=True)
         for name in ("rms_decay", "beta"):
             if getattr(self, name) == 1.0:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")

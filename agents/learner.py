@@ -82,7 +82,8 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
 
 def make_optimizer(config: Config, horizon: int) -> Sgd | RmsProp:
     """The steps along traces that a configuration stands for."""
-    return Sgd() if config.optimizer == "sgd" else RmsProp(config.rms_decay_for(horizon), config.rms_epsilon)
+    rms = RmsProp(config.rms_decay_for(horizon), config.rms_epsilon, config.rms_fall)
+    return Sgd() if config.optimizer == "sgd" else rms
 
 
 def make_transition(n: int, inputs: int) -> Transition:

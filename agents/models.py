@@ -48,8 +48,8 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """I, numbers that the network sees."""
-        return self.topology.inputs
+        """Numbers that the network sees from outside: its inputs but for the last action."""
+        return self.topology.inputs - (self.topology.actions if isinstance(self.topology, Cells) else 0)
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Weights by name: hidden (M, U), or (P,) of cells; output (V, K)."""
@@ -76,7 +76,8 @@ class Network:
     def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
         if isinstance(self.topology, Cells):
-            return {f"{cell} state": part for (cell, _), part in zip(self.topology.layers, state, strict=True)}
+            names = [f"{cell} state" for cell, _ in self.topology.layers]
+            return dict(zip([*names, "last action"], state, strict=False))
         (y, s, y_cells), columns = state, self.topology.columns
         parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}

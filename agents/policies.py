@@ -24,9 +24,12 @@ class LstmPolicy(MemoryPolicy):
         config = self.config
         if topology is None:
             _check_fields(config)
-        make: Callable[..., Topology | Cells] = exact_network if config.network == "exact" else default_topology
+        make: Callable[..., Topology | Cells] = default_topology
+        if config.network == "exact":
+            make = partial(exact_network, choices=0 if self.decoder.dimensions else self.decoder.size)
         topology = topology or make(config, self.sensors, actions, self.horizon)
-        return Network(_fitting(topology, self.sensors, actions), config.gradient, config.bptt_depth)
+        told = topology.actions if isinstance(topology, Cells) else 0
+        return Network(_fitting(topology, self.sensors + told, actions), config.gradient, config.bptt_depth)
 
 
 class ElmanPolicy(MemoryPolicy):
@@ -92,7 +95,7 @@ _LSTM_FIELDS = (
 
 def _check_fields(config: Config) -> None:
     """Refuse settings of the network that was not chosen."""
-    other = {"exact": ("lstm", _LSTM_FIELDS), "lstm": ("exact", ("trace_units", "readout"))}
+    other = {"exact": ("lstm", _LSTM_FIELDS), "lstm": ("exact", ("trace_units", "readout", "previous_action"))}
     network, names = other[config.network]
     for name in names:
         if getattr(config, name) != getattr(Config, name):
@@ -143,15 +146,25 @@ def default_topology(config: Config, inputs: int, actions: int, horizon: int) ->
     )
 
 
-def exact_network(config: Config, inputs: int, actions: int, horizon: int) -> Cells:
-    """The network of exact cells that a configuration describes."""
+def exact_network(config: Config, inputs: int, actions: int, horizon: int, choices: int = 0) -> Cells:
+    """The network of exact cells that a configuration describes.
+
+    Args:
+        config: Its settings.
+        inputs: Numbers per observation.
+        actions: Outputs K.
+        horizon: Steps >= 1.
+        choices: Actions that there are, 0 where they are continuous: then the network is not told the last one.
+    """
+    told = choices if config.previous_action else 0
     layers = (("self_lstm", config.cells), ("rtu", config.trace_units))
     return Cells(
-        inputs,
+        inputs + told,
         actions,
         tuple((cell, units) for cell, units in layers if units),
         hidden=config.readout,
         time_scales=(1.0 if config.spread_forget_gates else float(horizon), float(horizon)),
         input_range=config.input_range,
         output_range=config.output_range,
+        actions=told,
     )

@@ -19,6 +19,8 @@ from lstm_rl.kernels.approximator import (
     add_gradient,
     forward,
     reset,
+    state_arrays,
+    to_env_action,
     update_and_trace,
 )
 from lstm_rl.kernels.cells import Cells
@@ -187,3 +189,27 @@ def test_a_policy_takes_cells_for_a_topology() -> None:
     model.learn(1000)
     assert np.abs(model.policy.parameters_to_vector() - before).max() > 0.1
     assert evaluate(model, "lstm_rl/TMaze-v0", {"corridor_length": 5}, 10, seed=1)["episodes"] == 10
+
+
+@compiled
+def _told(approximator: Any, x: Any, actions: Any, seen: Any) -> None:
+    """Two episodes in which ``actions`` are chosen; keep what the network sees, (2, T, I)."""
+    for episode in range(2):
+        reset(approximator, 0)
+        for t in range(actions.shape[0]):
+            forward(approximator, 0, x[t])
+            for m in range(seen.shape[2]):
+                seen[episode, t, m] = approximator.streams.x[0, m]
+            to_env_action(approximator, 0, actions[t])
+
+
+def test_the_action_of_the_step_before_is_an_input() -> None:
+    """It follows the observation as 1 at its number; an episode begins without one; between steps it is state."""
+    cells, x, actions = Cells(2 + 3, 3, actions=3), np.arange(8.0).reshape(4, 2), np.array([2, 0, 1, 1])
+    hidden, output = cells.initial_weights(np.random.default_rng(0))
+    approximator = make_approximator(cells, Weights(hidden, output, hidden * 0.0, output * 0.0), 1, np.float64)
+    seen = np.zeros((2, 4, 5))
+    _told(approximator, x, actions, seen)
+    before = [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    np.testing.assert_array_equal(seen, [np.hstack([x, before])] * 2)
+    np.testing.assert_array_equal(state_arrays(approximator)[-1], [[0.0, 1.0, 0.0]])

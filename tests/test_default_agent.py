@@ -21,6 +21,22 @@ def model(env_id: str = "lstm_rl/MemoryChain-v0", seed: int = 0, **settings: Any
     )
 
 
+class Alternate(gym.Env[Any, Any]):
+    """Two actions, worth 1 when they differ from the last one."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (1,))
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.last, self.t = -1, 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        reward, self.last, self.t = float(action != self.last), action, self.t + 1
+        return np.zeros(1, np.float32), reward, False, self.t == 20, {}
+
+
 def tensors(learnt: AdvantageLearning) -> dict[str, Any]:
     return {name: value.numpy().copy() for name, value in learnt.policy.state_dict().items()}
 
@@ -132,3 +148,16 @@ def test_one_setting_learns_a_cue_the_last_symbols_and_velocities(
     learnt = model(env_id, seed=1, env_kwargs=kwargs).learn(steps)
     world = learnt.env.get_attr("world")[0]  # type: ignore[union-attr]
     assert play(learnt.policy, world, 50, seed=1).returns.mean() > reached * world.optimal_return
+
+
+@pytest.mark.parametrize("rule", ["advantage", "actor_critic"])
+def test_its_own_last_action_tells_what_the_observation_does_not(rule: str) -> None:
+    """One observation, always the same: to alternate between two actions the network must know which was the last."""
+    learnt = AdvantageLearning("LstmPolicy", Alternate(), seed=0, rule=rule, cells=4, trace_units=0, readout=4)
+    learnt.learn(10_000)
+    state, start, actions = None, np.ones(1, np.bool_), list[int]()
+    for _ in range(20):
+        action, state = learnt.predict(np.zeros(1, np.float32), state, start, deterministic=True)
+        actions.append(int(action))
+        start[:] = False
+    assert all(a != b for a, b in zip(actions, actions[1:], strict=False))

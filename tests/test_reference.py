@@ -176,7 +176,8 @@ class Reference:
             if c.optimizer == "sgd":
                 w += rate * step
             else:
-                square[:] = c.rms_decay * square + (1.0 - c.rms_decay) * step**2
+                rise = 1.0 - c.rms_decay
+                square += np.where(step**2 > square, rise, c.rms_fall * rise) * (step**2 - square)
                 w += rate * step / (np.sqrt(square) + c.rms_epsilon)
 
     def estimate(self, x: Array) -> tuple[float, Array]:

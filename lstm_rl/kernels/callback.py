@@ -32,7 +32,7 @@ from lstm_rl.kernels.approximator import (
 )
 
 FORWARD, RESET, UPDATE_WEIGHTS, ACCUMULATE_GRADIENT = range(4)
-LEARNING_RATE, ERROR, RMS_DECAY, DECAY, RMS_EPSILON = range(5)  # in `CallbackApproximator.arguments`
+LEARNING_RATE, ERROR, DECAY, RMS_DECAY, RMS_EPSILON, RMS_FALL = range(6)  # in `CallbackApproximator.arguments`
 PLAIN = -1.0  # as RMS_DECAY: the optimizer is Sgd
 
 _, _at_address = rule_type(types.void(types.int64, types.int64))
@@ -60,7 +60,7 @@ class CallbackApproximator(NamedTuple):
 
     outputs: NDArray[Any]  # (n, K)
     x: NDArray[np.float64]  # (I,) the input that is handed over
-    arguments: NDArray[np.float64]  # (5,) of an update
+    arguments: NDArray[np.float64]  # (6,) of an update
     errors: NDArray[np.float64]  # (K,)
     address: NDArray[np.int64]  # (1,) of the function to call back; keeps its owner alive
 
@@ -73,7 +73,7 @@ class _Callee:
         self.callback = _Callback(self._call)
         self._address = np.array([ctypes.cast(self.callback, ctypes.c_void_p).value], np.int64)
         self.__array_interface__ = self._address.__array_interface__  # arrays made of this object refer to it
-        self.record = (np.zeros((n, outputs), dtype), np.zeros(inputs), np.zeros(5), np.zeros(outputs))
+        self.record = (np.zeros((n, outputs), dtype), np.zeros(inputs), np.zeros(6), np.zeros(outputs))
 
     exception: BaseException | None
 
@@ -92,8 +92,8 @@ class _Callee:
         elif what == RESET:
             self.streams.reset(i)
         elif what == UPDATE_WEIGHTS:
-            learning_rate, error, rms_decay, decay, rms_epsilon = arguments.tolist()
-            optimizer = Sgd() if rms_decay == PLAIN else RmsProp(rms_decay, rms_epsilon)
+            learning_rate, error, decay, rms_decay, rms_epsilon, rms_fall = arguments.tolist()
+            optimizer = Sgd() if rms_decay == PLAIN else RmsProp(rms_decay, rms_epsilon, rms_fall)
             self.streams.update_weights(i, Update(optimizer, learning_rate, error), decay)
         else:
             self.streams.accumulate_gradient(i, errors)
@@ -163,26 +163,26 @@ def _reset(approximator: CallbackApproximator, i: int) -> None:
 
 
 @by_class
-def _rms_numbers(optimizer: Any) -> tuple[float, float]:
-    """What stands for the optimizer in the arguments: decay and epsilon."""
+def _rms_numbers(optimizer: Any) -> tuple[float, float, float]:
+    """What stands for the optimizer in the arguments: decay, epsilon and fall."""
     raise TypeError(f"{type(optimizer).__name__} has no kernel for this")
 
 
 @_rms_numbers.register(Sgd)
-def _numbers_of_sgd(optimizer: Sgd) -> tuple[float, float]:
-    return PLAIN, 0.0
+def _numbers_of_sgd(optimizer: Sgd) -> tuple[float, float, float]:
+    return PLAIN, 0.0, 0.0
 
 
 @_rms_numbers.register(RmsProp)
-def _numbers_of_rmsprop(optimizer: RmsProp) -> tuple[float, float]:
-    return optimizer.decay, optimizer.epsilon
+def _numbers_of_rmsprop(optimizer: RmsProp) -> tuple[float, float, float]:
+    return optimizer.decay, optimizer.epsilon, optimizer.fall
 
 
 @update_weights.register(CallbackApproximator)
 def _update_weights(approximator: CallbackApproximator, i: int, update: Update, decay: float) -> None:
     arguments = approximator.arguments
     arguments[LEARNING_RATE], arguments[ERROR], arguments[DECAY] = update.learning_rate, update.error, decay
-    arguments[RMS_DECAY], arguments[RMS_EPSILON] = _rms_numbers(update.optimizer)
+    arguments[RMS_DECAY], arguments[RMS_EPSILON], arguments[RMS_FALL] = _rms_numbers(update.optimizer)
     _at_address(approximator.address[0])(UPDATE_WEIGHTS, i)
 
 

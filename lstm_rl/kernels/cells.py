@@ -27,7 +27,7 @@ class Cells:
     """
 
     inputs: int
-    """I >= 1, numbers per observation."""
+    """I >= 1, numbers per observation, and one per action where the last one is an input."""
     outputs: int
     """K >= 1."""
     layers: tuple[tuple[str, int], ...] = (("self_lstm", 16), ("rtu", 16))
@@ -41,11 +41,14 @@ class Cells:
     """Initial weights from inputs to gates: uniform in +- this."""
     output_range: float = 0.1
     """Initial weights into outputs: uniform in +- this; those of shortcuts from inputs are 0."""
+    actions: int = 0
+    """Last inputs, 0 .. I - 1, that say which action was chosen at the step before: 1 at its number, else 0."""
 
     def __post_init__(self) -> None:
         check_int("inputs", self.inputs, 1)
         check_int("outputs", self.outputs, 1)
         check_int("hidden", self.hidden, 0)
+        check_int("actions", self.actions, 0, self.inputs - 1)
         if not self.layers:
             raise ValueError("layers must hold at least one layer of cells, got ()")
         for cell, units in self.layers:

@@ -2,11 +2,12 @@
 
     u = [outputs of the cells, x, 1],    t = tanh(W_h u),    outputs = W_o [t, u]
 
+x is an observation and, where the network is told, the action of the step before: 1 at its number, else 0.
 Cells are those of `cell`; nothing recurs between them, so no derivative reaches from one unit into another, and errors
 need not be carried back in time. Shortcuts from u to the outputs keep what is linear easy to learn.
 
-Dimensions: n streams, I inputs, H hidden units of the readout, V sources u, K outputs, P weights below the outputs:
-those of each layer, then W_h (V, H).
+Dimensions: n streams, I inputs of which the last A are actions, H hidden units of the readout, V sources u, K outputs,
+P weights below the outputs: those of each layer, then W_h (V, H).
 """
 
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from lstm_rl.kernels.approximator import (
     learning_arrays,
     reset,
     state_arrays,
+    to_env_action,
 )
 from lstm_rl.kernels.cell import Memory, cell_gradient, cell_step
 from lstm_rl.kernels.forward import add_rows, copy
@@ -43,7 +45,7 @@ class End(NamedTuple):
 class ExactStreams(NamedTuple):
     """What n streams carry besides their cells."""
 
-    x: Numbers  # (n, I) input at t
+    x: Numbers  # (n, I) input at t; once an action is chosen, its last A are those of t + 1
     u: Numbers  # (n, V)
     hidden: Numbers  # (n, H) t
     outputs: Numbers  # (n, K)
@@ -58,6 +60,7 @@ class Exact(NamedTuple):
     streams: ExactStreams
     layers: Any  # Layer or `End`
     readout: int  # where W_h begins among the P weights
+    actions: int  # A
     outputs: Numbers  # (n, K), those of the streams
     q: Numbers  # (V,) scratch: derivative of the error by u
     delta: Numbers  # (H,) scratch: by the net inputs of hidden units
@@ -76,7 +79,7 @@ def make_exact(cells: Any, weights: Weights, n: int, dtype: Any) -> Exact:
     v, h, k = cells.sources, cells.hidden, cells.outputs
     streams = ExactStreams(zeros(cells.inputs), zeros(v), zeros(h), zeros(k), zeros(cells.weights), zeros(h + v, k))
     scratch = np.zeros(v, dtype), np.zeros(h, dtype)
-    return Exact(weights, streams, chain, cells.weights - v * h, streams.outputs, *scratch)
+    return Exact(weights, streams, chain, cells.weights - v * h, cells.actions, streams.outputs, *scratch)
 
 
 # --- the chain of layers ---------------------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ def _forward(approximator: Exact, i: int, x: Any) -> None:
     weights, streams = approximator.weights, approximator.streams
     w, one, two = weights.hidden, weights.hidden.dtype.type(1.0), weights.hidden.dtype.type(2.0)
     own_x, u, hidden, outputs = streams.x[i], streams.u[i], streams.hidden[i], streams.outputs[i]
-    copy(x, own_x)  # in the type of the weights
+    copy(x, own_x[: own_x.shape[0] - approximator.actions])  # in the type of the weights
     _step_layers(approximator.layers, w, own_x, i, u)
     inputs = own_x.shape[0]
     copy(own_x, u[u.shape[0] - 1 - inputs : u.shape[0] - 1])
@@ -158,8 +161,19 @@ def _forward(approximator: Exact, i: int, x: Any) -> None:
 @reset.register(Exact)
 def _reset(approximator: Exact, i: int) -> None:
     _reset_layers(approximator.layers, i)
+    approximator.streams.x[i] = 0.0
     approximator.streams.traces[i] = 0.0
     approximator.streams.output_traces[i] = 0.0
+
+
+@to_env_action.register(Exact)
+def _to_env_action(approximator: Exact, i: int, k: int) -> int:
+    x = approximator.streams.x[i]
+    first = x.shape[0] - approximator.actions
+    if approximator.actions > 0:
+        x[first:] = 0.0
+        x[first + k] = 1.0
+    return k
 
 
 @kernel
@@ -223,7 +237,8 @@ def layers_of(approximator: Exact) -> list[Layer]:
 
 @state_arrays.register
 def _state_arrays(approximator: Exact) -> tuple[Numbers, ...]:
-    return tuple(layer.memory.state for layer in layers_of(approximator))
+    states, x = tuple(layer.memory.state for layer in layers_of(approximator)), approximator.streams.x
+    return (*states, x[:, x.shape[1] - approximator.actions :]) if approximator.actions else states
 
 
 @learning_arrays.register

@@ -3,6 +3,10 @@
     w <- w + learning_rate E e                                                              `Sgd`
     w <- w + learning_rate E e / (sqrt(v) + epsilon),  v <- rho v + (1 - rho) (E e)^2          `RmsProp`
 
+    rho = decay where v rises, 1 - fall (1 - decay) where it falls
+
+A mean square that falls slowly remembers the large errors that were: steps stay small when errors become rare, and do
+not throw over what was learned when one comes.
 E is the error, e the eligibility trace as it was before. Then e <- decay e, decay = gamma lambda (0: no trace, the
 supervised case). Another optimizer is a class in `approximator` and two kernels here. Loops call them for every weight;
 they are inlined and vectorise.
@@ -41,15 +45,16 @@ def _sgd_weight(optimizer: Sgd, numbers: Any, w: Any, square: Any, e: Any, j: in
 
 @in_dtype.register(RmsProp)
 def _rms_in_dtype(optimizer: RmsProp, update: Update, number: Any) -> Any:
-    rho = number(optimizer.decay)
-    return number(update.learning_rate), number(update.error), rho, number(1.0) - rho, number(optimizer.epsilon)
+    rise, fall = number(optimizer.decay), number(1.0 - optimizer.fall * (1.0 - optimizer.decay))
+    return number(update.learning_rate), number(update.error), rise, fall, number(optimizer.epsilon)
 
 
 @step_weight.register(RmsProp)
 def _rms_weight(optimizer: RmsProp, numbers: Any, w: Any, square: Any, e: Any, j: int) -> None:
-    learning_rate, error, rho, fresh, epsilon = numbers
+    learning_rate, error, rise, fall, epsilon = numbers
     g = error * e[j]
-    v = rho * square[j] + fresh * (g * g)
+    rho = rise if g * g > square[j] else fall
+    v = rho * square[j] + (w.dtype.type(1.0) - rho) * (g * g)
     square[j] = v
     w[j] += learning_rate * g / (np.sqrt(v) + epsilon)
 
