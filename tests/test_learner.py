@@ -434,7 +434,7 @@ BAD = {
         )
     },
     **{name: (0.0, -1.0, np.inf) for name in ("learning_rate_scale", "rms_epsilon")},
-    "least_share": (0.0, 1.1, np.nan),
+    **{name: (0.0, 1.1, np.nan) for name in ("least_share", "rms_fall")},
     "network": ("gru", None),
     "rule": ("policy", 1),
     "value_weight": (0.0, -1.0, np.nan),
