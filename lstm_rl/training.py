@@ -330,12 +330,9 @@ def _show_best(model: AdvantageLearning, settings: Settings) -> None:
     best = load_model(model_path(settings.folder))
     pictures, fps = frames(best, settings.env, settings.env_kwargs, 1, settings.seed, human=False, most=FRAMES)
     for form in model.logger.output_formats:
-        if (
-            isinstance(form, TensorBoardOutputFormat)
-            and form.writer is not None
-            and form.writer.file_writer is not None
-        ):
-            form.writer.file_writer.add_summary(moving_picture(pictures, fps), model.num_timesteps)
+        if isinstance(form, TensorBoardOutputFormat):
+            writer: Any = form.writer
+            writer.file_writer.add_summary(moving_picture(pictures, fps), model.num_timesteps)
 
 
 def _checkpoint(settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:
