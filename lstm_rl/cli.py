@@ -1,24 +1,24 @@
 """The command line: dataclasses become commands; what they do is elsewhere and imported when needed."""
 
-import io
 import json
 import os
-import re
 import sys
 import warnings
-from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.commands.plot import Plot, plot
+from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.envs.checked import place_of
 from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
-from lstm_rl.runs import check_folder, settings_of
-from lstm_rl.settings import MOST, Settings, from_preset
-from lstm_rl.signals import describe, signal_of, stop_on_signals, terminate_on_signals
+from lstm_rl.messages import sentence_of, show_warning
+from lstm_rl.parser import parse
+from lstm_rl.settings import MOST
+from lstm_rl.signals import describe, signal_of, terminate_on_signals
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ class Diagnose:
 
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
-    | Annotated[Settings, tyro.conf.subcommand("train")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
+    | Annotated[Plot, tyro.conf.subcommand("plot")]
     | Annotated[Experiments, tyro.conf.subcommand("experiments")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Table, tyro.conf.subcommand("table")]
@@ -119,77 +120,14 @@ Command = (
 
 
 def _parse(arguments: list[str]) -> Any:
-    """Parse a command; a preset's settings, or those of the run to resume, are the defaults of the fields.
+    """Parse a command.
 
     Raises:
         ValueError: The arguments do not fit.
     """
-    command = _tyro(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
-    if isinstance(command, Settings):
-        rule = command.config.rule
-        default = from_preset(command.env, command.preset, command.policy, command.env_kwargs, rule)
-        env_kwargs = default.env_kwargs | command.env_kwargs
-        folder = replace(command, env_kwargs=env_kwargs).folder
-        if command.resume and (folder / "config.json").is_file():
-            default = settings_of(folder)
-        command = _tyro(Settings, prog="lstm-rl train", args=arguments[1:], default=default)
-        command = replace(command, env_kwargs=default.env_kwargs | command.env_kwargs)
-    return command
-
-
-_ASIDES = ("For full help", "Argument help", "Arguments similar to", "Arguments are applied")
-_REWORDED = (
-    (r"^Error parsing (\S*(config|study|what)|Settings): (.*); see --help", r"\3"),  # a check of our own
-    (r"no type matching .* Got errors: .*: (must be [^;]*)", r"\1"),
-    (
-        r"no type matching \{None\}\|(\S*) could be instantiated from \[(.*?)\]\. Got errors[^;]*",
-        r"must be None or \1, got \2",
-    ),
-    (r"^Error parsing (--\S+): must", r"\1 must"),
-)
-"""What the parser says, and how we say it."""
-
-
-def _tyro(*arguments: Any, **keywords: Any) -> Any:
-    """`tyro.cli` whose errors are one sentence, out of the box that it draws around them."""
-    box = io.StringIO()
-    try:
-        with redirect_stderr(box):
-            return tyro.cli(*arguments, **keywords)
-    except SystemExit as end:
-        if not end.code:
-            raise
-        parts = re.split(r"\n[ │╰]*[─-]{3,}.*", "\n" + box.getvalue().partition("\n")[2])  # between horizontal lines
-        sentences = [" ".join(part.replace("│", " ").split()).rstrip(".") for part in parts]
-        sentences[:] = [text for text in sentences if text and not text.startswith(_ASIDES)]
-        text = "; ".join([*sentences, "see --help"])
-        for pattern, instead in _REWORDED:
-            text = re.sub(pattern, instead, text)
-        raise ValueError(text) from None
-
-
-def train(settings: Settings) -> int:
-    """`lstm-rl train`."""
-    check_folder(settings)
-    with stop_on_signals() as stop:
-        from lstm_rl.agents import DivergedError
-        from lstm_rl.training import describe as told
-        from lstm_rl.training import run
-
-        try:
-            outcome = run(settings, stop)
-        except DivergedError as error:
-            raise RuntimeError(str(error)) from error
-    print(told(outcome))
-    if outcome.signal is None:
-        return 0
-    how = (
-        "exactly from here"
-        if outcome.exact
-        else "from here, with new episodes: the environment's state cannot be saved"
-    )
-    print(f"{describe(outcome.signal)}; the same command with --resume goes on {how}", file=sys.stderr)
-    return 128 + outcome.signal
+    if arguments[:1] == ["train"]:  # what its fields have by default depends on the environment, a file and a run
+        return parse_train(arguments[1:])
+    return parse(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
 
 
 def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
@@ -269,9 +207,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code: 0, 1 for a failed run, 2 for bad input, 128 + n for signal n."""
     actions: dict[type, Any] = {
         Envs: envs,
-        Settings: train,
+        Train: train,
         Evaluate: evaluate,
         Watch: watch,
+        Plot: plot,
         Experiments: experiments,
         Reproduce: reproduce,
         Table: table,
@@ -280,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)
         with warnings.catch_warnings(), terminate_on_signals():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             result: int = actions[type(command)](command)
         sys.stdout.flush()
         return result
@@ -288,24 +227,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lstm-rl: {describe(signal_of(error))}", file=sys.stderr)
         return 128 + signal_of(error)
     except Exception as error:
-        place = place_of(error)
-        if place is None and isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError) and place_of(error) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        if place is not None:  # an environment's own mistake, whatever it is
-            said = " ".join(str(error).split())
-            print(f"lstm-rl: {place}: {type(error).__name__}{': ' if said else ''}{said}", file=sys.stderr)
-            return 1
-        if isinstance(error, (ValueError, TypeError, OverflowError)):
-            print(f"lstm-rl: {error}", file=sys.stderr)
-            return 2
-        if isinstance(error, (RuntimeError, OSError, MemoryError)):  # a run that diverged, a full disk
-            print(f"lstm-rl: {error}", file=sys.stderr)
-            return 1
-        raise
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a sentence, without a place in the code and without the colours of Gymnasium's."""
-    text = re.sub(r"\x1b\[\d*m", "", str(message)).removeprefix("WARN: ").strip()
-    print(f"lstm-rl: {text}", file=sys.stderr)
+        said = sentence_of(error)
+        if said is None:
+            raise
+        print(f"lstm-rl: {said[0]}", file=sys.stderr)
+        return said[1]

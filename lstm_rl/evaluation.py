@@ -101,9 +101,17 @@ def play_stepwise(
 
 
 def frames(
-    model: AdvantageLearning, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int, human: bool
+    model: AdvantageLearning,
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    episodes: int,
+    seed: int,
+    human: bool,
+    most: int | None = None,
 ) -> tuple[list[NDArray[np.uint8]], int]:
     """Play greedy episodes in a window, or return their pictures (H, W, 3) and the pictures per second.
+
+    Without a window, episodes end after ``most`` pictures in all, if given.
 
     Raises:
         ValueError: Numbers do not fit, or the environment cannot be drawn.
@@ -111,13 +119,13 @@ def frames(
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
     mode = "human" if human else "rgb_array"
-    _check_render_mode(env_id, env_kwargs, mode)
+    check_render_mode(env_id, env_kwargs, mode)
     env = make_env(env_id, env_kwargs, mode)
     pictures: list[NDArray[np.uint8]] = []
     for episode in range(episodes):
         observation, _ = env.reset(seed=seed + episode)
         state, over = None, False
-        while not over:
+        while not over and (most is None or len(pictures) < most):
             if not human:
                 pictures.append(_picture(env, env_id))
             action, state = model.predict(observation, state, deterministic=True)
@@ -130,7 +138,12 @@ def frames(
     return pictures, fps
 
 
-def _check_render_mode(env_id: str, env_kwargs: dict[str, Any], mode: str) -> None:
+def check_render_mode(env_id: str, env_kwargs: dict[str, Any], mode: str) -> None:
+    """Refuse an environment that cannot be drawn in this mode.
+
+    Raises:
+        ValueError: It does not offer the mode.
+    """
     env = make_env(env_id, env_kwargs)
     offered = list((env.metadata or {}).get("render_modes") or ())
     env.close()

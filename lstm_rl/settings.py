@@ -3,7 +3,7 @@
 A field that is out of its range raises ``ValueError``.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lstm_rl.presets import PolicyName, PresetName, preset
 
 MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
 """Upper bounds of numbers."""
-HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures")
+HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures", "video")
 """Fields that say where and how a run is done; its numbers do not depend on them, and config.json leaves them out."""
 
 
@@ -60,6 +60,8 @@ class Settings:
     """Show a progress bar."""
     pictures: bool = True
     """Draw the learning curve and, for TensorBoard, an episode, at the end; --no-pictures saves some seconds."""
+    video: bool = False
+    """Show, at the end, an episode of the best model as a moving picture in TensorBoard."""
     config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
 
     def __post_init__(self) -> None:
@@ -74,12 +76,25 @@ class Settings:
     @property
     def folder(self) -> Path:
         """The run folder."""
+        return self.group if self.run_name else self.group.with_name(f"{self.group.name}_seed={self.seed}")
+
+    @property
+    def group(self) -> Path:
+        """The folder around the run folders of many seeds, see `of_seed`."""
         if self.run_name:
             return self.log_dir / self.run_name
         parts = [self.env.split(":")[-1].split("/")[-1], *format_kwargs(self.env_kwargs)]
         parts += [name for name in (self.preset, self.policy) if name not in ("default", "LstmPolicy")]
-        text = "_".join([*parts, f"seed={self.seed}"])
+        text = "_".join(parts)
         return self.log_dir / "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
+
+    def of_seed(self, seed: int) -> "Settings":
+        """The same run with another seed, in a folder of its own in `group`.
+
+        Raises:
+            ValueError: ``seed`` is out of its range.
+        """
+        return replace(self, seed=seed, log_dir=self.group, run_name=f"seed={seed}")
 
     def recorded(self) -> dict[str, Any]:
         """What config.json holds: all fields but those of `HOW`."""

@@ -54,6 +54,13 @@ def terminate_on_signals() -> Iterator[None]:
         yield
 
 
+def note_signals(note: Callable[[int], object]) -> None:
+    """From here on, call ``note`` with the number of each SIGTERM and SIGHUP; those that are ignored stay so."""
+    for number in _TERMINATE:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: note(number))
+
+
 class Stop:
     """A request to stop. ``signal`` is the number of the signal that made it, None as long as there is none."""
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ from lstm_rl.agents.env_states import layers_without_state
 from lstm_rl.agents.parameters import NotFiniteError
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
+from lstm_rl.evaluation import check_render_mode, frames
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.run_lock import folder_lock
 from lstm_rl.runs import (
@@ -30,6 +32,7 @@ from lstm_rl.runs import (
     clear,
     cut_monitor,
     load_model,
+    model_path,
     record,
     tensorboard,
     write_config,
@@ -40,6 +43,9 @@ from lstm_rl.signals import Stop
 from lstm_rl.trials import History, Player, add_to, make_player, read_history, write_history
 
 SURVIVAL_EVAL_FREQ = 25_000  # steps between two trials in stages, at most: most of them end in the first stage
+METRICS = ("best/mean_reward", "best/success_rate", "best/steps_to_solve", "eval/mean_reward", "eval/success_rate")
+"""What TensorBoard's tab HPARAMS shows beside the settings."""
+FRAMES = 500  # of a moving picture, at most
 
 
 @dataclass
@@ -64,9 +70,18 @@ class RunCallback(BaseCallback):
 
     model: AdvantageLearning
 
-    def __init__(self, settings: Settings, player: Player, rows: VecMonitor, bar: "tqdm[Any]", stop: Stop) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        player: Player,
+        rows: VecMonitor,
+        bar: "tqdm[Any]",
+        stop: Stop,
+        report: Callable[[int], object],
+    ) -> None:
         super().__init__()
         self.settings, self.player, self.rows, self.bar, self.stop = settings, player, rows, bar, stop
+        self.report = report
         self.folder = settings.folder
         assert settings.eval_freq is not None
         self.eval_freq = max(1, settings.eval_freq // settings.n_envs)  # the learner's chunks end there
@@ -113,6 +128,7 @@ class RunCallback(BaseCallback):
     def _on_step(self) -> bool:
         self.stop.can_wait = True
         self.bar.update(self.steps - self.bar.n)
+        self.report(self.steps)
         if self.n_calls % self.eval_freq == 0:
             self.evaluate()
             self.checkpoint()
@@ -136,9 +152,12 @@ class RunCallback(BaseCallback):
         if trial.score >= state["best_score"]:
             state["best_score"], state["best"] = trial.score, {"steps": self.steps} | trial.means()
             self.model.save(self.folder / "best_model.zip", exclude=["run_state"])
-        for name, value in trial.means().items():  # in SB3's names
+        told: dict[str, Any] = {f"eval/{name}": value for name, value in trial.means().items()}  # SB3's names
+        told |= {f"best/{name}": (state["best"] or {}).get(name) for name in ("mean_reward", "success_rate")}
+        told["best/steps_to_solve"] = state["solved_at"]
+        for name, value in told.items():
             if value is not None:
-                self.logger.record(f"eval/{name}", value)
+                self.logger.record(name, value)
         self.logger.dump(self.num_timesteps)
         add_to(self.history, self.steps, trial)
         write_history(self.folder / "evaluations.npz", self.history)
@@ -161,21 +180,20 @@ class RunCallback(BaseCallback):
         self.model.save(self.folder / "model.zip")
 
 
-def run(settings: Settings, stop: Stop | None = None) -> Outcome:
+def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], object] = lambda _: None) -> Outcome:
     """Train, evaluate on the way, and fill the run folder.
 
     Args:
         settings: What to run, and where.
-        stop: Where a request to stop may come from.
+        stop: Where a request to stop may come from; it is looked at after each call of ``report``.
+        report: Is told the steps so far, after each chunk.
 
     Raises:
         ValueError: Settings do not fit, or another process works in the folder; nothing has been written.
         DivergedError: Weights are no longer finite; ``model.zip`` is the last good checkpoint.
     """
     env_id, env_kwargs, n, folder = settings.env, settings.env_kwargs, settings.n_envs, settings.folder
-    own = make_env(env_id, env_kwargs)  # to look at an episode, and for its errors
-    check_memory(settings, own)
-    own.reset(seed=0)
+    own = _checked_env(settings)  # to look at an episode
     world = getattr(own.unwrapped, "world", None)
     settings = replace(settings, eval_freq=_eval_freq(settings, world is not None and world.survival_is_success))
     player, rows = make_player(env_id, env_kwargs, settings.eval_episodes), make_rows(env_id, env_kwargs, n)
@@ -195,7 +213,7 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
         start = state["before"] + model.num_timesteps if state else 0
         bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not settings.progress)
         bar.set_postfix_str("compiling, if this is the first run")
-        callback = RunCallback(settings, player, rows, bar, stop or Stop())
+        callback = RunCallback(settings, player, rows, bar, stop or Stop(), report)
         if state:
             callback.restore(state)
         record(rows, folder / "monitor.csv", env_id, append)
@@ -225,6 +243,25 @@ def run(settings: Settings, stop: Stop | None = None) -> Outcome:
         float(np.mean([episode["r"] for episode in episodes])) if episodes else None,
         float(np.mean(model.ep_success_buffer)) if model.ep_success_buffer else None,
     )
+
+
+def check(settings: Settings) -> None:
+    """Refuse what `run` refuses before it writes anything, the run folder aside.
+
+    Raises:
+        ValueError: Settings do not fit.
+    """
+    _checked_env(settings).close()
+    _new_model(settings, make_rows(settings.env, settings.env_kwargs, settings.n_envs), 0)
+
+
+def _checked_env(settings: Settings) -> gym.Env[Any, Any]:
+    env = make_env(settings.env, settings.env_kwargs)
+    check_memory(settings, env)
+    if settings.video:
+        check_render_mode(settings.env, settings.env_kwargs, "rgb_array")
+    env.reset(seed=0)
+    return env
 
 
 def _eval_freq(settings: Settings, in_stages: bool) -> int:
@@ -270,20 +307,32 @@ def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.
         return
     write_divergence(callback.folder, None)
     model.set_logger(tensorboard(callback.folder / f"attempt-{attempt + 1}" if attempt else callback.folder))
-    watcher = None
-    if settings.pictures:
-        from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
+    from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 
-        watcher = TensorBoardCallback(own, every=sys.maxsize)
-        watcher.init_callback(model)
-        watcher.on_training_start({}, {})
+    watcher = TensorBoardCallback(own, every=sys.maxsize if settings.pictures else None, metrics=METRICS)
+    watcher.init_callback(model)
+    watcher.on_training_start({}, {})
     try:
         model.learn(goal - model.num_timesteps, callback, reset_num_timesteps=fresh, tb_log_name="train")
-        if watcher is not None and callback.stop.signal is None:
+        if callback.stop.signal is None:
             watcher.on_step()
             watcher.on_training_end()
+            if settings.video:
+                _show_best(model, settings)
     finally:
         model.logger.close()
+
+
+def _show_best(model: AdvantageLearning, settings: Settings) -> None:
+    """Write a greedy episode of the best model, or its beginning, into the model's TensorBoard log."""
+    from lstm_rl.diagnostics.tensorboard import moving_picture
+
+    best = load_model(model_path(settings.folder))
+    pictures, fps = frames(best, settings.env, settings.env_kwargs, 1, settings.seed, human=False, most=FRAMES)
+    for form in model.logger.output_formats:
+        if isinstance(form, TensorBoardOutputFormat):
+            writer: Any = form.writer
+            writer.file_writer.add_summary(moving_picture(pictures, fps), model.num_timesteps)
 
 
 def _checkpoint(settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:

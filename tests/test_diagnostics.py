@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecMonitor, VecNormalize
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import lstm_rl.envs  # noqa: F401  registers the environments
 from lstm_rl.agents import AdvantageLearning

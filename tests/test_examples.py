@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lstm_rl.cli import _parse, main
+from lstm_rl.runs import write_config
+from lstm_rl.settings import from_preset
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
@@ -52,7 +54,10 @@ COMMANDS = sorted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_parse(command: str) -> None:
+def test_commands_parse(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_text(next(text for _, kind, text in BLOCKS if kind == "toml"))
+    write_config(tmp_path / "runs" / "run", from_preset("lstm_rl/NoisyTMaze-v0"))
     words = [word for word in shlex.split(re.sub(r"\[(.*?)\]", r"\1", command))[1:]]
     assert _parse([word.replace("<run>", "run") for word in words]) is not None
 

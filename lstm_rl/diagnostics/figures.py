@@ -93,6 +93,6 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; an old file stays until the new one is complete."""
+    """Write a figure in the format of the path's ending; an old file stays until the new one is complete."""
     with atomic_write(path) as part:
-        figure.savefig(part, format="png")
+        figure.savefig(part, format=path.suffix[1:])

@@ -1,6 +1,7 @@
 """What SB3's `Monitor` recorded of training, and `EvalCallback` or a run of evaluations: reading and smoothing it."""
 
 import csv
+import json
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,6 +11,55 @@ from numpy.typing import NDArray
 
 def read_monitor(path: Path) -> dict[str, NDArray[np.float64]]:
     """Success rate (if recorded), return and length of every episode, each (E,)."""
+    columns = _columns(path)
+    del columns["seconds"]
+    return columns
+
+
+def read_episodes(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Training episodes of all monitor files of a folder in the order in which they ended.
+
+    Several files are what SB3's `Monitor` writes around each environment by itself.
+
+    Returns:
+        ``steps`` of all environments and ``seconds`` up to each end, ``episodes`` counted from 1, ``return``,
+        ``length`` and, if recorded, ``success rate``; (E,) each. Seconds that no file tells are NaN.
+
+    Raises:
+        ValueError: There is no such file, or one is damaged.
+    """
+    paths = monitor_files(folder)
+    if not paths:
+        raise ValueError(f"{folder} must hold a monitor.csv or *.monitor.csv, but does not")
+    parts, begun = [_columns(path) for path in paths], [_start(path) for path in paths]
+    for part, start in zip(parts, begun, strict=True):
+        part["seconds"] += start - min(begun)
+    columns = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in p for p in parts)
+    }
+    order = np.argsort(columns["seconds"], kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
+    return columns | {"steps": np.cumsum(columns["length"]), "episodes": np.arange(1.0, len(order) + 1.0)}
+
+
+def monitor_files(folder: Path) -> list[Path]:
+    """The files of a folder that SB3's `Monitor` or `VecMonitor` has written, by their names."""
+    return sorted(
+        path for path in folder.glob("*monitor.csv") if path.name == "monitor.csv" or ".monitor." in path.name
+    )
+
+
+def _start(path: Path) -> float:
+    """When the first line says that recording began, in seconds since 1970; 0 where it does not."""
+    with path.open() as file:
+        try:
+            return float(json.loads(file.readline().removeprefix("#"))["t_start"])
+        except (ValueError, KeyError, TypeError):
+            return 0.0
+
+
+def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Success rate (if recorded), return, length and seconds of every episode whose line is whole."""
     with path.open(newline="") as file:
         # Not comments, and no line that is still being written
         rows = csv.DictReader(line for line in file if not line.startswith("#") and line.endswith("\n"))
@@ -17,7 +67,11 @@ def read_monitor(path: Path) -> dict[str, NDArray[np.float64]]:
         if not {"r", "l"} <= set(names):
             raise ValueError(f"{path} must be a monitor.csv with columns r and l, got {', '.join(names)}")
         told = [row for row in rows if row["r"] != "r"]  # a continued file may repeat its header
-    columns = {"return": [float(row["r"]) for row in told], "length": [float(row["l"]) for row in told]}
+    try:
+        columns = {"return": [float(row["r"]) for row in told], "length": [float(row["l"]) for row in told]}
+        columns["seconds"] = [float(row.get("t") or "nan") for row in told]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} must hold numbers in columns r, l and t, but is damaged: {error}") from error
     if "is_success" in names:
         columns = {"success rate": [float(row["is_success"] in ("True", "1", "1.0")) for row in told]} | columns
     return {name: np.array(column) for name, column in columns.items()}

@@ -1,14 +1,18 @@
 """`TensorBoardCallback`: what scalars do not show - settings, weights, activations and a picture of an episode."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
+from io import BytesIO
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam, Image, TensorBoardOutputFormat
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.env_states import make_like
@@ -20,6 +24,7 @@ from lstm_rl.diagnostics.figures import pixels
 from lstm_rl.diagnostics.timeline import episode_figure
 
 METRICS = ("rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/success_rate", "train/abs_td_error")
+"""Scalars beside the settings in the tab HPARAMS."""
 
 
 class TensorBoardCallback(BaseCallback):
@@ -35,6 +40,7 @@ class TensorBoardCallback(BaseCallback):
         every: Environment steps between two looks, >= 1; looks fall on the borders of chunks. ``None``: no looks, not
             even at the end: a picture takes as long as some 100,000 steps of a small network.
         seed: Of the episode: the same world at every look.
+        metrics: Names of scalars that are shown beside the settings; whoever names others logs them.
 
     Raises:
         ValueError: An argument does not fit; that of ``env`` when training starts.
@@ -43,8 +49,15 @@ class TensorBoardCallback(BaseCallback):
     model: AdvantageLearning
     chunked = True  # calls at the ends of chunks will do
 
-    def __init__(self, env: gym.Env[Any, Any] | None = None, every: int | None = 50_000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        env: gym.Env[Any, Any] | None = None,
+        every: int | None = 50_000,
+        seed: int = 0,
+        metrics: Sequence[str] = METRICS,
+    ) -> None:
         super().__init__()
+        self.metrics = metrics
         self.env, self.every, self.seed = env, None if every is None else check_int("every", every, 1), seed
         self._board: TensorBoardOutputFormat | None = None
         self._own: gym.Env[Any, Any] | None = None
@@ -56,7 +69,7 @@ class TensorBoardCallback(BaseCallback):
         self._looked = self.num_timesteps
         if self._board is not None:
             self._own = self._environment() if self.every else None
-            settings = HParam(_settings(self.model, self._own), dict.fromkeys(METRICS, 0.0))
+            settings = HParam(_settings(self.model, self._own or self.env), dict.fromkeys(self.metrics, 0.0))
             self._write({"hparams": settings, "topology": str(self.model.policy.model).replace("\n", "  \n")})
 
     def _environment(self) -> gym.Env[Any, Any] | None:
@@ -108,6 +121,20 @@ class TensorBoardCallback(BaseCallback):
         self._board.write(values, dict.fromkeys(values, ()), self.num_timesteps)
 
 
+def moving_picture(pictures: Sequence[NDArray[np.uint8]], fps: int) -> Summary:
+    """What TensorBoard shows as a moving picture in the tab IMAGES: a GIF; its own way needs moviepy for the same.
+
+    Args:
+        pictures: (H, W, 3) each.
+        fps: Pictures per second.
+    """
+    stream = BytesIO()
+    first, *rest = (PIL.Image.fromarray(picture) for picture in pictures)
+    first.save(stream, "gif", save_all=True, append_images=rest, duration=1000 // fps, loop=0)
+    image = Summary.Image(height=first.height, width=first.width, colorspace=3, encoded_image_string=stream.getvalue())
+    return Summary(value=[Summary.Value(tag="best/episode", image=image)])
+
+
 def weight_groups(policy: MemoryPolicy) -> dict[str, NDArray[Any]]:
     """The weights in groups that belong together, as copies: tag -> (number of weights,)."""
     groups = policy.model.groups(policy.weights())
@@ -127,6 +154,7 @@ def _settings(model: AdvantageLearning, env: gym.Env[Any, Any] | None) -> dict[s
         "rms_decay": config.rms_decay_for(horizon),
         "seed": model.seed,
         "rows": model.n_envs,
+        "policy": type(model.policy).__name__,
         "env": env.spec.id if env is not None and env.spec is not None else None,
     }
     return {name: value for name, value in used.items() if value is not None}

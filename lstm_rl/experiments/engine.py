@@ -5,16 +5,15 @@ of a row. A run is a pure function of its settings, seed included, so that only 
 cluster. Each finished run is written at once; what was interrupted goes on with the runs that are missing.
 """
 
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
+from lstm_rl.experiments.processes import over_processes
 from lstm_rl.experiments.store import Run, as_text, read_runs, write_runs
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def conduct(
     job = _Job(experiment.name, experiment.run, progress)
     total, first = len(plans), len(plans) - len(todo)
     with tqdm(total=total, initial=first, unit="run", desc=experiment.name, disable=not progress, smoothing=0.0) as bar:
-        for run in (over or _processes(workers))(job, todo):
+        for run in (over or over_processes(workers))(job, todo):
             done.append(run)
             write_runs(path, done)
             bar.update()
@@ -172,23 +171,6 @@ class _Job:
             results = self.function(what.settings, report)
         named = {"experiment": self.experiment, "row": what.key, "seed": what.settings.seed}
         return named | asdict(what.settings) | results
-
-
-def _processes(workers: int) -> Callable[..., Iterator[Any]]:
-    """A map over this many processes; one worker is this process. When it ends early, so do they."""
-    if workers == 1:
-        return map
-
-    def run(function: Callable[[Any], Any], plans: Sequence[Any]) -> Iterator[Any]:
-        with get_context("spawn").Pool(workers, _prepare_worker) as pool:
-            yield from pool.imap_unordered(function, plans)
-
-    return run
-
-
-def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process answers an interrupt, and ends the workers
-    tqdm.set_lock(RLock())  # tqdm's own would be a semaphore that an ended worker leaves behind
 
 
 def frame(experiment: Experiment, runs: Sequence[Run]) -> "DataFrame":

@@ -1,11 +1,12 @@
 """Statistics of a few runs: intervals rather than digits."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -80,9 +81,15 @@ def interquartile_mean(values: Iterable[float]) -> float:
 
     Source: Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice" (2021).
     """
-    ordered = np.sort(np.fromiter(values, np.float64))
+    return float(_middle_half(np.fromiter(values, np.float64)))
+
+
+def _middle_half(values: NDArray[Any]) -> NDArray[Any]:
+    """The interquartile mean along the first axis."""
+    ordered = np.sort(values, axis=0)
     cut = len(ordered) // 4
-    return float(ordered[cut : len(ordered) - cut].mean())
+    middle: NDArray[Any] = ordered[cut : len(ordered) - cut].mean(axis=0)
+    return middle
 
 
 def interquartile_interval(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -96,3 +103,28 @@ def interquartile_interval(groups: Sequence[Sequence[float]]) -> tuple[float, fl
     means = [interquartile_mean(values) for values in drawn]
     low, high = np.quantile(means, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
     return float(low), float(high)
+
+
+STATISTICS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "mean": lambda values: np.mean(values, axis=0),
+    "iqm": _middle_half,
+    "median": lambda values: np.median(values, axis=0),
+}
+"""Along the first axis, by name."""
+
+
+def band(values: NDArray[np.float64], statistic: str, resamples: int = 2000) -> NDArray[np.float64]:
+    """95 % bootstrap intervals of a statistic over runs, point by point.
+
+    Args:
+        values: (R, P) of R runs at P points.
+        statistic: One of `STATISTICS`.
+        resamples: Of the runs, by one fixed generator.
+
+    Returns:
+        (2, P): low and high.
+    """
+    rng, function = np.random.default_rng(0), STATISTICS[statistic]
+    drawn = [function(values[rng.integers(len(values), size=len(values))]) for _ in range(resamples)]
+    limits: NDArray[np.float64] = np.quantile(drawn, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0], axis=0)
+    return limits

@@ -1,0 +1,125 @@
+"""`lstm-rl train`: one run, or many that differ in their seed, with settings from a preset, a file and the command."""
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from lstm_rl.checks import check_int
+from lstm_rl.config_files import Values, override, read_settings
+from lstm_rl.parser import parse
+from lstm_rl.runs import check_folder, settings_of
+from lstm_rl.settings import Settings, from_preset
+from lstm_rl.signals import describe, stop_on_signals
+
+MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an LSTM by Advantage(lambda), or as an actor-critic; everything about the run goes into one folder."""
+
+    settings: tyro.conf.OmitArgPrefixes[Settings]
+    config: Path | None = None
+    """A .toml or .json file of settings, as any config.json; what is typed goes before it, the preset comes last."""
+    seeds: int = 1
+    """Runs with so many seeds, the first of them --seed, each in a run folder of its own within one folder."""
+    workers: int = 1
+    """Of many seeds: runs side by side, each in a process of its own."""
+
+    def __post_init__(self) -> None:
+        check_int("seeds", self.seeds, 1, MOST_SEEDS)
+        check_int("workers", self.workers, 1)
+
+    @property
+    def runs(self) -> list[Settings]:
+        """The settings of each run."""
+        if self.seeds == 1:
+            return [self.settings]
+        return [self.settings.of_seed(self.settings.seed + n) for n in range(self.seeds)]
+
+
+def parse_train(arguments: list[str]) -> Train:
+    """Parse what follows `lstm-rl train`.
+
+    What is not typed is as in the file of ``--config``, then as in the run to resume, then as in the preset. The file's
+    arguments of the environment are left out where another environment is typed.
+
+    Raises:
+        ValueError: The arguments, or the file, do not fit.
+    """
+    path, values = _file(arguments)
+    env_kwargs = values.pop("env_kwargs", {})
+    first = _parsed(arguments, override(Settings(tyro.MISSING), values, path))
+    asked = first.settings
+    if asked.env == values.get("env", asked.env):
+        values["env_kwargs"] = env_kwargs
+    env_kwargs = values.get("env_kwargs", {}) | asked.env_kwargs
+    default = from_preset(asked.env, asked.preset, asked.policy, env_kwargs, asked.config.rule)
+    runs = replace(first, settings=replace(asked, env_kwargs=default.env_kwargs | env_kwargs)).runs
+    begun = [run.folder for run in runs if (run.folder / "config.json").is_file()]
+    if asked.resume and begun:
+        default = replace(settings_of(begun[0]), seed=asked.seed)
+    default = override(default, values, path)
+    command = _parsed(arguments, default)
+    settings = replace(command.settings, env_kwargs=default.env_kwargs | command.settings.env_kwargs)
+    return replace(command, settings=settings)
+
+
+def _file(arguments: list[str]) -> tuple[Path | None, Values]:
+    """The file of ``--config`` and what it holds."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", type=Path, nargs="?")  # without a value the real parser refuses it
+    path: Path | None = finder.parse_known_args(arguments)[0].config
+    return path, {} if path is None else read_settings(path)
+
+
+def _parsed(arguments: list[str], default: Settings) -> Train:
+    command: Train = parse(Train, prog="lstm-rl train", args=arguments, default=Train(default))
+    return command
+
+
+def train(command: Train) -> int:
+    """`lstm-rl train`."""
+    if command.seeds > 1:
+        return _train_many(command)
+    settings = command.settings
+    check_folder(settings)
+    with stop_on_signals() as stop:
+        from lstm_rl.agents import DivergedError
+        from lstm_rl.training import describe as told
+        from lstm_rl.training import run
+
+        try:
+            outcome = run(settings, stop)
+        except DivergedError as error:
+            raise RuntimeError(str(error)) from error
+    print(told(outcome))
+    if outcome.signal is None:
+        return 0
+    how = (
+        "exactly from here"
+        if outcome.exact
+        else "from here, with new episodes: the environment's state cannot be saved"
+    )
+    print(f"{describe(outcome.signal)}; the same command with --resume goes on {how}", file=sys.stderr)
+    return 128 + outcome.signal
+
+
+def _train_many(command: Train) -> int:
+    from lstm_rl.seed_summary import describe as told
+    from lstm_rl.seed_summary import write_summary
+    from lstm_rl.seeds import check_group, run_seeds
+
+    group = command.settings.group
+    runs = check_group(command.settings, command.runs)
+    with stop_on_signals() as stop:
+        outcomes = run_seeds(group, runs, command.workers, command.settings.progress, stop)
+    if stop.signal is not None:
+        said = f"{describe(stop.signal)}; {sum(outcome.done for outcome in outcomes)} of {len(runs)} runs are done"
+        print(f"{said}; the same command with --resume goes on with the others", file=sys.stderr)
+        return 128 + stop.signal
+    print(told(group, write_summary(group, command.settings, outcomes)))
+    return 1 if any(outcome.error for outcome in outcomes) else 0
