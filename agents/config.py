@@ -59,9 +59,9 @@ class Config:
     rms_epsilon: float = 0.03
     """Added to the root of that mean square, > 0: where errors are small, steps are small, and what is learned stays
     learned. In units of scaled returns, see return_size."""
-    rms_fall: float = 0.1
-    """Where the mean square falls, its rate is this times the rate at which it rises, in (0, 1]; 1: RMSprop. It
-    remembers the large errors that were: steps stay small when errors are rare, and what is learned stays learned."""
+    rms_memory: int = 10_000
+    """Steps >= 0 over which the mean square falls, where they are more than its decay makes; 0: RMSprop. It remembers
+    the large errors that were: steps stay small when errors have become rare, and what is learned stays learned."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     return_size: float = 4.0
@@ -169,7 +169,6 @@ class Config:
         for name in ("gamma", "lambda_", "rms_decay", "beta"):
             if getattr(self, name) is not None:
                 check_float(name, getattr(self, name), 0.0, 1.0)
-        check_float("rms_fall", self.rms_fall, 0.0, 1.0, open_low=True)
         for name in ("rms_decay", "beta"):
             if getattr(self, name) == 1.0:
                 raise ValueError(f"{name} must be a number in [0, 1), got 1.0")
@@ -196,7 +195,7 @@ class Config:
             check_float(name, getattr(self, name), 0.0)
         for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions"):
             check_int(name, getattr(self, name), 1)
-        for name in ("hidden", "cells", "memory_bits", "trace_units", "readout", "error_memory"):
+        for name in ("hidden", "cells", "memory_bits", "trace_units", "readout", "error_memory", "rms_memory"):
             check_int(name, getattr(self, name), 0)
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)

@@ -82,7 +82,7 @@ def make_learner(policy: Any, n: int, rng: np.random.Generator, rule: Any = None
 
 def make_optimizer(config: Config, horizon: int) -> Sgd | RmsProp:
     """The steps along traces that a configuration stands for."""
-    rms = RmsProp(config.rms_decay_for(horizon), config.rms_epsilon, config.rms_fall)
+    rms = RmsProp(config.rms_decay_for(horizon), config.rms_epsilon, 1.0 - 1.0 / max(config.rms_memory, 1))
     return Sgd() if config.optimizer == "sgd" else rms
 
 

@@ -46,8 +46,8 @@ EDITS = [
     Edit(KERNELS + "squashing.py", "f.rate * d * (f.scale - d)", "d * (f.scale - d)", FORWARD),
     Edit(KERNELS + "squashing.py", "Squashing(2.0, 2.0, -1.0, 1.0)", "Squashing(2.0, 2.0, -1.0, 0.5)", FORWARD),
     # steps of weights
-    Edit(KERNELS + "updates.py", "rise if g * g > square[j] else fall", "rise", "kernels"),
-    Edit("lstm_rl/nn/streams.py", "update.optimizer.fall * fresh", "fresh", "network_policies kernels"),
+    Edit(KERNELS + "updates.py", "rising if g * g > square[j] else falling", "rising", "kernels"),
+    Edit("lstm_rl/nn/streams.py", "max(rising, update.optimizer.falling)", "rising", "network_policies kernels"),
     # records
     Edit(KERNELS + "layout.py", "streams.h, streams.y_cells):", "streams.h):", MODEL),
     Edit(KERNELS + "layout.py", "    streams.output_traces[i] = 0.0\n", "", MODEL),

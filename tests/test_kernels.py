@@ -224,17 +224,17 @@ def _updated(weights: Any, squares: Any, traces: Any, update: Update) -> None:
     step_weights(weights, squares, traces, update, 0.5)
 
 
-@pytest.mark.parametrize(("decay", "fall"), [(0.0, 1.0), (0.9, 1.0), (0.9, 0.25)])
-def test_optimizers_by_hand(decay: float, fall: float) -> None:
+@pytest.mark.parametrize(("decay", "falling"), [(0.0, 0.0), (0.9, 0.5), (0.9, 0.975)])
+def test_optimizers_by_hand(decay: float, falling: float) -> None:
     """Of two mean squares one rises and one falls; without memory of them steps are the signs of error x trace."""
-    for optimizer in (Sgd(), RmsProp(decay, fall=fall)):
+    for optimizer in (Sgd(), RmsProp(decay, falling=falling)):
         w, v, e = np.array([1.0, 1.0]), np.array([4.0, 4.0]), np.array([-3.0, 0.5])
         _updated(w, v, e, Update(optimizer, 0.1, 2.0))
         g = np.array([-6.0, 1.0])  # error x trace
         expected = 1.0 + 0.1 * g
         if isinstance(optimizer, RmsProp):
-            fresh = np.array([1.0 - decay, fall * (1.0 - decay)])
-            mean_square = 4.0 + fresh * (g**2 - 4.0)
+            rho = np.array([decay, max(decay, falling)])
+            mean_square = rho * 4.0 + (1.0 - rho) * g**2
             np.testing.assert_allclose(v, mean_square, rtol=1e-15)
             expected = 1.0 + 0.1 * g / (np.sqrt(mean_square) + 1e-8)
         np.testing.assert_allclose(w, expected, rtol=1e-15)

@@ -434,14 +434,15 @@ BAD = {
         )
     },
     **{name: (0.0, -1.0, np.inf) for name in ("learning_rate_scale", "rms_epsilon")},
-    **{name: (0.0, 1.1, np.nan) for name in ("least_share", "rms_fall")},
+    "least_share": (0.0, 1.1, np.nan),
     "network": ("gru", None),
     "rule": ("policy", 1),
     "value_weight": (0.0, -1.0, np.nan),
     "schedule": ("cosine", None),
     "gradient": ("exact", None),
     **{name: (0, -1, 1.5) for name in ("explorer_hidden", "chunk_size", "bptt_depth", "regions")},
-    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits", "trace_units", "readout", "error_memory")},
+    **{name: (-1, 1.5, "8") for name in ("hidden", "cells", "memory_bits", "trace_units", "readout")},
+    **{name: (-1, 1.5, "8") for name in ("error_memory", "rms_memory")},
     **{
         name: (-0.1, np.nan)
         for name in ("input_range", "forget_range", "recurrent_range", "output_range", "bias_range")

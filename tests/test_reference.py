@@ -177,7 +177,8 @@ class Reference:
                 w += rate * step
             else:
                 rise = 1.0 - c.rms_decay
-                square += np.where(step**2 > square, rise, c.rms_fall * rise) * (step**2 - square)
+                fall = min(rise, 1.0 / max(c.rms_memory, 1))
+                square += np.where(step**2 > square, rise, fall) * (step**2 - square)
                 w += rate * step / (np.sqrt(square) + c.rms_epsilon)
 
     def estimate(self, x: Array) -> tuple[float, Array]:

@@ -29,13 +29,12 @@ class Sgd(NamedTuple):
 class RmsProp(NamedTuple):
     """w <- w + learning_rate E e / (sqrt(v) + epsilon), after v <- v + (1 - decay) ((E e)^2 - v).
 
-    A mean square v that falls does so at ``fall`` times this rate: with 1 it is RMSprop's, towards 0 its highest value
-    (AMSGrad).
+    Where v falls, the decay is ``falling`` if that is higher: towards 1 v is its highest value so far, as AMSGrad's.
     """
 
     decay: float  # in [0, 1)
     epsilon: float = 1e-8  # > 0: below it, steps shrink with the gradients
-    fall: float = 1.0  # in (0, 1]
+    falling: float = 0.0  # in [0, 1)
 
 
 class Update(NamedTuple):

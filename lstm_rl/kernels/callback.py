@@ -32,7 +32,7 @@ from lstm_rl.kernels.approximator import (
 )
 
 FORWARD, RESET, UPDATE_WEIGHTS, ACCUMULATE_GRADIENT = range(4)
-LEARNING_RATE, ERROR, DECAY, RMS_DECAY, RMS_EPSILON, RMS_FALL = range(6)  # in `CallbackApproximator.arguments`
+LEARNING_RATE, ERROR, DECAY, RMS_DECAY, RMS_EPSILON, RMS_FALLING = range(6)  # in `CallbackApproximator.arguments`
 PLAIN = -1.0  # as RMS_DECAY: the optimizer is Sgd
 
 _, _at_address = rule_type(types.void(types.int64, types.int64))
@@ -92,8 +92,8 @@ class _Callee:
         elif what == RESET:
             self.streams.reset(i)
         elif what == UPDATE_WEIGHTS:
-            learning_rate, error, decay, rms_decay, rms_epsilon, rms_fall = arguments.tolist()
-            optimizer = Sgd() if rms_decay == PLAIN else RmsProp(rms_decay, rms_epsilon, rms_fall)
+            learning_rate, error, decay, rms_decay, rms_epsilon, falling = arguments.tolist()
+            optimizer = Sgd() if rms_decay == PLAIN else RmsProp(rms_decay, rms_epsilon, falling)
             self.streams.update_weights(i, Update(optimizer, learning_rate, error), decay)
         else:
             self.streams.accumulate_gradient(i, errors)
@@ -164,7 +164,7 @@ def _reset(approximator: CallbackApproximator, i: int) -> None:
 
 @by_class
 def _rms_numbers(optimizer: Any) -> tuple[float, float, float]:
-    """What stands for the optimizer in the arguments: decay, epsilon and fall."""
+    """What stands for the optimizer in the arguments: decay, epsilon and falling."""
     raise TypeError(f"{type(optimizer).__name__} has no kernel for this")
 
 
@@ -175,14 +175,14 @@ def _numbers_of_sgd(optimizer: Sgd) -> tuple[float, float, float]:
 
 @_rms_numbers.register(RmsProp)
 def _numbers_of_rmsprop(optimizer: RmsProp) -> tuple[float, float, float]:
-    return optimizer.decay, optimizer.epsilon, optimizer.fall
+    return optimizer.decay, optimizer.epsilon, optimizer.falling
 
 
 @update_weights.register(CallbackApproximator)
 def _update_weights(approximator: CallbackApproximator, i: int, update: Update, decay: float) -> None:
     arguments = approximator.arguments
     arguments[LEARNING_RATE], arguments[ERROR], arguments[DECAY] = update.learning_rate, update.error, decay
-    arguments[RMS_DECAY], arguments[RMS_EPSILON], arguments[RMS_FALL] = _rms_numbers(update.optimizer)
+    arguments[RMS_DECAY], arguments[RMS_EPSILON], arguments[RMS_FALLING] = _rms_numbers(update.optimizer)
     _at_address(approximator.address[0])(UPDATE_WEIGHTS, i)
 
 

@@ -35,8 +35,8 @@ class Cell(NamedTuple):
 
     kind: Any  # NamedTuple class of (inputs, units, start, first); chooses the kernels
     sizes: Callable[[int, int], LayerSizes]  # of I inputs and H units
-    initial_weights: Callable[[np.random.Generator, int, NDArray[np.float64], float], NDArray[np.float64]]
-    """From rng, I, time scales (H,) >= 1 in steps and the range of weights from inputs: the layer's weights, flat."""
+    initial_weights: Callable[[np.random.Generator, int, NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    """From rng, I, time scales (H,) >= 1 in steps and ranges (I,) of weights by input: the layer's weights, flat."""
 
 
 class Memory(NamedTuple):

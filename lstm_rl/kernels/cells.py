@@ -38,7 +38,7 @@ class Cells:
     """Steps >= 1 that the first and the last unit of a layer with gates remember at the start; those between are spread
     evenly over their logarithm."""
     input_range: float = 0.1
-    """Initial weights from inputs to gates: uniform in +- this."""
+    """Initial weights from inputs to gates: uniform in +- this; those from actions to `self_lstm` are 0."""
     output_range: float = 0.1
     """Initial weights into outputs: uniform in +- this; those of shortcuts from inputs are 0."""
     actions: int = 0
@@ -90,7 +90,10 @@ class Cells:
         parts = list[NDArray[np.float64]]()
         for cell, units in self.layers:
             scales = np.exp(np.linspace(shortest, longest, units))
-            parts.append(CELLS[cell].initial_weights(rng, self.inputs, scales, self.input_range))
+            ranges = np.full(self.inputs, self.input_range)
+            if cell == "self_lstm":
+                ranges[self.inputs - self.actions :] = 0.0  # an action taken again and again would add up to a ramp
+            parts.append(CELLS[cell].initial_weights(rng, self.inputs, scales, ranges))
         span = 1.0 / math.sqrt(self.sources)
         readout = rng.uniform(-span, span, (self.sources, self.hidden))
         readout[-1] = 0.0

@@ -64,11 +64,12 @@ def _sizes(inputs: int, units: int) -> LayerSizes:
 
 
 def _initial(
-    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
+    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], ranges: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Gates are open by 1 / time scale, as far as the input does not say otherwise."""
     units = len(time_scales)
-    w = rng.uniform(-input_range, input_range, (inputs + 1, 2 * units))
+    w = rng.uniform(-1.0, 1.0, (inputs + 1, 2 * units))
+    w[:inputs] *= ranges[:, None]
     w[inputs, :units] = -np.log(time_scales)
     w[inputs, units:] = 0.0
     return w.ravel()

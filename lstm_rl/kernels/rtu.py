@@ -97,11 +97,12 @@ def _sizes(inputs: int, units: int) -> LayerSizes:
 
 
 def _initial(
-    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
+    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], ranges: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """r^2 uniform in [.5, .998), theta in [.001, pi): the last few steps; ``time_scales`` gives the number of units."""
     units = len(time_scales)
-    w = rng.uniform(-input_range, input_range, (inputs + 1, 2 * units))
+    w = rng.uniform(-1.0, 1.0, (inputs + 1, 2 * units))
+    w[:inputs] *= ranges[:, None]
     w[inputs] = 0.0
     r = np.sqrt(rng.uniform(0.5, 0.998, units))
     return np.concatenate([w.ravel(), np.log(-np.log(r)), np.log(rng.uniform(0.001, math.pi, units))])

@@ -115,7 +115,7 @@ def _sizes(inputs: int, units: int) -> LayerSizes:
 
 
 def _initial(
-    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], input_range: float
+    rng: np.random.Generator, inputs: int, time_scales: NDArray[np.float64], ranges: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Forget gates keep exp(-1/e) = 69 % of a state over a time scale T.
 
@@ -125,7 +125,8 @@ def _initial(
     """
     units = len(time_scales)
     latches = units // 2
-    w = rng.uniform(-input_range, input_range, (inputs + 2, 4, units))
+    w = rng.uniform(-1.0, 1.0, (inputs + 2, 4, units))
+    w[:inputs] *= ranges[:, None, None]
     w[:, 1] = 0.0  # forget gates start out constant: a rare input, large once it is normalised, would wipe the cells
     w[inputs:] = 0.0
     w[inputs, 0] = -np.log(time_scales) / 2.0

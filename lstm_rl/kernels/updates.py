@@ -3,7 +3,7 @@
     w <- w + learning_rate E e                                                              `Sgd`
     w <- w + learning_rate E e / (sqrt(v) + epsilon),  v <- rho v + (1 - rho) (E e)^2          `RmsProp`
 
-    rho = decay where v rises, 1 - fall (1 - decay) where it falls
+    rho = decay where v rises, the higher one of decay and falling where it falls
 
 A mean square that falls slowly remembers the large errors that were: steps stay small when errors become rare, and do
 not throw over what was learned when one comes.
@@ -45,15 +45,15 @@ def _sgd_weight(optimizer: Sgd, numbers: Any, w: Any, square: Any, e: Any, j: in
 
 @in_dtype.register(RmsProp)
 def _rms_in_dtype(optimizer: RmsProp, update: Update, number: Any) -> Any:
-    rise, fall = number(optimizer.decay), number(1.0 - optimizer.fall * (1.0 - optimizer.decay))
-    return number(update.learning_rate), number(update.error), rise, fall, number(optimizer.epsilon)
+    rising, falling = number(optimizer.decay), number(max(optimizer.decay, optimizer.falling))
+    return number(update.learning_rate), number(update.error), rising, falling, number(optimizer.epsilon)
 
 
 @step_weight.register(RmsProp)
 def _rms_weight(optimizer: RmsProp, numbers: Any, w: Any, square: Any, e: Any, j: int) -> None:
-    learning_rate, error, rise, fall, epsilon = numbers
+    learning_rate, error, rising, falling, epsilon = numbers
     g = error * e[j]
-    rho = rise if g * g > square[j] else fall
+    rho = rising if g * g > square[j] else falling
     v = rho * square[j] + (w.dtype.type(1.0) - rho) * (g * g)
     square[j] = v
     w[j] += learning_rate * g / (np.sqrt(v) + epsilon)

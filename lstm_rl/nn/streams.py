@@ -55,8 +55,8 @@ def step_flat(weights: FlatWeights, e: NDArray[Any], update: Update) -> None:
     """As in `lstm_rl.kernels.updates`: plain, or divided by the running RMS of error x trace; ``e`` (P,)."""
     w, square = weights
     if isinstance(update.optimizer, RmsProp):
-        g, fresh = update.error * e, 1.0 - update.optimizer.decay
-        rho = 1.0 - np.where(g * g > square, fresh, update.optimizer.fall * fresh).astype(square.dtype)
+        g, rising = update.error * e, update.optimizer.decay
+        rho = np.where(g * g > square, rising, max(rising, update.optimizer.falling)).astype(square.dtype)
         square *= rho
         square += (1.0 - rho) * g * g
         w += update.learning_rate * g / (np.sqrt(square) + update.optimizer.epsilon)
