@@ -138,7 +138,7 @@ def test_the_average_by_hand() -> None:
     ("env_id", "kwargs", "steps", "reached"),
     [
         ("lstm_rl/MemoryChain-v0", {"length": 100}, 100_000, 0.99),
-        ("lstm_rl/RepeatPrevious-v0", {"difficulty": "easy"}, 500_000, 0.9),
+        ("lstm_rl/RepeatPrevious-v0", {"difficulty": "easy"}, 800_000, 0.9),
         ("lstm_rl/PositionOnlyCartPole-v0", {"difficulty": "easy"}, 400_000, 0.9),
     ],
 )
