@@ -9,8 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager, redirect_stderr
-from io import StringIO
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,8 +65,7 @@ def ray_map(cluster: str, workers: int) -> Iterator[Map]:
         with terminate_on_signals():  # Ray has put a handler of its own in the place of ours
             yield run
     finally:
-        with redirect_stderr(StringIO()):
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _call(function: Callable[[Any], Any], plan: Plan) -> Any:
