@@ -31,7 +31,7 @@ type: $(READY)
 
 # The site, in build/docs/index.html; a warning is an error.
 docs: $(READY)
-	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
 # The wheel holds lstm_rl and nothing else, and works away from the checkout; the page on PyPI is in order.

@@ -17,11 +17,13 @@ extensions = [
     "environment_pages",
     "docstrings",
 ]
-exclude_patterns = ["_templates"]
+exclude_patterns = ["_templates", "_static"]
 templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"lstm_rl {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "source_repository": "https://github.com/lstm-rl/lstm_rl/",
     "source_branch": "main",
@@ -40,5 +42,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "__new__, __init__"}
 napoleon_numpy_docstring = False
+highlight_language = "none"  # what names no language
 default_role = "py:obj"  # `name` in docstrings: a link where there is something to link to
 python_use_unqualified_type_names = True

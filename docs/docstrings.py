@@ -31,6 +31,8 @@ def literal_blocks(app: Any, what: str, name: str, obj: Any, options: Any, lines
             above = indents[-1]
         found.append("")
         was_literal = literal
+    if what in ("attribute", "property"):  # else napoleon takes "Steps: ..." for a type and what it is about
+        found.insert(0, "")
     lines[:] = found
 
 

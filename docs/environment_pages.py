@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import gymnasium as gym
@@ -58,11 +59,12 @@ lstm-rl train {env_id} --seed 0 --log-dir runs
 
 def sections(doc: str) -> Iterator[tuple[str, str]]:
     """The parts of a docstring by their titles, as Markdown; the text before the first title has none."""
-    paragraphs = re.split(r"\n\n(?=[A-Z])", doc)
+    paragraphs = re.split(r"\n\n(?=[A-Z])|(?<=\.) (?=Best Return Without Memory:)", doc)
     for paragraph in paragraphs:
         title = SECTION.match(paragraph)
         first, _, rest = (title[2] if title else paragraph).partition("\n")
-        text = f"{first}\n{inspect.cleandoc(' ' + rest) if rest.strip() else ''}".strip()
+        begun = re.sub(r"^(a|[a-z]{2,})\b", lambda word: word[0].capitalize(), first)  # a word, not a symbol
+        text = f"{begun}\n{dedent(rest)}".strip()
         yield (title[1] if title else ""), re.sub(r"(?<!`)`(?!`)", "``", text)
 
 
