@@ -47,8 +47,6 @@ PAGE = """# {name}
 
 {sections}
 
-{arguments}
-
 ## Train on it
 
 ```
@@ -72,8 +70,8 @@ def arguments(maker: Any) -> str:
     """A function's arguments as a table; where they are another one's, the sentence that says so."""
     doc, known = parse(inspect.getdoc(maker) or ""), inspect.signature(maker).parameters
     if not doc.params:
-        return f"## Arguments\n\n{doc.short_description}"
-    lines = ["## Arguments", "", "| argument | default | |", "|---|---|---|"]
+        return doc.short_description or ""
+    lines = ["| argument | default | |", "|---|---|---|"]
     for each in doc.params:
         default = known[each.arg_name].default if each.arg_name in known else inspect.Parameter.empty
         shown = "" if default is inspect.Parameter.empty else f"`{default!r}`"
@@ -115,6 +113,9 @@ def write_pages(folder: Path) -> None:
         name = env_id.removeprefix("lstm_rl/").rpartition("-")[0]
         env = gym.make(env_id).unwrapped
         (_, summary), *parts = sections(inspect.getdoc(import_module(module)) or "")
+        said = [body for title, body in parts if title == "Arguments"]
+        parts = [part for part in parts if part[0] != "Arguments"]
+        parts.append(("Arguments", "\n\n".join([*said, arguments(getattr(import_module(module), maker))])))
         seen = picture(env_id, folder / f"{name}.png")
         image = f"![{name} after some steps]({name}.png)"
         text = PAGE.format(
@@ -127,9 +128,6 @@ def write_pages(folder: Path) -> None:
             best=_number(env.metadata.get("optimal_return")),
             memoryless=_number(env.metadata.get("memoryless_return")),
             sections="\n\n".join(f"## {title}\n\n{body}" if title else body for title, body in parts),
-            arguments=""
-            if any(title == "Arguments" for title, _ in parts) and home.endswith("Env")
-            else (arguments(getattr(import_module(module), maker))),
         )
         _update(folder / f"{name}.md", text)
         small = f'<a href="{name}.html"><img src="../_images/{name}.png" width="140" alt="{name}"></a>' if seen else ""

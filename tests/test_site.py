@@ -113,6 +113,7 @@ def test_every_environment_has_its_page_and_picture(tmp_path: Path) -> None:
     for name, text in texts.items():
         if name != "index":
             assert text.startswith(f"# {name}\n") and "## Action Space" in text and "## Version History" in text, name
+            assert len(set(titles := re.findall(r"^## .*", text, re.MULTILINE))) == len(titles), name
     maze = texts["NoisyTMaze"]
     assert "![NoisyTMaze after some steps](NoisyTMaze.png)" in maze and "| 0      | North |" in maze
     assert "| without memory | 1.95 |" in maze and 'gymnasium.make("lstm_rl:lstm_rl/NoisyTMaze-v0")' in maze
