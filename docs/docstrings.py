@@ -32,7 +32,7 @@ def literal_blocks(app: Any, what: str, name: str, obj: Any, options: Any, lines
         found.append("")
         was_literal = literal
     if what in ("attribute", "property"):  # else napoleon takes "Steps: ..." for a type and what it is about
-        found.insert(0, "")
+        found[:0] = ["..", ""]
     lines[:] = found
 
 
