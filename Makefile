@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lint type wheel versions benchmark clean
+.PHONY: demo test check format lint type docs wheel versions benchmark clean
 
 demo: $(READY)
 	$(BIN)/lstm-rl train lstm_rl/NoisyTMaze-v0 --env-kwargs corridor_length=70 --seed 0 \
@@ -16,7 +16,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-check: lint type test wheel
+check: lint type test docs wheel
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -29,9 +29,15 @@ lint: $(READY)
 type: $(READY)
 	$(BIN)/mypy
 
-# The wheel holds lstm_rl and nothing else, and works away from the checkout.
+# The site, in build/docs/index.html; a warning is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+# The wheel holds lstm_rl and nothing else, and works away from the checkout; the page on PyPI is in order.
 wheel: $(READY)
 	rm -rf build/wheel && $(BIN)/python -m build --quiet --outdir build/wheel .
+	$(BIN)/python -m twine check --strict build/wheel/*
 	$(BIN)/python scripts/check_wheel.py build/wheel
 
 # Not part of check: it downloads the oldest Torch that is allowed, some 3 GB. Torch stays as it is with KEEP="--keep torch".
@@ -49,4 +55,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build docs/api docs/environments *.egg-info .mypy_cache .ruff_cache .pytest_cache

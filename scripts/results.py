@@ -71,7 +71,8 @@ def main(arguments: Arguments) -> int:
         if runs := stored_runs(name):
             write_report(experiment, runs, DOCS / name, f"lstm-rl reproduce {name}")
     data = group_table({name: stored_runs(name) for name in GROUPS["hs1997"]})
-    for name, text in (("hs1997.md", markdown(data)), ("hs1997.csv", data.to_csv(index=False))):
+    title = "# All experiments of 1997\n\n"
+    for name, text in (("hs1997.md", title + markdown(data)), ("hs1997.csv", data.to_csv(index=False))):
         with atomic_write(DOCS / name) as part:
             part.write_text(text.rstrip() + "\n", encoding="utf-8")
     save(picture(), DOCS / "hs1997.png")

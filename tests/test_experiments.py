@@ -202,6 +202,31 @@ def test_processes_and_any_map_give_the_same_runs(tmp_path: Path) -> None:
     assert sorted(runs[1], key=lambda run: (run["seed"], run["row"])) == runs[0]
 
 
+def test_a_run_that_fails_does_not_end_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, the others go on, and the same command tries it again."""
+    broken = {"number 1"}
+
+    def run(settings: Toy, report: Report) -> Run:
+        if f"number {settings.number}" in broken:
+            raise ZeroDivisionError("by\nzero")
+        return add(settings, report)
+
+    monkeypatch.setitem(EXPERIMENTS, "toy", toy(run))
+    command = ["reproduce", "toy", "--runs", "2", "--seed", "7", "--no-progress", "--out", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "lstm-rl: number 1, seed 7, failed: ZeroDivisionError: by zero",
+        "lstm-rl: number 1, seed 8, failed: ZeroDivisionError: by zero",
+        f"lstm-rl: {tmp_path / 'out'}: 2 of 6 runs failed; the same command tries these again",
+    ]
+    assert "| number 2 |" in (tmp_path / "out" / "table.md").read_text()
+    broken.clear()
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'out'}: 6 of 6 runs done, 4 with success")
+
+
 # --- the command line ------------------------------------------------------------------------------------------------
 
 

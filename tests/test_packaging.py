@@ -74,6 +74,8 @@ def test_the_links_are_committed_and_point_right(name: str) -> None:
         listed = subprocess.run(["git", "ls-files", "-s", f"lstm_rl/{name}"], cwd=ROOT, capture_output=True, text=True)
         if listed.returncode == 0:
             assert listed.stdout.startswith("120000 ") and len(listed.stdout.splitlines()) == 1
+    elif not link.exists():
+        pytest.skip("a source archive holds files, no links")
     if link.is_symlink():  # git can be told to write small files instead
         assert link.readlink() == Path("..", name) and link.is_dir()
     else:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ class Reproduce:
     seed: int | None = None
     """The first of their seeds; default: the shipped table's."""
     workers: int = 1
-    """Runs side by side, each in a process of its own."""
+    """Runs side by side, each in a process of its own; a cluster that is joined has as many as it has processors."""
+    cluster: str | None = None
+    """Do the runs on a Ray cluster: ray starts one here, HOST:PORT or ray://HOST:PORT joins one."""
     out: Path | None = None
     """Folder for results.csv, table.md and pictures; default: results/NAME."""
     progress: bool = True
@@ -66,6 +69,7 @@ def experiments(_: Experiments) -> int:
 def reproduce(command: Reproduce) -> int:
     """`lstm-rl reproduce`."""
     from lstm_rl.checks import check_int
+    from lstm_rl.experiments.cluster import ray_map
     from lstm_rl.experiments.registry import find
     from lstm_rl.experiments.report import write_report
     from lstm_rl.run_lock import folder_lock
@@ -86,16 +90,22 @@ def reproduce(command: Reproduce) -> int:
         experiment.check(row.settings)  # before anything is written
     plans = plan(rows, experiment.runs if runs is None else runs, experiment.seed if seed is None else seed)
     path, keys = out / "results.csv", {(each.key, each.settings.seed) for each in plans}
-    with folder_lock(out):
+    with ExitStack() as stack:
+        over = stack.enter_context(ray_map(command.cluster, command.workers)) if command.cluster else None
+        stack.enter_context(folder_lock(out))
         try:
-            done = conduct(experiment, plans, path, command.workers, command.progress)
+            done = conduct(experiment, plans, path, command.workers, command.progress, over)
         except KeyboardInterrupt:
             count = sum((run["row"], run["seed"]) in keys for run in read_runs(path, experiment.name))
             said = f"{out}: {count} of {len(plans)} runs are done; the same command goes on with the others"
             print(said, file=sys.stderr)
             raise
-        write_report(experiment, done, out, shlex.join(["lstm-rl", *sys.argv[1:]]))
-    good = sum(bool(run["success"]) for run in done if (run["row"], run["seed"]) in keys)
+        if done:
+            write_report(experiment, done, out, shlex.join(["lstm-rl", *sys.argv[1:]]))
+    asked = [run for run in done if (run["row"], run["seed"]) in keys]
+    failed, good = len(plans) - len(asked), sum(bool(run["success"]) for run in asked)
+    if failed:
+        raise RuntimeError(f"{out}: {failed} of {len(plans)} runs failed; the same command tries these again")
     print(
         f"{out}: {len(plans)} of {len(plans)} runs done, {good} with success, see table.md; "
         f"published beside ours: lstm-rl table {experiment.name} --results {shlex.quote(str(out))}"

@@ -2,9 +2,11 @@
 
 A published table is an `Experiment`: a list of rows, a function that does one run, and a function that scores the runs
 of a row. A run is a pure function of its settings, seed included, so that only the map over runs would change on a
-cluster. Each finished run is written at once; what was interrupted goes on with the runs that are missing.
+cluster. Each finished run is written at once; what was interrupted goes on with the runs that are missing, and so does
+what failed: a run that raises is told, and the others go on.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from multiprocessing import current_process
@@ -120,7 +122,7 @@ def conduct(
     progress: bool = True,
     over: Callable[..., Iterator[Any]] | None = None,
 ) -> list[Run]:
-    """Do all runs that have not been done; return these and all others in the file.
+    """Do all runs that have not been done; return these and all others in the file, without those that failed.
 
     Args:
         experiment: What.
@@ -128,7 +130,8 @@ def conduct(
         path: Where results are read and written.
         workers: Runs side by side, each in a process of its own.
         progress: Show progress bars.
-        over: ``over(function, plans)`` in the place of `map`, in any order; default: processes of this machine.
+        over: ``over(function, plans)`` in the place of `map`, in any order, as `lstm_rl.experiments.cluster` has one;
+            default: processes of this machine.
 
     Raises:
         ValueError: The file holds something else.
@@ -136,14 +139,29 @@ def conduct(
     done = read_runs(path, experiment.name)
     todo = missing(plans, done, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    job = _Job(experiment.name, experiment.run, progress)
+    job = _Job(experiment.name, experiment.run, progress and over is None)  # no lines of ours on other machines
     total, first = len(plans), len(plans) - len(todo)
     with tqdm(total=total, initial=first, unit="run", desc=experiment.name, disable=not progress, smoothing=0.0) as bar:
         for run in (over or over_processes(workers))(job, todo):
-            done.append(run)
-            write_runs(path, done)
+            if isinstance(run, Failure):
+                bar.write(f"lstm-rl: {run.what}", file=sys.stderr)
+            else:
+                done.append(run)
+                write_runs(path, done)
             bar.update()
     return done
+
+
+class Failure(NamedTuple):
+    """In the place of the results of a run that raised."""
+
+    what: str
+
+
+def failure(what: Plan, error: Exception) -> Failure:
+    """A sentence about a run that raised."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    return Failure(f"{what.key}, seed {what.settings.seed}, failed: {said}")
 
 
 @dataclass(frozen=True)
@@ -154,7 +172,7 @@ class _Job:
     function: Callable[[Any, Report], Run]
     progress: bool
 
-    def __call__(self, what: Plan) -> Run:
+    def __call__(self, what: Plan) -> Run | Failure:
         worker = current_process().name.rpartition("-")[2]
         with tqdm(
             desc=f"  {what.key}, seed {what.settings.seed}",
@@ -168,7 +186,10 @@ class _Job:
             def report(done: int) -> None:
                 bar.update(done - bar.n)
 
-            results = self.function(what.settings, report)
+            try:
+                results = self.function(what.settings, report)
+            except Exception as error:
+                return failure(what, error)
         named = {"experiment": self.experiment, "row": what.key, "seed": what.settings.seed}
         return named | asdict(what.settings) | results
 
