@@ -111,9 +111,10 @@ class Config:
     network: NetworkKind = "exact"
     """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own state
     and ``trace_units`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
-    previous_action: bool = True
+    previous_action: bool | None = None
     """Of the exact network: whether the action of the step before is an input, one number per action; those that are
-    numbers (Box) are none. `predict` takes it for granted that its actions are executed."""
+    numbers (Box) are none; None: up to a horizon of 1,000, for over more steps actions add up to a noise that drowns a
+    cue. `predict` takes it for granted that its actions are executed."""
     trace_units: int = 16
     """Of the exact network: recurrent trace units, >= 0."""
     readout: int = 16
@@ -244,6 +245,10 @@ class Config:
     def rms_decay_for(self, horizon: int) -> float:
         """The decay that is used: the given one, or 1 - 1 / (10 horizon)."""
         return 1.0 - 0.1 / horizon if self.rms_decay is None else self.rms_decay
+
+    def previous_action_for(self, horizon: int) -> bool:
+        """Whether the last action is an input: as given, or up to a horizon of 1,000."""
+        return horizon <= 1000 if self.previous_action is None else self.previous_action
 
     def epsilon_for(self, horizon: int) -> float:
         """The epsilon that is used: the given one, or 2 / horizon, at most 0.1."""

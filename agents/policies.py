@@ -156,7 +156,7 @@ def exact_network(config: Config, inputs: int, actions: int, horizon: int, choic
         horizon: Steps >= 1.
         choices: Actions that there are, 0 where they are continuous: then the network is not told the last one.
     """
-    told = choices if config.previous_action else 0
+    told = choices if config.previous_action_for(horizon) else 0
     layers = (("self_lstm", config.cells), ("rtu", config.trace_units))
     return Cells(
         inputs + told,

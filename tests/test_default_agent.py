@@ -48,6 +48,12 @@ def test_the_default_goes_by_the_family() -> None:
     assert model("lstm_rl/NoisyTMaze-v0", config=Config()).config == Config()
 
 
+def test_the_last_action_is_an_input_up_to_a_horizon_of_1000() -> None:
+    for settings, told in (({}, 2), ({"horizon": 1001}, 0), ({"horizon": 1001, "previous_action": True}, 2)):
+        network = model(**settings).policy.model.topology  # type: ignore[arg-type]
+        assert network.actions == told
+
+
 def test_settings_of_the_other_network_are_refused() -> None:
     with pytest.raises(ValueError, match="^hidden must be left alone with network='exact', got 8: it is a setting of"):
         model(hidden=8)

@@ -459,7 +459,7 @@ def test_a_bad_setting_is_named_with_its_value(name: str, value: Any) -> None:
 
 
 def test_every_setting_with_a_range_is_tried() -> None:
-    flags = {field.name for field in fields(Config) if field.type in (bool, "bool")}
+    flags = {field.name for field in fields(Config) if field.type in (bool, "bool", bool | None)}
     assert {field.name for field in fields(Config)} - flags <= set(BAD)
 
 
