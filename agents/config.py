@@ -54,8 +54,9 @@ class Config:
     optimizer: Optimizer = "rmsprop"
     """Steps along the traces: plain ("sgd", the paper) or divided by the running RMS of error x trace ("rmsprop")."""
     rms_decay: float | None = None
-    """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (10 horizon), so that it remembers the
-    errors of several episodes."""
+    """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (rms_horizons horizon)."""
+    rms_horizons: float = 10.0
+    """See rms_decay, >= 1: by default it remembers the errors of several episodes."""
     rms_epsilon: float = 0.03
     """Added to the root of that mean square, > 0: where errors are small, steps are small, and what is learned stays
     learned. In units of scaled returns, see return_size."""
@@ -83,7 +84,9 @@ class Config:
     exploration: ExplorationKind = "ez_greedy"
     """epsilon-greedy, the same with repeated random actions, Boltzmann, or the paper's directed exploration."""
     epsilon: float | None = 0.3
-    """Probability per step that a random action begins, in [0, 1]; None: 2 / horizon, at most 0.1."""
+    """Probability per step that a random action begins, in [0, 1]; None: epsilon_scale / horizon, at most 0.1."""
+    epsilon_scale: float = 2.0
+    """See epsilon, > 0."""
     least_share: float = 0.003
     """Of ez_greedy: each episode explores with a share of epsilon, drawn from [least_share, 1] evenly over its
     logarithm, in (0, 1]: some episodes show what the greedy policy earns, others what else there is."""
@@ -140,10 +143,15 @@ class Config:
     bias_range: float = 0.0
     """Initial biases that no field fixes are uniform in +- this, >= 0."""
     input_gate_bias: float | None = None
-    """Initial bias of input gates; None: -ln(horizon) / 2 - 1. The noise that a cell adds up over a horizon grows with
-    its square root; with this bias it does not."""
+    """Initial bias of input gates; None: input_gate_offset - ln(horizon) / 2. The noise that a cell adds up over a
+    horizon grows with its square root; with this bias it does not."""
+    input_gate_offset: float = -1.0
+    """See input_gate_bias."""
     forget_gate_bias: float | None = None
-    """Initial bias of forget gates; None: ln(horizon) + 1, a cell that keeps half its state over some horizon."""
+    """Initial bias of forget gates; None: ln(horizon) + forget_gate_offset, by default a cell that keeps half its state
+    over some horizon."""
+    forget_gate_offset: float = 1.0
+    """See forget_gate_bias."""
     spread_forget_gates: bool = False
     """Spread the initial biases of forget gates evenly from 0 in the first block to forget_gate_bias in the last: some
     cells follow the moment, some remember."""
@@ -190,7 +198,11 @@ class Config:
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
         check_float("rms_epsilon", self.rms_epsilon, 0.0, open_low=True)
-        check_float("learning_rate_scale", self.learning_rate_scale, 0.0, open_low=True)
+        for name in ("learning_rate_scale", "epsilon_scale"):
+            check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_float("rms_horizons", self.rms_horizons, 1.0)
+        for name in ("input_gate_offset", "forget_gate_offset"):
+            check_float(name, getattr(self, name))
         numbers = ("averaging", "temperature_scale", "explorer_learning_rate", "rms_initial", "return_size")
         for name in (*numbers, "entropy_weight"):
             check_float(name, getattr(self, name), 0.0)
@@ -243,24 +255,25 @@ class Config:
         return self.learning_rate_scale / math.sqrt(horizon) if self.learning_rate is None else self.learning_rate
 
     def rms_decay_for(self, horizon: int) -> float:
-        """The decay that is used: the given one, or 1 - 1 / (10 horizon)."""
-        return 1.0 - 0.1 / horizon if self.rms_decay is None else self.rms_decay
+        """The decay that is used: the given one, or 1 - 1 / (rms_horizons horizon)."""
+        return 1.0 - 1.0 / self.rms_horizons / horizon if self.rms_decay is None else self.rms_decay
 
     def previous_action_for(self, horizon: int) -> bool:
         """Whether the last action is an input: as given, or up to a horizon of 1,000."""
         return horizon <= 1000 if self.previous_action is None else self.previous_action
 
     def epsilon_for(self, horizon: int) -> float:
-        """The epsilon that is used: the given one, or 2 / horizon, at most 0.1."""
-        return min(0.1, 2.0 / horizon) if self.epsilon is None else self.epsilon
+        """The epsilon that is used: the given one, or epsilon_scale / horizon, at most 0.1."""
+        return min(0.1, self.epsilon_scale / horizon) if self.epsilon is None else self.epsilon
 
     def input_gate_bias_for(self, horizon: int) -> float:
-        """The input-gate bias that is used: the given one, or -ln(horizon) / 2 - 1."""
-        return -math.log(horizon) / 2.0 - 1.0 if self.input_gate_bias is None else self.input_gate_bias
+        """The input-gate bias that is used: the given one, or input_gate_offset - ln(horizon) / 2."""
+        bias = -math.log(horizon) / 2.0 + self.input_gate_offset
+        return bias if self.input_gate_bias is None else self.input_gate_bias
 
     def forget_gate_bias_for(self, horizon: int) -> float | tuple[float, ...]:
-        """The forget-gate bias that is used, of all blocks or of each: the given one, or ln(horizon) + 1."""
-        bias = math.log(horizon) + 1.0 if self.forget_gate_bias is None else self.forget_gate_bias
+        """The bias that is used, of all blocks or of each: the given one, or ln(horizon) + forget_gate_offset."""
+        bias = math.log(horizon) + self.forget_gate_offset if self.forget_gate_bias is None else self.forget_gate_bias
         if not self.spread_forget_gates:
             return bias
         return tuple(bias * block / max(self.cells - 1, 1) for block in range(self.cells))
@@ -269,7 +282,7 @@ class Config:
 _OF_RULE: dict[Rule, tuple[str, ...]] = {  # fields that a rule has no use for
     "advantage": ("entropy_weight", "value_weight"),
     "actor_critic": (
-        *("kappa", "cut_traces", "exploration", "epsilon", "least_share", "duration_exponent", "repeat_horizons"),
-        *("temperature", "temperature_scale", "beta", "explorer_hidden", "explorer_learning_rate"),
+        *("kappa", "cut_traces", "exploration", "epsilon", "epsilon_scale", "least_share", "duration_exponent"),
+        *("repeat_horizons", "temperature", "temperature_scale", "beta", "explorer_hidden", "explorer_learning_rate"),
     ),
 }

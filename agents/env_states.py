@@ -22,7 +22,7 @@ from lstm_rl.envs import wrappers as envs_wrappers
 from lstm_rl.envs.checked import CheckedEnv
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.rows import plain_world
-from lstm_rl.envs.sb3 import GymnasiumVecEnv
+from lstm_rl.envs.sb3 import TIME_LIMIT, GymnasiumVecEnv, is_time_limit
 from lstm_rl.envs.vector import WorldVectorEnv
 
 LIMITS = ("_max_episode_steps", "max_episode_steps", "max_steps", "max_episode_length")
@@ -58,7 +58,6 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
     **_listed(
         wrappers,
         {
-            "TimeLimit": ("_elapsed_steps",),
             "Autoreset": ("autoreset",),
             "DelayObservation": ("observation_queue",),
             "FrameStackObservation": ("obs_queue", "padding_value"),
@@ -81,6 +80,7 @@ _LAYERS: _Table = _RECORDERS | {  # functions given to the Transform wrappers ar
     ),
     **_listed(envs_wrappers, {}, "PreviousAction PreviousReward FirstStepFlag HideEntries"),
     CheckedEnv: (),
+    TIME_LIMIT: ("_elapsed_steps",),
 }
 
 _TRANSPARENT: _Table = _RECORDERS | {
@@ -168,7 +168,7 @@ def environment_states(env: VecEnv) -> dict[str, Any] | None:
 
 def layers_without_state(env: VecEnv) -> list[str]:
     """Names of the classes whose state can neither be read nor set."""
-    kinds = {type(layer) for _, layer in _named_layers(env)}
+    kinds = {_kind(layer) for _, layer in _named_layers(env)}
     return sorted(kind.__name__ for kind in kinds if kind not in _LAYERS and not _has_access(kind))
 
 
@@ -196,6 +196,11 @@ def restore_environments(env: VecEnv, states: dict[str, Any]) -> None:
             vars(layer).update(deepcopy(states[name]))
 
 
+def _kind(layer: Any) -> type[Any]:
+    """The class that a layer is listed by."""
+    return TIME_LIMIT if is_time_limit(layer) else type(layer)
+
+
 def _has_access(kind: type[Any]) -> bool:
     return hasattr(kind, "get_state") and hasattr(kind, "set_state")
 
@@ -204,7 +209,7 @@ def _state(layer: Any) -> Any:
     if _has_access(type(layer)):
         return layer.get_state()
     own = vars(layer)
-    return {name: deepcopy(own[name]) for name in _LAYERS[type(layer)] if name in own}
+    return {name: deepcopy(own[name]) for name in _LAYERS[_kind(layer)] if name in own}
 
 
 def _shape(value: Any) -> Any:
@@ -216,8 +221,8 @@ def _shape(value: Any) -> Any:
 def _named_layers(env: VecEnv) -> Iterator[tuple[str, Any]]:
     """All layers with something to save, or unknown: "(row) (place) (class)" -> layer."""
     for row, stack in enumerate(_stacks(env)):
-        layers = [layer for layer in stack if _LAYERS.get(type(layer), ("?",))]
-        names = [type(layer).__name__ for layer in layers]
+        layers = [layer for layer in stack if _LAYERS.get(_kind(layer), ("?",))]
+        names = [_kind(layer).__name__ for layer in layers]
         for place, (name, layer) in enumerate(zip(names, layers, strict=True)):
             yield f"{row} {names[:place].count(name)} {name}", layer
 

@@ -89,7 +89,7 @@ POLICIES = {policy.__name__: policy for policy in _ALL}
 
 _LSTM_FIELDS = (
     *("hidden", "recurrent", "cell_bias", "forget_range", "recurrent_range", "bias_range"),
-    *("input_gate_bias", "forget_gate_bias", "output_gate_bias"),
+    *("input_gate_bias", "input_gate_offset", "forget_gate_bias", "forget_gate_offset", "output_gate_bias"),
 )
 
 

@@ -8,10 +8,11 @@ import re
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import wrappers
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.wrappers import FilterObservation, OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
@@ -24,6 +25,14 @@ from lstm_rl.envs.checked import CheckedEnv
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.vector import WorldVectorEnv
+
+TIME_LIMIT = next(kind for kind in wrappers.TimeLimit.__mro__ if kind.__name__ == "TimeLimit")
+"""Gymnasium's own, in whose place rl_zoo3 puts a class of its own once it is imported."""
+
+
+def is_time_limit(env: object) -> "TypeGuard[wrappers.TimeLimit[Any, Any]]":
+    """Whether an environment is a TimeLimit itself, Gymnasium's or rl_zoo3's, whichever was imported first."""
+    return type(env) in (TIME_LIMIT, wrappers.TimeLimit)
 
 
 def plain_world(env: gym.Env[Any, Any]) -> World | None:

@@ -13,6 +13,7 @@ import tyro
 from lstm_rl.checks import check_int
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
+from lstm_rl.commands.tune import Tune, tune
 from lstm_rl.envs.checked import place_of
 from lstm_rl.experiments.commands import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.messages import sentence_of, show_warning
@@ -109,6 +110,7 @@ class Diagnose:
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
@@ -208,6 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     actions: dict[type, Any] = {
         Envs: envs,
         Train: train,
+        Tune: tune,
         Evaluate: evaluate,
         Watch: watch,
         Plot: plot,

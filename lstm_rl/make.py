@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 from gymnasium.spaces import Box
-from gymnasium.wrappers import TimeLimit
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs import SEQUENCES, WORLDS
 from lstm_rl.envs.checked import placed
 from lstm_rl.envs.rows import plain_world
-from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3
+from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3, is_time_limit
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
@@ -51,7 +50,7 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
         ValueError: Unknown environment or argument, a bad value, or observations that SB3 cannot carry.
     """
     env = _make(env_id, env_kwargs, render_mode)
-    if type(env) is TimeLimit and (world := plain_world(env.env)):  # so that a world ends as its vector face does
+    if is_time_limit(env) and (world := plain_world(env.env)):  # so that a world ends as its vector face does
         env.env.unwrapped.world = world.limited(env._max_episode_steps)  # type: ignore[attr-defined]
         return env.env
     return fit_for_sb3(env)

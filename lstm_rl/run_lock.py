@@ -39,7 +39,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         return
     file = _open_locked(path)
     try:
-        holder = {"pid": os.getpid(), "host": platform.node(), "boot": _boot(), "since": time.strftime("%F %T")}
+        holder = {"pid": os.getpid(), "host": platform.node(), "boot": boot_id(), "since": time.strftime("%F %T")}
         with naming(path):
             os.ftruncate(file, 0)
             os.pwrite(file, json.dumps(holder).encode(), 0)
@@ -81,7 +81,7 @@ def _lock(file: int, path: Path) -> None:
             raise
         raise ValueError(f"{path.parent} is in use by {_holder(file)[0]}; wait for it to end, or end it") from None
     who, host, boot = _holder(file)
-    if boot is not None and boot != _boot() and host != platform.node():  # its file system may not pass locks on
+    if boot is not None and boot != boot_id() and host != platform.node():  # its file system may not pass locks on
         raise ValueError(f"{path.parent} is in use by {who}; if that is no longer so, delete {path}")
 
 
@@ -94,7 +94,7 @@ def _holder(file: int) -> tuple[str, str | None, str | None]:
         return "another process", None, None
 
 
-def _boot() -> str:
+def boot_id() -> str:
     """What tells this machine's present boot from all others, also through containers."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text().strip() if path.exists() else platform.node()
