@@ -51,6 +51,7 @@ _COMMON = (
     Dimension("lambda_", "linear", (0.0, 0.99)),
     Dimension("rms_horizons", "log", (1.0, 100.0)),
     Dimension("rms_epsilon", "log", (1e-8, 1.0)),
+    Dimension("rms_memory", "choice", (0, 10_000, 100_000)),
     Dimension("return_size", "choice", (0.0, 1.0, 4.0, 16.0)),
     Dimension("error_memory", "choice", (0, 30, 100)),
 )
@@ -123,7 +124,7 @@ def search_space(config: Config, rule: Rule, policy: str = "LstmPolicy") -> tupl
     idle = {factor for factor, field in FACTORS.items() if getattr(config, field) is not None}
     idle |= {field for field in FACTORS.values() if getattr(config, field) is None}
     if config.optimizer == "sgd":
-        idle |= {"rms_horizons", "rms_epsilon"}
+        idle |= {"rms_horizons", "rms_epsilon", "rms_memory"}
     space = (*_COMMON, *_RULES[rule], *exploration, *_NETWORKS.get(network, ()))
     return tuple(_around(each, getattr(config, each.field)) for each in space if each.field not in idle)
 
