@@ -26,6 +26,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import FloatSchedule, safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
+from lstm_rl.agents import model_file
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.defaults import default_config
@@ -337,7 +338,11 @@ class AdvantageLearning(BaseAlgorithm):
 
         Besides weights and settings that is every stream's state, partials and traces, all random generators, and the
         environments' state if they give access to it, so that `load` and ``learn(reset_num_timesteps=False)`` continue
-        exactly.
+        exactly. A path that ends in .safetensors gives a file without pickles: loading it runs no code. It has the same
+        in it, but TensorBoard's folder, attributes that a user added, and an environments' state that is not data.
+
+        Raises:
+            ValueError: A .safetensors file cannot hold what is code: a policy's class, a schedule of the user's.
         """
         waiting = self._position  # loaded, and not yet gone on from
         self._position = waiting or self._trainer.position(self.env, self._last_obs)
@@ -346,6 +351,9 @@ class AdvantageLearning(BaseAlgorithm):
                 super().save(path, exclude, include)
                 return
             target = Path(path)
+            if target.suffix == model_file.SUFFIX:
+                model_file.write(self, target, exclude)
+                return
             path = target if target.suffix else target.with_suffix(".zip")
             with atomic_write(path) as part, part.open("wb") as file:  # SB3 would leave a file open when it fails
                 super().save(file, exclude, include)
@@ -356,10 +364,17 @@ class AdvantageLearning(BaseAlgorithm):
     def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501
         """Load a model; see SB3's `BaseAlgorithm.load`. Keywords may be fields of `Config`.
 
+        A .zip may run code when it is loaded, a .safetensors cannot: see docs/model-files.md.
+
         Raises:
             ValueError: The file is no model of this class, or its weights are not finite.
         """
-        data, parameters, _ = load_from_zip_file(path, device="cpu")
+        plain = model_file.is_model_file(path)
+        data: dict[str, Any] | None
+        if plain:
+            data, parameters = model_file.read(Path(path), cls.policy_aliases)
+        else:
+            data, parameters, _ = load_from_zip_file(path, device="cpu")
         if data is None or not isinstance(data.get("config"), Config):
             raise ValueError(f"{path} must be a model saved by {cls.__name__}, but holds no configuration of it")
         weights: Any = parameters.get("policy", {})
@@ -377,5 +392,26 @@ class AdvantageLearning(BaseAlgorithm):
             if settings.keys() & {"learning_rate", "schedule"} or ("horizon" in settings and not own):
                 horizon = kwargs.get("horizon", data["horizon"])
                 kwargs.setdefault("learning_rate", configured_rate(kwargs["config"], horizon))
-        model: Self = super().load(path, env, device="cpu", **kwargs)
+        model: Self
+        if plain:
+            model = model_file.restore(cls, Path(path), data, parameters, env, kwargs)
+        else:
+            model = super().load(path, env, device="cpu", **kwargs)
         return model
+
+    @classmethod
+    def from_pretrained(cls: type[Self], name: str | Path, env: GymEnv | None = None, **kwargs: Any) -> Self:
+        """Load a trained model by name.
+
+        Args:
+            name: One of ``lstm-rl models``; a model's file; a folder with one, such as a run's; or "user/name" of a
+                repository of the Hugging Face hub with a model.safetensors, if huggingface_hub is installed.
+            env: As `load`.
+            **kwargs: As `load`.
+
+        Raises:
+            ValueError: There is no such model; or as `load`.
+        """
+        from lstm_rl.pretrained import find
+
+        return cls.load(find(name), env, **kwargs)

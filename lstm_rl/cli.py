@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.commands.export import Export, export
+from lstm_rl.commands.models import Models, models
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.commands.tune import Tune, tune
@@ -32,7 +34,7 @@ class Evaluate:
     """Play fresh episodes with a trained model and report success."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or model:NAME as in `lstm-rl models`."""
     episodes: int = 100
     """How many."""
     seed: int = 0
@@ -52,7 +54,7 @@ class Watch:
     """Watch a trained model play."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or model:NAME as in `lstm-rl models`."""
     episodes: int = 3
     """How many."""
     seed: int = 0
@@ -86,13 +88,13 @@ class DiagnoseRun:
     """One greedy episode of a trained model: what its network did, and which steps its decision's error reaches."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or model:NAME as in `lstm-rl models`."""
     seed: int = 0
     """Of the episode."""
     max_steps: int | None = None
     """Truncate the episode after this many steps; default: as the run's environment does, or 50 horizons."""
     out: Path | None = None
-    """Folder of pictures and numbers; default: "diagnose" in the run folder."""
+    """Folder of pictures and numbers; default: "diagnose" in the run folder, or diagnose-NAME here for a model:NAME."""
     which: Literal["best", "last"] = "best"
     """The best checkpoint or the last."""
 
@@ -114,6 +116,8 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Experiments, tyro.conf.subcommand("experiments")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Table, tyro.conf.subcommand("table")]
@@ -214,6 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
         Evaluate: evaluate,
         Watch: watch,
         Plot: plot,
+        Export: export,
+        Models: models,
         Experiments: experiments,
         Reproduce: reproduce,
         Table: table,

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
+from lstm_rl import pretrained
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
@@ -26,9 +27,17 @@ ROWS = 100  # environments played side by side
 def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dict[str, Any]]:
     """A run's model, environment id and environment arguments; a warning says if its training has diverged.
 
+    Args:
+        folder: Of a run, or "model:" and the name of one of `lstm_rl.pretrained`.
+        which: "best" or "last", of a run.
+
     Raises:
         ValueError: The folder is no run, its model is damaged, or has learned in an environment of other spaces.
     """
+    if str(folder).startswith(pretrained.PREFIX):
+        name = str(folder).removeprefix(pretrained.PREFIX)
+        path, card = pretrained.model_file(name), pretrained.cards()[name]
+        return AdvantageLearning.load(path), card["env"], card["env_kwargs"]
     config = read_config(folder)
     env_id, env_kwargs = config["env"], config["env_kwargs"]
     model = load_model(model_path(folder, which))

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from lstm_rl.agents import AdvantageLearning, Config
 from lstm_rl.evaluation import evaluate, load
-from lstm_rl.make import make_rows
+from lstm_rl.make import make_env, make_rows
 from lstm_rl.nn import LstmNetwork
 from lstm_rl.nn.exchange import standard_topology
 from lstm_rl.nn.fused import fused_lstm
@@ -253,6 +253,45 @@ def sequences() -> list[Row]:
     ]
 
 
+def exporting() -> list[Row]:
+    """Acting, a row and a step at a time, in a maze: `predict` against its export in onnxruntime."""
+    import onnxruntime
+
+    from lstm_rl.export import initial_state, to_onnx
+
+    rows = []
+    for name, env_id, kwargs in (
+        ("default", "lstm_rl/MemoryChain-v0", {}),
+        ("maze", MAZE, {"corridor_length": LENGTH}),
+    ):
+        model = AdvantageLearning("LstmPolicy", make_env(env_id, kwargs), seed=0).learn(1000)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(to_onnx(model.policy).SerializeToString(), options)
+        start, observation = np.zeros(1, np.bool_), np.zeros((1, model.policy.sensors), np.float32)
+        names = [part.name for part in session.get_inputs()]
+        rest = [part.numpy() for part in initial_state(model.policy, 1)]
+
+        def predict(model: AdvantageLearning = model, x: Any = observation, start: Any = start) -> int:
+            state: Any = None
+            for _ in range(2000):
+                _, state = model.predict(x, state, start, deterministic=True)
+            return 2000
+
+        def exported(
+            session: Any = session, names: Any = names, state: Any = rest, values: Any = (observation, start)
+        ) -> int:
+            for _ in range(2000):
+                _, _, *state = session.run(None, dict(zip(names, (*values, *state), strict=True)))
+            return 2000
+
+        ours, theirs = best_rate(predict), best_rate(exported)
+        rows.append(
+            Row(f"a step of onnxruntime, {name} network", 1e6 / theirs, "us", "", f"predict {1e6 / ours:.0f} us")
+        )
+    return rows
+
+
 def compiling() -> list[Row]:
     """CPU seconds of a process that imports and trains for 5,000 steps, on a new machine and with its machine code."""
     code = (
@@ -309,6 +348,7 @@ PARTS = {
     "compiling": compiling,
     "speed": speed,
     "networks": networks,
+    "exporting": exporting,
     "sequences": sequences,
     "foreign": foreign,
     "solve": solve,

@@ -14,6 +14,7 @@ NEEDED = (
     "lstm_rl/envs/tmaze.py",
     "lstm_rl/agents/advantage_learning.py",
     "lstm_rl/experiments/results/hs1997-adding.csv",
+    "lstm_rl/pretrained/noisy-tmaze-70.safetensors",
     "lstm_rl/py.typed",
 )
 
@@ -35,7 +36,8 @@ def main(folder: str) -> None:
                 f"assert lstm_rl.__file__.startswith({target!r}), lstm_rl.__file__;"
                 "env = gymnasium.make('lstm_rl/NoisyTMaze-v0', corridor_length=3); env.reset(seed=0); env.step(1);"
                 "from lstm_rl.agents import AdvantageLearning; AdvantageLearning('LstmPolicy', env).learn(100);"
-                "from lstm_rl.cli import main; assert main(['table', 'hs1997']) == 0"
+                "from lstm_rl.cli import main; assert main(['table', 'hs1997']) == 0;"
+                "assert main(['evaluate', 'model:noisy-tmaze-70', '--episodes', '10']) == 0"
             )
             subprocess.run([sys.executable, "-P", "-c", code], cwd=target, check=True)
     print(f"{wheel.name}: {len(names)} files, works away from the checkout")

@@ -17,6 +17,7 @@ from lstm_rl.diagnostics.replay import as_network
 from lstm_rl.diagnostics.timeline import describe, episode_errors_figure, episode_figure
 from lstm_rl.evaluation import load
 from lstm_rl.make import limited, make_env
+from lstm_rl.pretrained import PREFIX
 
 LAYERED = "LSTM 2000, forget bias 3"  # the network that is shown layer by layer
 
@@ -51,18 +52,21 @@ def diagnose_run(run: Path, which: str, seed: int, max_steps: int | None, out: P
     """Play one greedy episode of a trained model; write what its network did and which steps its decision reaches.
 
     Args:
-        run: Run folder.
+        run: Run folder, or "model:" and the name of one of `lstm_rl.pretrained`.
         which: "best" or "last".
         seed: >= 0, of the episode.
         max_steps: As `limited`.
-        out: A folder: activations.png, error_flow.png, error_flow.csv; ``None``: ``diagnose`` in the run folder.
+        out: A folder: activations.png, error_flow.png, error_flow.csv; ``None``: ``diagnose`` in the run folder,
+            or ``diagnose-NAME`` here.
 
     Raises:
         ValueError: The folder is no run, its model is a table, or an argument does not fit.
     """
     model, env_id, env_kwargs = load(run, which)
     as_network(model.policy)  # for its error
-    out = run / "diagnose" if out is None else out
+    if out is None:
+        name = str(run).removeprefix(PREFIX)
+        out = run / "diagnose" if name == str(run) else Path(f"diagnose-{name}")
     _check_folder(out)
     env = make_env(env_id, limited(env_id, env_kwargs, max_steps))
     episode = record_episode(model.policy, env, check_int("seed", seed, 0))
