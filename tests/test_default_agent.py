@@ -50,8 +50,8 @@ def test_the_default_goes_by_the_family() -> None:
 
 def test_the_last_action_is_an_input_up_to_a_horizon_of_1000() -> None:
     for settings, told in (({}, 2), ({"horizon": 1001}, 0), ({"horizon": 1001, "previous_action": True}, 2)):
-        network = model(**settings).policy.model.topology  # type: ignore[arg-type]
-        assert network.actions == told
+        network: Any = model(**settings).policy.model  # type: ignore[arg-type]
+        assert network.topology.actions == told
 
 
 def test_settings_of_the_other_network_are_refused() -> None:
