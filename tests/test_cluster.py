@@ -1,5 +1,6 @@
 """Studies on a Ray cluster: the same results as here, over interruptions and failures."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,19 @@ def test_runs_on_a_cluster_are_those_of_this_machine(two_workers: Map, tmp_path:
         conducted(path, 1, first)
         started = path.read_text()
         assert conducted(path, 3, then) == here and path.read_text().startswith(started)
+
+
+def test_signals_mean_afterwards_what_they_meant_before() -> None:
+    """In a process of its own: here a cluster runs already."""
+    script = """
+import signal
+from lstm_rl.experiments.cluster import ray_map
+before = signal.getsignal(signal.SIGTERM)
+with ray_map("ray", 1):
+    pass
+assert signal.getsignal(signal.SIGTERM) is before
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "RAY_AUTH_MODE": "disabled"})
 
 
 def test_what_fails_is_told_and_the_rest_goes_on(

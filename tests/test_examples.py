@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,10 @@ def test_commands_parse(command: str, tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "my.toml").write_text(next(text for _, kind, text in BLOCKS if kind == "toml"))
     write_config(tmp_path / "runs" / "run", from_preset("lstm_rl/NoisyTMaze-v0"))
     words = [word for word in shlex.split(re.sub(r"\[(.*?)\]", r"\1", command))[1:]]
+    for word in words:
+        if word.endswith("/my.toml"):  # that of a study
+            (tmp_path / word).parent.mkdir(parents=True)
+            shutil.copy(tmp_path / "my.toml", tmp_path / word)
     assert _parse([word.replace("<run>", "run") for word in words]) is not None
 
 

@@ -433,7 +433,9 @@ BAD = {
             "entropy_weight",
         )
     },
-    **{name: (0.0, -1.0, np.inf) for name in ("learning_rate_scale", "rms_epsilon")},
+    **{name: (0.0, -1.0, np.inf) for name in ("learning_rate_scale", "rms_epsilon", "epsilon_scale")},
+    "rms_horizons": (0.0, 0.5, np.nan),
+    **{name: (np.nan, "1") for name in ("input_gate_offset", "forget_gate_offset")},
     "least_share": (0.0, 1.1, np.nan),
     "network": ("gru", None),
     "rule": ("policy", 1),

@@ -25,6 +25,8 @@ PATIENCE = 5.0  # seconds for an address to answer; Ray itself takes two minutes
 def ray_map(cluster: str, workers: int) -> Iterator[Map]:
     """A map over a Ray cluster, in the order in which results come; the connection ends with the block.
 
+    Signals end the block in the way of `lstm_rl.signals`, and mean afterwards what they meant before.
+
     Args:
         cluster: "ray" starts a cluster on this machine; "HOST:PORT" or "ray://HOST:PORT" joins one that runs.
         workers: Processors of the cluster that is started; one that is joined says itself how many it has.
@@ -44,12 +46,6 @@ def ray_map(cluster: str, workers: int) -> Iterator[Map]:
         place: dict[str, Any] = {"address": "local", "num_cpus": workers, "include_dashboard": False}
     else:
         place = {"address": address}
-    try:
-        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
-    except (Exception, SystemExit) as error:
-        said = "no answer" if isinstance(error, SystemExit) else " ".join(str(error).split())
-        said += "; a cluster with a token wants RAY_AUTH_MODE=token" if "RAY_AUTH_MODE" not in os.environ else ""
-        raise ValueError(f"cluster must be the address of a Ray cluster, got {cluster!r}: {said}") from None
 
     def run(function: Callable[[Any], Any], plans: Sequence[Plan]) -> Iterator[Any]:
         shared = ray.put(function)  # once, not with each task
@@ -61,11 +57,18 @@ def ray_map(cluster: str, workers: int) -> Iterator[Map]:
             except ray.exceptions.RayError as error:  # not the run: its process or its node died, again and again
                 yield failure(tasks[done], error)
 
-    try:
-        with terminate_on_signals():  # Ray has put a handler of its own in the place of ours
-            yield run
-    finally:
-        ray.shutdown()
+    with terminate_on_signals():  # whose end undoes what Ray does to handlers of signals
+        try:
+            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
+        except (Exception, SystemExit) as error:
+            said = "no answer" if isinstance(error, SystemExit) else " ".join(str(error).split())
+            said += "; a cluster with a token wants RAY_AUTH_MODE=token" if "RAY_AUTH_MODE" not in os.environ else ""
+            raise ValueError(f"cluster must be the address of a Ray cluster, got {cluster!r}: {said}") from None
+        try:
+            with terminate_on_signals():  # Ray has put a handler of its own in the place of ours
+                yield run
+        finally:
+            ray.shutdown()
 
 
 def _call(function: Callable[[Any], Any], plan: Plan) -> Any:
