@@ -14,7 +14,7 @@ import numpy as np
 
 from lstm_rl.atomic import atomic_write
 from lstm_rl.diagnostics.monitor import read_evaluations
-from lstm_rl.experiments.statistics import interquartile_interval, interquartile_mean, median_interval
+from lstm_rl.intervals import interquartile_interval, interquartile_mean, median_interval
 from lstm_rl.seeds import SeedRun
 from lstm_rl.settings import Settings
 

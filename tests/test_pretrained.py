@@ -13,7 +13,7 @@ from lstm_rl import pretrained
 from lstm_rl.agents import AdvantageLearning
 from lstm_rl.cli import main
 from lstm_rl.evaluation import evaluate, load
-from lstm_rl.experiments.statistics import success_interval
+from lstm_rl.intervals import mean_interval, success_interval
 
 EPISODES = 200
 NAMES = sorted(pretrained.cards())
@@ -30,9 +30,8 @@ def test_a_model_reaches_the_score_of_its_card(name: str) -> None:
     if score["measure"] == "success_rate":
         low, high = success_interval(round(value * EPISODES), EPISODES)
     else:
-        half = 1.96 * result["std_reward"] / np.sqrt(EPISODES) + 1e-6
-        low, high = value - half, value + half
-    assert low <= score["high"] and score["low"] <= high, "two 95 % intervals do not overlap"
+        low, high = mean_interval(value, result["std_reward"], EPISODES)
+    assert low <= score["high"] + 1e-6 and score["low"] <= high + 1e-6, "two 95 % intervals do not overlap"
     assert score["low"] <= score["value"] <= score["high"] and score["episodes"] == 1000
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.diagnostics.figures import LINES, MORE_LINES
 from lstm_rl.diagnostics.run_curves import Axis, Measure, RunCurve, Source
-from lstm_rl.experiments.statistics import STATISTICS, band
+from lstm_rl.intervals import STATISTICS, band
 
 Statistic = Literal["mean", "iqm", "median"]
 

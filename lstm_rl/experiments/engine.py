@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
-from lstm_rl.experiments.processes import over_processes
 from lstm_rl.experiments.store import Run, as_text, read_runs, write_runs
+from lstm_rl.processes import over_processes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
