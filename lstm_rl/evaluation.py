@@ -16,7 +16,7 @@ from lstm_rl import pretrained
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_int, needs_extra
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.runs import check_finite, check_spaces, divergence, load_model, model_path, read_config
@@ -189,6 +189,6 @@ def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: int) -> None
         try:
             from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
         except ImportError as error:
-            raise ValueError("video as .mp4 needs moviepy: pip install lstm-rl[video], or write a .gif") from error
+            raise ValueError(f"{needs_extra('video as .mp4', 'moviepy', 'video')}, or write a .gif") from error
         even = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in pictures]
         ImageSequenceClip(even, fps=fps).write_videofile(str(part), logger=None)

@@ -31,6 +31,7 @@ from lstm_rl.agents.memory_policy import MemoryPolicy
 from lstm_rl.agents.models import Boxes, Module
 from lstm_rl.agents.spaces import BoxDecoder
 from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import needs_extra
 from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.cells import CellsNetwork
 from lstm_rl.nn.lstm import LstmNetwork
@@ -229,7 +230,7 @@ def to_onnx(policy: MemoryPolicy) -> Any:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ValueError(f'onnx needs {error.name}: pip install "lstm-rl[export]"') from error
+        raise ValueError(needs_extra("onnx", str(error.name), "export")) from error
     program, parts = to_torch(policy), len(policy.initial_state(1)) - 1
     state = [f"state_{i}" for i in range(parts)]
     names = {

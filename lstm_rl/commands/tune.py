@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from lstm_rl.agents.config import Config, Rule
-from lstm_rl.checks import check_choice, check_int
+from lstm_rl.checks import check_choice, check_int, nearest, needs_extra
 from lstm_rl.cli_types import Kwargs, Steps
 from lstm_rl.presets import PolicyName, PresetName
 from lstm_rl.settings import MOST, Settings, from_preset
@@ -90,7 +90,7 @@ def tune(command: Tune) -> int:
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
-        raise ValueError('tune needs Optuna: pip install "lstm-rl[tune]"') from None
+        raise ValueError(needs_extra("tune", "Optuna", "tune")) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     from lstm_rl.tuning.storage import reason
 
@@ -111,7 +111,6 @@ def plan_of(command: Tune) -> "tuple[Settings, Plan]":
     """
     from lstm_rl.agents.search_space import restrict, search_space
     from lstm_rl.bounds import check_memory
-    from lstm_rl.config_files import nearest
     from lstm_rl.make import family, make_env
     from lstm_rl.tuning.study import Plan, make_sampler
     from lstm_rl.tuning.task import Task

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.config_files import nearest
+from lstm_rl.checks import nearest
 from lstm_rl.diagnostics.monitor import monitor_files, moving_average, read_episodes, read_evaluations
 from lstm_rl.runs import read_config
 
