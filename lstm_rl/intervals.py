@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Statistic = Literal["mean", "iqm", "median"]
+"""iqm: the interquartile mean."""
 LIMITS = (0.025, 0.975)
 """Quantiles at the ends of an interval."""
 Z = 1.959964
@@ -74,7 +76,7 @@ def interquartile_interval(groups: Sequence[Sequence[float]]) -> tuple[float, fl
     return float(low), float(high)
 
 
-STATISTICS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+STATISTICS: dict[Statistic, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "mean": lambda values: np.mean(values, axis=0),
     "iqm": _middle_half,
     "median": lambda values: np.median(values, axis=0),
@@ -82,7 +84,7 @@ STATISTICS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 """Along the first axis, by name."""
 
 
-def band(values: NDArray[np.float64], statistic: str, resamples: int = 2000) -> NDArray[np.float64]:
+def band(values: NDArray[np.float64], statistic: Statistic, resamples: int = 2000) -> NDArray[np.float64]:
     """95 % bootstrap intervals of a statistic over runs, point by point.
 
     Args:

@@ -70,10 +70,10 @@ def evaluate(command: Evaluate) -> int:
 
 def watch(command: Watch) -> int:
     """`lstm-rl watch`."""
-    from lstm_rl.evaluation import frames, write_video
+    from lstm_rl.evaluation import check_video, frames, write_video
 
-    if command.video is not None and command.video.suffix not in (".gif", ".mp4"):
-        raise ValueError(f"video must be a .mp4 or .gif file, got {command.video}")
+    if command.video is not None:
+        check_video(command.video)
     model, env_id, env_kwargs = _loaded(command)
     if command.video is None:
         _check_display()
