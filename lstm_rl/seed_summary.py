@@ -6,6 +6,7 @@ The numbers are those of each run's final evaluation; runs that failed are count
 import json
 import math
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ def _draw(group: Path, folders: Sequence[Path]) -> None:
     for folder in folders:
         try:
             curves.append(read_curve(folder))
-        except (OSError, ValueError):  # failed before its first episode ended
-            continue
+        except (OSError, ValueError) as error:  # such as: it failed before its first episode ended
+            warnings.warn(f"learning_curves.png lacks a run: {error}", stacklevel=2)
     if curves:
         save(group_curves({group.name: curves}), group / "learning_curves.png")
 
