@@ -32,7 +32,7 @@ class Config:
     # --- the learning rule ---
     rule: Rule | None = None
     """"advantage": values of actions, `lstm_rl.agents.advantage_lambda`; "actor_critic": a policy and the value of
-    states, `lstm_rl.agents.actor_critic`, also for actions that are numbers (Box); None: the first that can be."""
+    states, `lstm_rl.agents.actor_critic`, also for continuous actions (Box); None: the first that can be."""
     learning_rate: float | None = None
     """> 0, per environment step; None: learning_rate_scale / sqrt(horizon). Or a schedule in the constructor."""
     learning_rate_scale: float = 0.01
@@ -238,7 +238,7 @@ class Config:
         rule: Rule = self.rule or ("actor_critic" if continuous else "advantage")
         if continuous and rule == "advantage":
             raise ValueError(
-                'rule must be "actor_critic" for actions that are numbers (Box), got "advantage": it values each '
+                'rule must be "actor_critic" for continuous actions (Box), got "advantage": it values each '
                 "action; gymnasium.wrappers.DiscretizeAction makes them few"
             )
         for field in fields(self):

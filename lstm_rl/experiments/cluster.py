@@ -1,7 +1,7 @@
 """The map over runs on a Ray cluster: a run is a task, whichever node has a free processor does it.
 
 A node compiles once: `lstm_rl.machine_code` lets processes that start together wait for the first one's machine code.
-A task whose process or node dies is tried again by Ray; what raises is told by the engine, as on one machine.
+A task whose process or node dies is tried again by Ray; the engine reports what raises, as on one machine.
 """
 
 import logging
