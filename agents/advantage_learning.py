@@ -51,7 +51,8 @@ class DivergedError(RuntimeError, ValueError):
 class AdvantageLearning(BaseAlgorithm):
     """Online Advantage(lambda) with an LSTM, eligibility traces over every weight, one update per step.
 
-    With ``rule="actor_critic"``, and where actions are numbers (Box), the network is a policy and the value of states.
+    With ``rule="actor_critic"``, and where actions are continuous (Box), the network is a policy and the value of
+    states.
 
     Source: B. Bakker, "Reinforcement Learning with Long Short-Term Memory", NIPS 14 (2001); of the actor-critic see
     `lstm_rl.agents.actor_critic`.

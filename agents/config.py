@@ -32,7 +32,7 @@ class Config:
     # --- the learning rule ---
     rule: Rule | None = None
     """"advantage": values of actions, `lstm_rl.agents.advantage_lambda`; "actor_critic": a policy and the value of
-    states, `lstm_rl.agents.actor_critic`, also for actions that are numbers (Box); None: the first that can be."""
+    states, `lstm_rl.agents.actor_critic`, also for continuous actions (Box); None: the first that can be."""
     learning_rate: float | None = None
     """> 0, per environment step; None: learning_rate_scale / sqrt(horizon). Or a schedule in the constructor."""
     learning_rate_scale: float = 0.01
@@ -56,13 +56,13 @@ class Config:
     rms_decay: float | None = None
     """Decay of that running mean square per step, in [0, 1); None: 1 - 1 / (rms_horizons horizon)."""
     rms_horizons: float = 10.0
-    """See rms_decay, >= 1: by default it remembers the errors of several episodes."""
+    """Horizons >= 1 that the mean square remembers, see rms_decay: by default the errors of several episodes."""
     rms_epsilon: float = 0.03
     """Added to the root of that mean square, > 0: where errors are small, steps are small, and what is learned stays
     learned. In units of scaled returns, see return_size."""
     rms_memory: int = 10_000
-    """Steps >= 0 over which the mean square falls, where they are more than its decay makes; 0: RMSprop. It remembers
-    the large errors that were: steps stay small when errors have become rare, and what is learned stays learned."""
+    """Steps >= 0 over which the mean square falls, unless rms_decay makes them more already; 0: RMSprop. So it
+    remembers large errors: steps stay small when errors have become rare, and what is learned stays learned."""
     rms_initial: float = 0.01
     """That mean square before the first step, >= 0: first steps are no larger than later ones."""
     return_size: float = 4.0
@@ -86,7 +86,7 @@ class Config:
     epsilon: float | None = 0.3
     """Probability per step that a random action begins, in [0, 1]; None: epsilon_scale / horizon, at most 0.1."""
     epsilon_scale: float = 2.0
-    """See epsilon, > 0."""
+    """Random actions that begin per horizon, > 0, see epsilon."""
     least_share: float = 0.003
     """Of ez_greedy: each episode explores with a share of epsilon, drawn from [least_share, 1] evenly over its
     logarithm, in (0, 1]: some episodes show what the greedy policy earns, others what else there is."""
@@ -115,9 +115,9 @@ class Config:
     """"lstm": memory blocks of a `lstm_rl.topology.Topology`; "exact": ``cells`` LSTM cells that see their own state
     and ``trace_units`` recurrent trace units under ``readout`` hidden units, see `lstm_rl.kernels.cells`."""
     previous_action: bool | None = None
-    """Of the exact network: whether the action of the step before is an input, one number per action; those that are
-    numbers (Box) are none; None: up to a horizon of 1,000, for over more steps actions add up to a noise that drowns a
-    cue. `predict` takes it for granted that its actions are executed."""
+    """Of the exact network: whether the action of the step before is an input, one number per action; continuous ones
+    (Box) never are. None: up to a horizon of 1,000; over more steps, actions add up to a noise that drowns a cue.
+    `predict` assumes that the actions it returns are executed."""
     trace_units: int = 16
     """Of the exact network: recurrent trace units, >= 0."""
     readout: int = 16
@@ -146,12 +146,12 @@ class Config:
     """Initial bias of input gates; None: input_gate_offset - ln(horizon) / 2. The noise that a cell adds up over a
     horizon grows with its square root; with this bias it does not."""
     input_gate_offset: float = -1.0
-    """See input_gate_bias."""
+    """That bias at a horizon of 1, any number, see input_gate_bias."""
     forget_gate_bias: float | None = None
     """Initial bias of forget gates; None: ln(horizon) + forget_gate_offset, by default a cell that keeps half its state
     over some horizon."""
     forget_gate_offset: float = 1.0
-    """See forget_gate_bias."""
+    """That bias at a horizon of 1, any number, see forget_gate_bias."""
     spread_forget_gates: bool = False
     """Spread the initial biases of forget gates evenly from 0 in the first block to forget_gate_bias in the last: some
     cells follow the moment, some remember."""
@@ -197,8 +197,7 @@ class Config:
         check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
         for name in ("repeat_horizons", "temperature", "observation_clip"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
-        check_float("rms_epsilon", self.rms_epsilon, 0.0, open_low=True)
-        for name in ("learning_rate_scale", "epsilon_scale"):
+        for name in ("rms_epsilon", "learning_rate_scale", "epsilon_scale"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
         check_float("rms_horizons", self.rms_horizons, 1.0)
         for name in ("input_gate_offset", "forget_gate_offset"):
@@ -239,7 +238,7 @@ class Config:
         rule: Rule = self.rule or ("actor_critic" if continuous else "advantage")
         if continuous and rule == "advantage":
             raise ValueError(
-                'rule must be "actor_critic" for actions that are numbers (Box), got "advantage": it values each '
+                'rule must be "actor_critic" for continuous actions (Box), got "advantage": it values each '
                 "action; gymnasium.wrappers.DiscretizeAction makes them few"
             )
         for field in fields(self):

@@ -1,8 +1,8 @@
 """The default settings.
 
 `Config()` is for every environment with discrete actions, except the T-mazes and the multi-mode pole, whose settings
-are older and faster there: docs/default-agent.md tells what that gives up. `ACTOR_CRITIC` is for actions that are
-numbers (Box) and for ``rule="actor_critic"``; it was found on Pendulum-v1, see docs/actor-critic.md.
+are older and faster there: docs/default-agent.md tells what that gives up. `ACTOR_CRITIC` is for continuous
+actions (Box) and for ``rule="actor_critic"``; it was found on Pendulum-v1, see docs/actor-critic.md.
 """
 
 from dataclasses import replace
@@ -64,7 +64,7 @@ def default_config(family: str | None, rule: Rule | None = None, continuous: boo
     Args:
         family: `lstm_rl.envs.dynamics.World.family`; ``None``: any environment.
         rule: What somebody asked for; ``None``: as `Config.rule`.
-        continuous: Whether actions are numbers (Box).
+        continuous: Whether actions are continuous (Box).
     """
     if rule == "actor_critic" or (rule is None and continuous):
         return ACTOR_CRITIC

@@ -27,6 +27,11 @@ View = Callable[[str], Any]
 """From a name to the memory of that parameter, or to that module."""
 
 
+def action_inputs(topology: Topology | Cells) -> int:
+    """Inputs of a network, its last ones, that say which action was chosen at the step before; 0: none."""
+    return topology.actions if isinstance(topology, Cells) else 0
+
+
 @dataclass(frozen=True)
 class Network:
     """A topology and how its gradient is taken; see `Config`."""
@@ -49,7 +54,7 @@ class Network:
     @property
     def inputs(self) -> int:
         """Numbers that the network sees from outside: its inputs but for the last action."""
-        return self.topology.inputs - (self.topology.actions if isinstance(self.topology, Cells) else 0)
+        return self.topology.inputs - action_inputs(self.topology)
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Weights by name: hidden (M, U), or (P,) of cells; output (V, K)."""
@@ -77,7 +82,8 @@ class Network:
         """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
         if isinstance(self.topology, Cells):
             names = [f"{cell} state" for cell, _ in self.topology.layers]
-            return dict(zip([*names, "last action"], state, strict=False))
+            names += ["last action"] if action_inputs(self.topology) else []
+            return dict(zip(names, state, strict=True))
         (y, s, y_cells), columns = state, self.topology.columns
         parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}

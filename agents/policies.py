@@ -6,7 +6,7 @@ from functools import partial
 
 from lstm_rl.agents.config import Config, Gradient
 from lstm_rl.agents.memory_policy import MemoryPolicy as MemoryPolicy
-from lstm_rl.agents.models import Boxes, Module, Network
+from lstm_rl.agents.models import Boxes, Module, Network, action_inputs
 from lstm_rl.checks import check_int
 from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.gru import GruNetwork
@@ -28,8 +28,9 @@ class LstmPolicy(MemoryPolicy):
         if config.network == "exact":
             make = partial(exact_network, choices=0 if self.decoder.dimensions else self.decoder.size)
         topology = topology or make(config, self.sensors, actions, self.horizon)
-        told = topology.actions if isinstance(topology, Cells) else 0
-        return Network(_fitting(topology, self.sensors + told, actions), config.gradient, config.bptt_depth)
+        return Network(
+            _fitting(topology, self.sensors + action_inputs(topology), actions), config.gradient, config.bptt_depth
+        )
 
 
 class ElmanPolicy(MemoryPolicy):
@@ -154,17 +155,17 @@ def exact_network(config: Config, inputs: int, actions: int, horizon: int, choic
         inputs: Numbers per observation.
         actions: Outputs K.
         horizon: Steps >= 1.
-        choices: Actions that there are, 0 where they are continuous: then the network is not told the last one.
+        choices: Number of actions, whose last one may be an input; 0 where they are continuous, and never are.
     """
-    told = choices if config.previous_action_for(horizon) else 0
+    previous = choices if config.previous_action_for(horizon) else 0
     layers = (("self_lstm", config.cells), ("rtu", config.trace_units))
     return Cells(
-        inputs + told,
+        inputs + previous,
         actions,
         tuple((cell, units) for cell, units in layers if units),
         hidden=config.readout,
         time_scales=(1.0 if config.spread_forget_gates else float(horizon), float(horizon)),
         input_range=config.input_range,
         output_range=config.output_range,
-        actions=told,
+        actions=previous,
     )

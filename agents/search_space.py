@@ -4,11 +4,11 @@ Of settings that follow from the horizon by a formula the formula's factor is se
 found holds for other lengths as well; where a configuration fixes such a setting, the setting itself.
 """
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from lstm_rl.agents.config import Config, Rule
+from lstm_rl.checks import nearest
 
 Scale = Literal["linear", "log", "choice"]
 
@@ -146,11 +146,9 @@ def restrict(space: Sequence[Dimension], names: Sequence[str]) -> tuple[Dimensio
     known = {each.field: each for each in space}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             other = FACTORS.get(name) or {field: factor for factor, field in FACTORS.items()}.get(name)
-            instead = other if other in known else near[0] if near else None
-            hint = f"try {instead}" if instead else f"known are {', '.join(known)}"
-            raise ValueError(f"fields must be settings that can be searched here, got {name!r}: {hint}")
+            instead = f"{other} is searched instead" if other in known else nearest(name, known)
+            raise ValueError(f"fields must be settings that can be searched here, got {name!r}: {instead}")
     return tuple(known[name] for name in dict.fromkeys(names)) or tuple(space)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from lstm_rl.checks import needs_extra
+
 PAPER, INK, GREY, LINE, PALE = "#ffffff", "#1f2933", "#5f6b7a", "#b4bdc8", "#e3e8ee"
 BLUE, ORANGE, SKY, SAND = "#0072b2", "#c45200", "#d3e8f5", "#fbe3cf"  # tell apart without red and green
 FINE = 3  # drawn this many times finer than shown; averaging over FINE x FINE then smooths the edges
@@ -120,7 +122,7 @@ class Window:
                 warnings.simplefilter("ignore")  # pygame imports the deprecated pkg_resources
                 import pygame
         except ImportError as error:
-            raise ImportError("render_mode='human' needs pygame: pip install lstm-rl[human]") from error
+            raise ImportError(needs_extra("render_mode='human'", "pygame", "human")) from error
         self._pygame: Any = pygame
         pygame.display.init()
         pygame.display.set_caption("lstm_rl")

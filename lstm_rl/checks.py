@@ -1,7 +1,9 @@
 """Checks of arguments: each names the argument, the value given and what was expected."""
 
+import difflib
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -33,3 +35,15 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the known one that is nearest, or all if none is near."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    return f"the nearest is {near[0]}" if near else f"known are {', '.join(known)}"
+
+
+def needs_extra(what: str, package: str, extra: str) -> str:
+    """The sentence about a package that is not installed, with the extra of lstm_rl that brings it."""
+    return f'{what} needs {package}: pip install "lstm-rl[{extra}]"'

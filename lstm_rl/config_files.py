@@ -5,11 +5,9 @@ arguments in a table ``env_kwargs``, as the config.json of a run folder does. TO
 line, None is written "None".
 """
 
-import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -17,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from lstm_rl.agents.config import Config
 from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import nearest
 from lstm_rl.settings import Settings
 
 Values = dict[str, Any]
@@ -85,13 +84,6 @@ def write_toml(settings: Settings, path: Path) -> None:
     parts = [_lines(values), *(f"\n[{name}]\n{_lines(table)}" for name, table in tables.items())]
     with atomic_write(path) as part:
         part.write_text("".join(parts), encoding="utf-8")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The sentence's end that names the known name nearest to an unknown one, or all if none is near."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    return f"the nearest is {near[0]}" if near else f"known are {', '.join(known)}"
 
 
 # --- reading: names and types ----------------------------------------------------------------------------------------

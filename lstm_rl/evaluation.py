@@ -1,6 +1,8 @@
 """`lstm-rl evaluate` and `lstm-rl watch`: play a trained model."""
 
 import warnings
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from lstm_rl import pretrained
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_int, needs_extra
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.runs import check_finite, check_spaces, divergence, load_model, model_path, read_config
@@ -173,22 +175,43 @@ def _picture(env: gym.Env[Any, Any], env_id: str) -> NDArray[np.uint8]:
     return picture
 
 
+def check_video(path: Path) -> None:
+    """Refuse a file that `write_video` cannot write.
+
+    Raises:
+        ValueError: Its name ends in something else.
+    """
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"video must be a .mp4 or .gif file, got {path}")
+
+
+def gif(pictures: Sequence[NDArray[np.uint8]], fps: int) -> bytes:
+    """A GIF that repeats for ever.
+
+    Args:
+        pictures: (H, W, 3) each, one or more.
+        fps: Pictures per second.
+    """
+    stream = BytesIO()
+    first, *rest = (Image.fromarray(picture) for picture in pictures)
+    first.save(stream, "gif", save_all=True, append_images=rest, duration=1000 // fps, loop=0)
+    return stream.getvalue()
+
+
 def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: int) -> None:
     """Write a .gif or an .mp4, as a whole or not at all.
 
     Raises:
         ValueError: Another kind of file, or an .mp4 without moviepy.
     """
-    if path.suffix not in (".gif", ".mp4"):
-        raise ValueError(f"video must be a .mp4 or .gif file, got {path}")
+    check_video(path)
     with atomic_write(path) as part:
         if path.suffix == ".gif":
-            first, *rest = (Image.fromarray(picture) for picture in pictures)
-            first.save(part, save_all=True, append_images=rest, duration=1000 // fps, loop=0)
+            part.write_bytes(gif(pictures, fps))
             return
         try:
             from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
         except ImportError as error:
-            raise ValueError("video as .mp4 needs moviepy: pip install lstm-rl[video], or write a .gif") from error
+            raise ValueError(f"{needs_extra('video as .mp4', 'moviepy', 'video')}, or write a .gif") from error
         even = [picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2] for picture in pictures]
         ImageSequenceClip(even, fps=fps).write_videofile(str(part), logger=None)

@@ -57,7 +57,7 @@ def make_env(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None = 
 
 
 def family(env_id: str, env_kwargs: dict[str, Any]) -> tuple[str | None, bool]:
-    """The `family` of the environment's world, and whether its actions are numbers (Box).
+    """The `family` of the environment's world, and whether its actions are continuous (Box).
 
     The family is ``None`` if the environment is no world, or one of no family.
 

@@ -6,6 +6,7 @@ The numbers are those of each run's final evaluation; runs that failed are count
 import json
 import math
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from lstm_rl.atomic import atomic_write
 from lstm_rl.diagnostics.monitor import read_evaluations
-from lstm_rl.experiments.statistics import interquartile_interval, interquartile_mean, median_interval
+from lstm_rl.intervals import interquartile_interval, interquartile_mean, median_interval
 from lstm_rl.seeds import SeedRun
 from lstm_rl.settings import Settings
 
@@ -82,8 +83,8 @@ def _draw(group: Path, folders: Sequence[Path]) -> None:
     for folder in folders:
         try:
             curves.append(read_curve(folder))
-        except (OSError, ValueError):  # failed before its first episode ended
-            continue
+        except (OSError, ValueError) as error:  # such as: it failed before its first episode ended
+            warnings.warn(f"learning_curves.png lacks a run: {error}", stacklevel=2)
     if curves:
         save(group_curves({group.name: curves}), group / "learning_curves.png")
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from lstm_rl.experiments.processes import over_processes
 from lstm_rl.messages import sentence_of, show_warning
+from lstm_rl.processes import over_processes
 from lstm_rl.run_lock import LOCK, folder_lock
 from lstm_rl.runs import check_folder
 from lstm_rl.settings import Settings

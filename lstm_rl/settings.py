@@ -22,7 +22,7 @@ HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures", "vi
 
 @dataclass(frozen=True)
 class Settings:
-    """Train an LSTM by Advantage(lambda), or as an actor-critic; everything about the run goes into one folder."""
+    """The settings of one run."""
 
     env: tyro.conf.Positional[str]
     """Environment id, as in `lstm-rl envs`, or any Gymnasium id."""

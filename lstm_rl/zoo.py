@@ -16,7 +16,7 @@ from lstm_rl.agents import AdvantageLearning
 from lstm_rl.agents.config import Rule
 from lstm_rl.agents.defaults import default_config
 from lstm_rl.agents.search_space import search_space, suggest
-from lstm_rl.config_files import nearest
+from lstm_rl.checks import nearest, needs_extra
 from lstm_rl.make import family  # which registers our environments, too
 
 ALGORITHMS: tuple[Rule, ...] = ("advantage", "actor_critic")
@@ -36,7 +36,7 @@ def register(env_id: str | None = None) -> None:
         from rl_zoo3 import ALGOS
         from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
     except ImportError as error:
-        raise ValueError(f'the zoo needs rl_zoo3 ({error}): pip install "lstm-rl[zoo]"') from None
+        raise ValueError(needs_extra("the zoo", f"rl_zoo3 ({error})", "zoo")) from None
     known = family(env_id, {})[0] if env_id in gym.registry else None
     for rule in ALGORITHMS:
         space = search_space(default_config(known, rule), rule)

@@ -257,7 +257,8 @@ def exporting() -> list[Row]:
     """Acting, a row and a step at a time, in a maze: `predict` against its export in onnxruntime."""
     import onnxruntime
 
-    from lstm_rl.export import initial_state, to_onnx
+    from lstm_rl.acting import initial_state
+    from lstm_rl.export import to_onnx
 
     rows = []
     for name, env_id, kwargs in (

@@ -7,7 +7,6 @@ older one of its name removed, and the script ends with 1.
 """
 
 import json
-import math
 import shlex
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from lstm_rl.cli import main
 from lstm_rl.cli_types import parse_kwargs
 from lstm_rl.commands.models import describe
 from lstm_rl.evaluation import evaluate, load
-from lstm_rl.experiments.statistics import success_interval
+from lstm_rl.intervals import mean_interval, success_interval
 from lstm_rl.pretrained import FOLDER, cards
 
 EPISODES, SEED = 1000, 2_000_000_000  # of the final trial; training tries its models on seeds below its steps
@@ -136,8 +135,10 @@ def train(name: str, recipe: Recipe) -> str | None:
 def measure(result: dict[str, Any], what: str) -> dict[str, Any]:
     """A score of an evaluation with its 95 % interval."""
     value, n = result[what], result["episodes"]
-    half = 1.96 * result["std_reward"] / math.sqrt(n)
-    low, high = success_interval(round(value * n), n) if what == "success_rate" else (value - half, value + half)
+    if what == "success_rate":
+        low, high = success_interval(round(value * n), n)
+    else:
+        low, high = mean_interval(value, result["std_reward"], n)
     return {"measure": what, "value": value, "low": low, "high": high, "episodes": n, "seed": result["seed"]}
 
 

@@ -24,8 +24,9 @@ from lstm_rl.experiments.protocols.maze_run import MazeRun
 from lstm_rl.experiments.protocols.pole_run import PoleRun
 from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.experiments.report import cell, table, write_report
-from lstm_rl.experiments.statistics import median_interval, median_text, steps_text, success_interval, success_text
+from lstm_rl.experiments.statistics import median_text, steps_text, success_text
 from lstm_rl.experiments.store import Run, read_runs, stored_runs, write_runs
+from lstm_rl.intervals import median_interval, success_interval
 from lstm_rl.run_lock import folder_lock
 
 # --- statistics ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import nn
 
 from lstm_rl import export
+from lstm_rl.acting import ActingModule, initial_state
 from lstm_rl.agents import AdvantageLearning
 from lstm_rl.cli import main
 from lstm_rl.kernels.cells import Cells
@@ -92,7 +93,7 @@ def learnt(family: str, steps: int = 40) -> tuple[AdvantageLearning, VecEnv]:
 def compare(model: AdvantageLearning, rows: VecEnv, step: Callable[..., Any]) -> None:
     """Play with `predict`, and let ``step`` follow with a state of its own."""
     policy, state = model.policy, None
-    follow: Any = export.initial_state(policy, 2)
+    follow: Any = initial_state(policy, 2)
     observation, starts, ends = rows.reset(), np.ones(2, np.bool_), 0
     for _ in range(STEPS):
         outputs, _ = policy.advantages(observation, state, starts)
@@ -112,7 +113,7 @@ def compare(model: AdvantageLearning, rows: VecEnv, step: Callable[..., Any]) ->
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_module_acts_as_predict(family: str) -> None:
     model, rows = learnt(family)
-    module = export.ActingModule(model.policy)
+    module = ActingModule(model.policy)
 
     def step(*inputs: Any) -> Any:
         observation, starts, *state = map(torch.from_numpy, inputs)
@@ -133,7 +134,7 @@ def test_onnxruntime_acts_as_predict(family: str) -> None:
     assert logging.root.manager.disable == disabled
     session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
-    parts = len(export.initial_state(model.policy, 1))
+    parts = len(initial_state(model.policy, 1))
     assert names == ["observation", "episode_start", *(f"state_{i}" for i in range(parts))]
     assert [each.name for each in session.get_outputs()][:2] == ["action", "advantages"]
     compare(model, rows, lambda *inputs: session.run(None, dict(zip(names, inputs, strict=True))))
@@ -143,7 +144,7 @@ def test_onnxruntime_acts_as_predict(family: str) -> None:
         assert list(session.get_inputs()[names.index(name)].shape[1:]) == size
     for n in (1, 3):  # any number of rows
         inputs = [np.zeros((n, model.policy.sensors), np.float32), np.ones(n, np.bool_)]
-        inputs += [part.numpy() for part in export.initial_state(model.policy, n)]
+        inputs += [part.numpy() for part in initial_state(model.policy, n)]
         assert all(len(part) == n for part in session.run(None, dict(zip(names, inputs, strict=True))))
     assert b"lstm_rl/" not in proto.SerializeToString().replace(str(metadata).encode(), b"")  # places of source files
 
@@ -165,7 +166,7 @@ def test_an_average_of_the_weights_is_what_acts() -> None:
     model, _ = learnt("mazes", 2 * 12 * 1024)
     weights = model.policy.acting_weights()
     assert not np.array_equal(weights.hidden, model.policy.weights().hidden)
-    module = export.ActingModule(model.policy)
+    module = ActingModule(model.policy)
     assert np.array_equal(module.network.hidden_weights.numpy(), weights.hidden)
 
 

@@ -158,7 +158,7 @@ def test_without_hmmlearn_a_sentence_says_what_to_install(
     for name in ("hmmlearn", "hmmlearn.hmm"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["reproduce", "hmm", "--out", str(tmp_path / "out"), "--no-progress"]) == 2
-    assert capsys.readouterr().err == "lstm-rl: hmm needs hmmlearn: pip install 'lstm-rl[hmm]'\n"
+    assert capsys.readouterr().err == 'lstm-rl: hmm needs hmmlearn: pip install "lstm-rl[hmm]"\n'
     assert not (tmp_path / "out").exists()  # before anything is run
 
 

@@ -20,8 +20,9 @@ from lstm_rl.experiments.protocols import memory_tasks
 from lstm_rl.experiments.protocols.memory_tasks import FAST, METHODS, OURS, PEERS, PPO, SHARES, WITHOUT, Curve, TaskRun
 from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.experiments.report import table
-from lstm_rl.experiments.statistics import interquartile_interval, interquartile_mean, returns_text
+from lstm_rl.experiments.statistics import returns_text
 from lstm_rl.experiments.store import Run, read_runs
+from lstm_rl.intervals import interquartile_interval, interquartile_mean
 from lstm_rl.make import make_rows
 
 (EXPERIMENT,) = (EXPERIMENTS["memory-tasks"],)
@@ -258,5 +259,7 @@ def test_bad_settings(arguments: list[str], message: str, tmp_path: Path, capsys
 def test_sb3_contrib_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_tasks, "find_spec", lambda _: None)
     memory_tasks.check(TaskRun("MountainCar"))
-    with pytest.raises(ValueError, match=r"got RecurrentPPO: pip install lstm-rl\[baselines\]$"):
+    with pytest.raises(
+        ValueError, match=r'^RecurrentPPO needs sb3-contrib: pip install "lstm-rl\[baselines\]", or --rows \''
+    ):
         memory_tasks.check(TaskRun("MountainCar", PPO))

@@ -1,10 +1,12 @@
 """One home for each fact, and everything that belongs into the wheel in the wheel."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,32 @@ def test_one_copy_of_each_module() -> None:
     files = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("lstm_rl")]
     real = [Path(file).resolve() for file in files if file]
     assert len(real) == len(set(real))
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """First names below lstm_rl that a piece of code imports, anywhere in it, but not for types alone."""
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.ImportFrom) and part.module == "lstm_rl":
+            yield from (each.name for each in part.names)
+        elif isinstance(part, ast.ImportFrom) and (part.module or "").startswith("lstm_rl."):
+            yield str(part.module).split(".")[1]
+        elif not (isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING"):
+            yield from _imports(part)
+
+
+def test_imports_go_one_way() -> None:
+    """No circle between packages, nor between files beside them; nobody imports the command line."""
+    graph: dict[str, set[str]] = {}
+    for path in [*ROOT.glob("lstm_rl/**/*.py"), *ROOT.glob("envs/*.py"), *ROOT.glob("agents/*.py")]:
+        name = path.relative_to(ROOT).with_suffix("").parts
+        if name[:2] not in (("lstm_rl", "envs"), ("lstm_rl", "agents")):  # the links
+            own = name[1] if name[0] == "lstm_rl" else name[0]
+            found = set(_imports(ast.parse(path.read_text(encoding="utf-8"))))
+            graph.setdefault(own, set()).update(found - {own, "__version__"})
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+    assert graph["envs"] <= {"atomic", "checks", "compiled", "machine_code"} and not graph["topology"] - {"checks"}
+    assert graph["kernels"] <= {"atomic", "checks", "compiled", "topology"}
+    assert {name for name, found in graph.items() if found & {"cli", "commands"}} == {"__main__", "cli"}
 
 
 @pytest.mark.parametrize("name", ["envs", "agents"])

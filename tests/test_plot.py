@@ -64,6 +64,11 @@ def test_monitors_of_other_agents_are_runs(tmp_path: Path) -> None:
     curve = read_curve(run, window=1)
     assert curve.x.tolist() == [5, 10, 15] and curve.y.tolist() == [1, 2, 3]
     assert read_curve(run, "seconds").x.tolist() == [1, 5, 9] and read_curve(run, "episodes").x.tolist() == [1, 2, 3]
+    undated = monitored(tmp_path / "undated/x_1", [(1, 5, 1.0)], "0.monitor.csv", start=100.0)
+    (undated / "1.monitor.csv").write_text("r,l,t\n2,5,1.0\n")
+    assert read_curve(undated, window=1).y.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="does not tell seconds: draw --x steps"):
+        read_curve(undated, "seconds")
     other = monitored(tmp_path / "ppo_2", [(0, 4, 1.0)])
     mine = ours(tmp_path / "mine", 0)
     groups = groups_of([read_curve(folder) for folder in find_runs([tmp_path])])

@@ -13,7 +13,7 @@ from lstm_rl import pretrained
 from lstm_rl.agents import AdvantageLearning
 from lstm_rl.cli import main
 from lstm_rl.evaluation import evaluate, load
-from lstm_rl.experiments.statistics import success_interval
+from lstm_rl.intervals import mean_interval, success_interval
 
 EPISODES = 200
 NAMES = sorted(pretrained.cards())
@@ -30,9 +30,8 @@ def test_a_model_reaches_the_score_of_its_card(name: str) -> None:
     if score["measure"] == "success_rate":
         low, high = success_interval(round(value * EPISODES), EPISODES)
     else:
-        half = 1.96 * result["std_reward"] / np.sqrt(EPISODES) + 1e-6
-        low, high = value - half, value + half
-    assert low <= score["high"] and score["low"] <= high, "two 95 % intervals do not overlap"
+        low, high = mean_interval(value, result["std_reward"], EPISODES)
+    assert low <= score["high"] + 1e-6 and score["low"] <= high + 1e-6, "two 95 % intervals do not overlap"
     assert score["low"] <= score["value"] <= score["high"] and score["episodes"] == 1000
 
 
@@ -65,8 +64,8 @@ def test_names_stand_where_run_folders_do(
     capsys.readouterr()
     assert main(["evaluate", "model:noisy-tmaze-71"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("lstm-rl: model must be one of noisy-tmaze-70, ") and "\n" not in said[:-1]
-    assert said.endswith("got 'noisy-tmaze-71': did you mean noisy-tmaze-70?\n")
+    expected = "model must be one of `lstm-rl models`, got 'noisy-tmaze-71': the nearest is noisy-tmaze-70"
+    assert said == f"lstm-rl: {expected}\n"
 
 
 def test_from_pretrained_takes_names_files_folders_and_repositories(
@@ -96,5 +95,5 @@ def test_from_pretrained_takes_names_files_folders_and_repositories(
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ValueError, match="model user/name is no folder here; .*: pip install huggingface_hub"):
         AdvantageLearning.from_pretrained("user/name")
-    with pytest.raises(ValueError, match="did you mean noisy-tmaze-1000"):
+    with pytest.raises(ValueError, match="the nearest is noisy-tmaze-1000"):
         AdvantageLearning.from_pretrained("noisy-tmaze-100")

@@ -272,5 +272,5 @@ def test_the_window_shows_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_pygame_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(ImportError, match=r"^render_mode='human' needs pygame: pip install lstm-rl\[human\]$"):
+    with pytest.raises(ImportError, match=r"^render_mode='human' needs pygame: pip install \"lstm-rl\[human\]\"$"):
         Window(10, 10, 15)

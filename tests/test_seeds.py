@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from lstm_rl.cli import main
-from lstm_rl.experiments.processes import over_processes
-from lstm_rl.experiments.statistics import STATISTICS, band, interquartile_mean
+from lstm_rl.intervals import STATISTICS, band, interquartile_mean
+from lstm_rl.processes import over_processes
 from lstm_rl.runs import load_model
 from lstm_rl.settings import Settings
 

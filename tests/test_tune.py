@@ -78,9 +78,9 @@ def test_formulas_take_their_factors() -> None:
 
 
 def test_an_unknown_field_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="got 'kapa': try kappa"):
+    with pytest.raises(ValueError, match="got 'kapa': the nearest is kappa"):
         restrict(search_space(TMAZE, "advantage"), ["kapa"])
-    with pytest.raises(ValueError, match="got 'learning_rate': try learning_rate_scale"):
+    with pytest.raises(ValueError, match="got 'learning_rate': learning_rate_scale is searched instead"):
         restrict(search_space(TMAZE, "advantage"), ["learning_rate"])
 
 
@@ -178,7 +178,7 @@ def refused(capsys: Any, code: int) -> str:
 
 def test_bad_arguments_are_refused_in_one_sentence(tmp_path: Path, capsys: Any) -> None:
     assert "trials must be an integer >= 1, got 0" in refused(capsys, tune(tmp_path, "--trials", "0"))
-    assert "got 'kap': try kappa" in refused(capsys, tune(tmp_path, "--fields", "kap"))
+    assert "got 'kap': the nearest is kappa" in refused(capsys, tune(tmp_path, "--fields", "kap"))
     assert "got 'gama': the nearest is gamma" in refused(capsys, tune(tmp_path, "--set", "gama=0.9"))
     assert "sampler cmaes needs cmaes" in refused(capsys, tune(tmp_path, "--sampler", "cmaes"))
     assert "out must be a .toml file" in refused(capsys, tune(tmp_path, "--out", "my.json"))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.diagnostics.run_curves import Axis, Measure, Source
+from lstm_rl.intervals import Statistic
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -17,13 +18,13 @@ class Plot:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, or folders of them; of other agents: any with the monitor.csv of stable-baselines3's Monitor."""
-    x: Literal["steps", "episodes", "seconds"] = "steps"
+    x: Axis = "steps"
     """The axis."""
-    y: Literal["return", "success", "length"] = "return"
+    y: Measure = "return"
     """What is drawn."""
-    of: Literal["training", "evaluations"] = "training"
+    of: Source = "training"
     """Episodes of training, or greedy evaluations."""
-    statistic: Literal["mean", "iqm", "median"] = "iqm"
+    statistic: Statistic = "iqm"
     """Over the runs of a group; iqm: mean of the middle half of them, of three or fewer the mean."""
     group_by: str | None = None
     """A setting whose values make the groups; default: runs that differ only in their seed."""

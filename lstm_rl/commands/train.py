@@ -88,15 +88,14 @@ def train(command: Train) -> int:
     settings = command.settings
     check_folder(settings)
     with stop_on_signals() as stop:
+        from lstm_rl import training
         from lstm_rl.agents import DivergedError
-        from lstm_rl.training import describe as told
-        from lstm_rl.training import run
 
         try:
-            outcome = run(settings, stop)
+            outcome = training.run(settings, stop)
         except DivergedError as error:
             raise RuntimeError(str(error)) from error
-    print(told(outcome))
+    print(training.describe(outcome))
     if outcome.signal is None:
         return 0
     how = (
@@ -109,8 +108,7 @@ def train(command: Train) -> int:
 
 
 def _train_many(command: Train) -> int:
-    from lstm_rl.seed_summary import describe as told
-    from lstm_rl.seed_summary import write_summary
+    from lstm_rl import seed_summary
     from lstm_rl.seeds import check_group, run_seeds
 
     group = command.settings.group
@@ -121,5 +119,5 @@ def _train_many(command: Train) -> int:
         said = f"{describe(stop.signal)}; {sum(outcome.done for outcome in outcomes)} of {len(runs)} runs are done"
         print(f"{said}; the same command with --resume goes on with the others", file=sys.stderr)
         return 128 + stop.signal
-    print(told(group, write_summary(group, command.settings, outcomes)))
+    print(seed_summary.describe(group, seed_summary.write_summary(group, command.settings, outcomes)))
     return 1 if any(outcome.error for outcome in outcomes) else 0

@@ -5,15 +5,16 @@ import sys
 import time
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from lstm_rl.agents.config import Config, Rule
-from lstm_rl.checks import check_choice, check_int
+from lstm_rl.checks import check_choice, check_int, nearest, needs_extra
 from lstm_rl.cli_types import Kwargs, Steps
 from lstm_rl.presets import PolicyName, PresetName
 from lstm_rl.settings import MOST, Settings, from_preset
+from lstm_rl.tuning import Objective, Pruner, Sampler
 
 if TYPE_CHECKING:
     from lstm_rl.tuning.study import Plan
@@ -51,12 +52,12 @@ class Tune:
     """Of each run, evenly spaced."""
     eval_episodes: int = 25
     """Greedy episodes per evaluation."""
-    objective: Literal["return", "steps-to-solve"] = "return"
+    objective: Objective = "return"
     """Mean return over the last third of evaluations, to be high; or steps to two evaluations in a row without a
     failure, to be few."""
-    sampler: Literal["tpe", "random", "cmaes", "gp"] = "tpe"
+    sampler: Sampler = "tpe"
     """Of Optuna; cmaes needs the package cmaes, gp scipy."""
-    pruner: Literal["median", "hyperband", "none"] = "median"
+    pruner: Pruner = "median"
     """Of Optuna: which trials end early."""
     workers: int = 1
     """Processes that work on the study; further ones may join from other terminals."""
@@ -90,7 +91,7 @@ def tune(command: Tune) -> int:
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
-        raise ValueError('tune needs Optuna: pip install "lstm-rl[tune]"') from None
+        raise ValueError(needs_extra("tune", "Optuna", "tune")) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     from lstm_rl.tuning.storage import reason
 
@@ -111,7 +112,6 @@ def plan_of(command: Tune) -> "tuple[Settings, Plan]":
     """
     from lstm_rl.agents.search_space import restrict, search_space
     from lstm_rl.bounds import check_memory
-    from lstm_rl.config_files import nearest
     from lstm_rl.make import family, make_env
     from lstm_rl.tuning.study import Plan, make_sampler
     from lstm_rl.tuning.task import Task
@@ -156,7 +156,7 @@ def _tune(command: Tune, settings: Settings, plan: "Plan") -> int:
     from lstm_rl.diagnostics.figures import save
     from lstm_rl.tuning.report import best_trial, importances, picture, table
     from lstm_rl.tuning.storage import open_storage, open_study
-    from lstm_rl.tuning.study import default_trial, finished, helpers, prepare, work
+    from lstm_rl.tuning.study import default_trial, finished, other_workers, prepare, work
 
     begun, few = time.perf_counter(), command.objective == "steps-to-solve"
     identity: dict[str, Any] = {"version": __version__, "env": settings.env, "env_kwargs": settings.env_kwargs}
@@ -167,14 +167,14 @@ def _tune(command: Tune, settings: Settings, plan: "Plan") -> int:
     prepare(study, plan)
     with tqdm(total=command.trials, unit="trial", disable=not command.progress, smoothing=0.0) as bar:
 
-        def told(study: Any) -> None:
+        def report(study: Any) -> None:
             bar.update(len(finished(study)) - bar.n)
 
         bar.initial = bar.n = min(len(finished(study)), command.trials)
         try:
-            with helpers(plan, command.workers - 1 if bar.n < command.trials else 0):
-                work(plan, told=told)
-            told(study)
+            with other_workers(plan, command.workers - 1 if bar.n < command.trials else 0):
+                work(plan, report=report)
+            report(study)
         except KeyboardInterrupt:
             bar.close()
             said = f"{len(finished(study))} of {command.trials} trials are done; the same command goes on"

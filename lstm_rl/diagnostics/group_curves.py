@@ -1,7 +1,7 @@
 """The picture of groups of runs: a statistic over the runs of each, with its 95 % bootstrap interval as a band."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.diagnostics.figures import LINES, MORE_LINES
 from lstm_rl.diagnostics.run_curves import Axis, Measure, RunCurve, Source
-from lstm_rl.experiments.statistics import STATISTICS, band
-
-Statistic = Literal["mean", "iqm", "median"]
+from lstm_rl.intervals import STATISTICS, Statistic, band
 
 POINTS = 300  # of a curve
 XLABELS = {"steps": "environment steps", "episodes": "training episodes", "seconds": "seconds of training"}

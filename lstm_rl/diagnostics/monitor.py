@@ -23,7 +23,8 @@ def read_episodes(folder: Path) -> dict[str, NDArray[np.float64]]:
 
     Returns:
         ``steps`` of all environments and ``seconds`` up to each end, ``episodes`` counted from 1, ``return``,
-        ``length`` and, if recorded, ``success rate``; (E,) each. Seconds that no file tells are NaN.
+        ``length`` and, if recorded, ``success rate``; (E,) each. Seconds that no file tells are NaN; so are those
+        of a file that does not say when it began, beside others that do.
 
     Raises:
         ValueError: There is no such file, or one is damaged.
@@ -32,8 +33,9 @@ def read_episodes(folder: Path) -> dict[str, NDArray[np.float64]]:
     if not paths:
         raise ValueError(f"{folder} must hold a monitor.csv or *.monitor.csv, but does not")
     parts, begun = [_columns(path) for path in paths], [_start(path) for path in paths]
-    for part, start in zip(parts, begun, strict=True):
-        part["seconds"] += start - min(begun)
+    known = [start for start in begun if start is not None]
+    for part, start in zip(parts, begun, strict=True) if known else ():
+        part["seconds"] += np.nan if start is None else start - min(known)
     columns = {
         name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in p for p in parts)
     }
@@ -49,13 +51,13 @@ def monitor_files(folder: Path) -> list[Path]:
     )
 
 
-def _start(path: Path) -> float:
-    """When the first line says that recording began, in seconds since 1970; 0 where it does not."""
+def _start(path: Path) -> float | None:
+    """When the first line says that recording began, in seconds since 1970; None: it does not say."""
     with path.open() as file:
         try:
             return float(json.loads(file.readline().removeprefix("#"))["t_start"])
         except (ValueError, KeyError, TypeError):
-            return 0.0
+            return None
 
 
 def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -66,14 +68,14 @@ def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
         names = rows.fieldnames or ("r", "l")
         if not {"r", "l"} <= set(names):
             raise ValueError(f"{path} must be a monitor.csv with columns r and l, got {', '.join(names)}")
-        told = [row for row in rows if row["r"] != "r"]  # a continued file may repeat its header
+        episodes = [row for row in rows if row["r"] != "r"]  # a continued file may repeat its header
     try:
-        columns = {"return": [float(row["r"]) for row in told], "length": [float(row["l"]) for row in told]}
-        columns["seconds"] = [float(row.get("t") or "nan") for row in told]
+        columns = {"return": [float(row["r"]) for row in episodes], "length": [float(row["l"]) for row in episodes]}
+        columns["seconds"] = [float(row.get("t") or "nan") for row in episodes]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} must hold numbers in columns r, l and t, but is damaged: {error}") from error
     if "is_success" in names:
-        columns = {"success rate": [float(row["is_success"] in ("True", "1", "1.0")) for row in told]} | columns
+        columns = {"success rate": [float(row["is_success"] in ("True", "1", "1.0")) for row in episodes]} | columns
     return {name: np.array(column) for name, column in columns.items()}
 
 

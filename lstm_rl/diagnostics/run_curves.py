@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.config_files import nearest
+from lstm_rl.checks import nearest
 from lstm_rl.diagnostics.monitor import monitor_files, moving_average, read_episodes, read_evaluations
 from lstm_rl.runs import read_config
 
@@ -80,17 +80,17 @@ def read_curve(
         ValueError: The folder has no such file, or does not tell what is asked for.
     """
     measure = "success rate" if y == "success" else y
-    told = read_episodes(folder) if of == "training" or x != "steps" else {}
-    values = told
+    training = read_episodes(folder) if of == "training" or x != "steps" else {}
+    values = training
     if of == "evaluations":
         if not (folder / "evaluations.npz").is_file():
             raise ValueError(f"{folder} has no evaluations.npz: draw --of training")
         values = read_evaluations(folder / "evaluations.npz")
     if measure not in values:
         raise ValueError(f"{folder} does not tell successes: draw --y return or length")
-    points = values["steps"] if x == "steps" or of == "evaluations" else told[x]
-    if of == "evaluations" and x != "steps" and len(told["steps"]):
-        points = np.interp(points, told["steps"], told[x])
+    points = values["steps"] if x == "steps" or of == "evaluations" else training[x]
+    if of == "evaluations" and x != "steps" and len(training["steps"]):
+        points = np.interp(points, training["steps"], training[x])
     if not len(points):
         raise ValueError(f"{folder} has no {'finished episode' if of == 'training' else 'evaluation'} yet")
     if not np.isfinite(points).all():

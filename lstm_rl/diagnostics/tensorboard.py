@@ -3,12 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import BytesIO
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HParam, Image, TensorBoardOutputFormat
@@ -22,6 +20,7 @@ from lstm_rl.checks import check_int
 from lstm_rl.diagnostics.episode import record_episode
 from lstm_rl.diagnostics.figures import pixels
 from lstm_rl.diagnostics.timeline import episode_figure
+from lstm_rl.evaluation import gif
 
 METRICS = ("rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/success_rate", "train/abs_td_error")
 """Scalars beside the settings in the tab HPARAMS."""
@@ -125,13 +124,12 @@ def moving_picture(pictures: Sequence[NDArray[np.uint8]], fps: int) -> Summary:
     """What TensorBoard shows as a moving picture in the tab IMAGES: a GIF; its own way needs moviepy for the same.
 
     Args:
-        pictures: (H, W, 3) each.
+        pictures: (H, W, 3) each, one or more.
         fps: Pictures per second.
     """
-    stream = BytesIO()
-    first, *rest = (PIL.Image.fromarray(picture) for picture in pictures)
-    first.save(stream, "gif", save_all=True, append_images=rest, duration=1000 // fps, loop=0)
-    image = Summary.Image(height=first.height, width=first.width, colorspace=3, encoded_image_string=stream.getvalue())
+    height, width, colors = pictures[0].shape
+    encoded = gif(pictures, fps)
+    image = Summary.Image(height=height, width=width, colorspace=colors, encoded_image_string=encoded)
     return Summary(value=[Summary.Value(tag="best/episode", image=image)])
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.experiments.protocols.memory_tasks import METHODS, OURS, PEERS, normalised
 from lstm_rl.experiments.report import markdown
-from lstm_rl.experiments.statistics import interquartile_interval, interquartile_mean
+from lstm_rl.intervals import interquartile_interval, interquartile_mean
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter, ScalarFormatter
 
 from lstm_rl.diagnostics.figures import LINES
-from lstm_rl.experiments.statistics import median_interval, success_interval
+from lstm_rl.intervals import median_interval, success_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -1,7 +1,7 @@
 """The map over runs on a Ray cluster: a run is a task, whichever node has a free processor does it.
 
 A node compiles once: `lstm_rl.machine_code` lets processes that start together wait for the first one's machine code.
-A task whose process or node dies is tried again by Ray; what raises is told by the engine, as on one machine.
+A task whose process or node dies is tried again by Ray; the engine reports what raises, as on one machine.
 """
 
 import logging
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from lstm_rl.checks import needs_extra
 from lstm_rl.experiments.engine import Plan, failure
 from lstm_rl.signals import terminate_on_signals
 
@@ -40,7 +41,7 @@ def ray_map(cluster: str, workers: int) -> Iterator[Map]:
     try:
         import ray
     except ImportError:
-        raise ValueError('cluster needs Ray: pip install "lstm-rl[ray]"') from None
+        raise ValueError(needs_extra("cluster", "Ray", "ray")) from None
 
     if address is None:
         place: dict[str, Any] = {"address": "local", "num_cpus": workers, "include_dashboard": False}

@@ -3,7 +3,7 @@
 A published table is an `Experiment`: a list of rows, a function that does one run, and a function that scores the runs
 of a row. A run is a pure function of its settings, seed included, so that only the map over runs would change on a
 cluster. Each finished run is written at once; what was interrupted goes on with the runs that are missing, and so does
-what failed: a run that raises is told, and the others go on.
+what failed: a run that raises is reported, and the others go on.
 """
 
 import sys
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
-from lstm_rl.experiments.processes import over_processes
 from lstm_rl.experiments.store import Run, as_text, read_runs, write_runs
+from lstm_rl.processes import over_processes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

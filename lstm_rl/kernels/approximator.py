@@ -29,7 +29,8 @@ class Sgd(NamedTuple):
 class RmsProp(NamedTuple):
     """w <- w + learning_rate E e / (sqrt(v) + epsilon), after v <- v + (1 - decay) ((E e)^2 - v).
 
-    Where v falls, the decay is ``falling`` if that is higher: towards 1 v is its highest value so far, as AMSGrad's.
+    Where v falls, its decay is the higher one of ``decay`` and ``falling``: the nearer ``falling`` is to 1, the longer
+    v stays at its highest value, as AMSGrad's does for ever.
     """
 
     decay: float  # in [0, 1)
@@ -59,7 +60,10 @@ def reset(approximator: Any, i: int) -> None:
 
 @by_class
 def to_env_action(approximator: Any, i: int, k: int) -> int:
-    """Output ``k`` is executed; return the environment's action, which is ``k`` unless a part of it goes inside."""
+    """Output ``k`` is executed, and kept where it is an input of the next step; return the environment's action.
+
+    That is ``k``, unless a part of it goes inside.
+    """
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 

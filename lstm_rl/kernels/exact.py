@@ -2,7 +2,7 @@
 
     u = [outputs of the cells, x, 1],    t = tanh(W_h u),    outputs = W_o [t, u]
 
-x is an observation and, where the network is told, the action of the step before: 1 at its number, else 0.
+x is an observation and, where ``Cells.actions`` says so, the action of the step before: 1 at its number, else 0.
 Cells are those of `cell`; nothing recurs between them, so no derivative reaches from one unit into another, and errors
 need not be carried back in time. Shortcuts from u to the outputs keep what is linear easy to learn.
 

@@ -1,6 +1,7 @@
 """The networks of `lstm_rl.kernels.exact` in plain Torch: the readable reference, and what is exported.
 
-Dimensions: T time, B batch, I inputs, H units of a layer, V sources of the readout, K outputs. Time-major throughout.
+Dimensions: T time, B batch, I inputs, H units of a layer or of the readout, V sources of the readout, K outputs,
+P weights below the outputs. Time-major throughout.
 """
 
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def self_lstm(w: Tensor, z: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rtu(w: Tensor, z: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of the units of `lstm_rl.kernels.rtu`; ``state`` (B, 2 H) is also what the readout sees."""
+    """One step of the units of `lstm_rl.kernels.rtu`; ``state`` (B, 2 H) is also the output, else as `self_lstm`."""
     units, v = state.shape[1] // 2, z.shape[1]
     nu, vartheta = w[v * 2 * units :].double().chunk(2)
     r, theta = torch.exp(-torch.exp(nu)), torch.exp(vartheta)
@@ -53,7 +54,7 @@ def rtu(w: Tensor, z: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def min_gru(w: Tensor, z: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of the units of `lstm_rl.kernels.min_gru`; ``state`` (B, H) is also what the readout sees."""
+    """One step of the units of `lstm_rl.kernels.min_gru`; ``state`` (B, H) is the output, else as `self_lstm`."""
     gate, candidate = (z @ w.view(z.shape[1], -1)).chunk(2, dim=1)
     state = state + torch.sigmoid(gate) * (candidate - state)
     return state, state
@@ -66,14 +67,13 @@ STEPS: dict[str, _Step] = {"min_gru": min_gru, "rtu": rtu, "self_lstm": self_lst
 class CellsNetwork(nn.Module):
     """A network that `Cells` describes; `lstm_rl.nn.network.Network` says how it is called.
 
+    The weights are ``hidden_weights`` (P,) and ``output_weights`` (H + V, K), laid out as `lstm_rl.kernels.exact` says.
+    Where the action of the step before is an input, its ``cells.actions`` numbers are the last ones of the I inputs.
+
     Args:
         cells: What it is.
         seed: Of the initial weights.
         dtype: Of the weights.
-
-    Where the network is told the action of the step before (``cells.actions``), that stands among the inputs.
-
-    The weights are ``hidden_weights`` (P,) and ``output_weights`` (H + V, K), laid out as `lstm_rl.kernels.exact` says.
     """
 
     def __init__(self, cells: Cells, seed: int | None = None, *, dtype: torch.dtype = torch.float32) -> None:

@@ -3,16 +3,16 @@
 ``cards.json`` says of each what it plays, how it was trained and what it reaches; `scripts/pretrained.py` writes both.
 """
 
-import difflib
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lstm_rl.checks import nearest
+
 FOLDER = Path(__file__).parent
 PREFIX = "model:"
 """What a name begins with where a run folder might stand as well."""
-
 
 IN_FOLDERS = ("model.safetensors", "best_model.zip", "model.zip")
 """Names of a model in a folder, such as a run's; the first that is there counts."""
@@ -29,11 +29,10 @@ def model_file(name: str) -> Path:
     """The file of a model that comes with the package.
 
     Raises:
-        ValueError: There is none of this name; the message names the nearest.
+        ValueError: There is none of this name.
     """
     if name not in cards():
-        near = "".join(f": did you mean {each}?" for each in difflib.get_close_matches(name, cards(), 1, 0.0))
-        raise ValueError(f"model must be one of {', '.join(cards())}, got {name!r}{near}")
+        raise ValueError(f"model must be one of `lstm-rl models`, got {name!r}: {nearest(name, cards())}")
     return FOLDER / f"{name}.safetensors"
 
 

@@ -5,3 +5,9 @@ storage   where a study is kept: opening it, refusing what is no such study
 study     the loop over trials, in one process or several
 report    what came of it: a table and a picture
 """
+
+from typing import Literal
+
+Objective = Literal["return", "steps-to-solve"]
+Sampler = Literal["tpe", "random", "cmaes", "gp"]
+Pruner = Literal["median", "hyperband", "none"]

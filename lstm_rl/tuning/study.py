@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
@@ -21,11 +20,9 @@ from lstm_rl.agents.search_space import Dimension, suggest
 from lstm_rl.run_lock import boot_id
 from lstm_rl.signals import terminate_on_signals
 from lstm_rl.trials import Player, make_player
+from lstm_rl.tuning import Pruner, Sampler
 from lstm_rl.tuning.storage import open_storage
 from lstm_rl.tuning.task import Task, measure
-
-Sampler = Literal["tpe", "random", "cmaes", "gp"]
-Pruner = Literal["median", "hyperband", "none"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def _alive(trial: FrozenTrial) -> bool:
 # --- the loop --------------------------------------------------------------------------------------------------------
 
 
-def work(plan: Plan, worker: int = 0, told: Callable[[optuna.Study], object] = lambda _: None) -> None:
+def work(plan: Plan, worker: int = 0, report: Callable[[optuna.Study], object] = lambda _: None) -> None:
     """Run trials until the study has enough of them.
 
     Raises:
@@ -155,7 +152,7 @@ def work(plan: Plan, worker: int = 0, told: Callable[[optuna.Study], object] = l
             return
         trial.set_user_attr("process", _process(os.getpid()))
         _run(study, trial, plan, player)
-        told(study)
+        report(study)
 
 
 def _run(study: optuna.Study, trial: optuna.Trial, plan: Plan, player: Player) -> None:
@@ -201,14 +198,14 @@ def _worker(plan: Plan, worker: int) -> None:
 
 
 @contextmanager
-def helpers(plan: Plan, count: int) -> Iterator[list[BaseProcess]]:
-    """So many further processes that work on the study; when the block ends early, so do they."""
+def other_workers(plan: Plan, count: int) -> Iterator[None]:
+    """So many further processes work on the study; the block waits for their end, or ends them if it fails."""
     context = get_context("spawn")
     processes = [context.Process(target=_worker, args=(plan, 1 + k), daemon=True) for k in range(count)]
     for process in processes:
         process.start()
     try:
-        yield list(processes)
+        yield
         for process in processes:
             process.join()
     finally:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -15,8 +15,8 @@ from lstm_rl.agents.parameters import NotFiniteError
 from lstm_rl.make import make_rows
 from lstm_rl.settings import Settings
 from lstm_rl.trials import Player
+from lstm_rl.tuning import Objective
 
-Objective = Literal["return", "steps-to-solve"]
 Report = Callable[[float, int], bool]
 """Is told the mean over seeds of an evaluation and the number of evaluations so far; whether to go on."""
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_choice, check_int
+from lstm_rl.checks import check_choice, check_int, needs_extra
 
 if TYPE_CHECKING:
     from lstm_rl.experiments.engine import Report
@@ -145,7 +145,7 @@ def load_hmmlearn() -> Any:
     try:
         from hmmlearn.hmm import CategoricalHMM
     except ImportError:
-        raise ValueError("hmm needs hmmlearn: pip install 'lstm-rl[hmm]'") from None
+        raise ValueError(needs_extra("hmm", "hmmlearn", "hmm")) from None
     logging.getLogger("hmmlearn").setLevel(logging.ERROR)
     return CategoricalHMM
 

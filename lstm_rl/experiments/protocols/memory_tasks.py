@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_rl.checks import check_choice, check_float, check_int
+from lstm_rl.checks import check_choice, check_float, check_int, needs_extra
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def check(settings: TaskRun) -> None:
     """
     world_of(settings)
     if settings.method in PEERS and find_spec("sb3_contrib") is None:
-        raise ValueError(
-            f"rows must be {OURS} where sb3-contrib is not installed, got {settings.method}: "
-            "pip install lstm-rl[baselines]"
-        )
+        raise ValueError(f"{needs_extra(settings.method, 'sb3-contrib', 'baselines')}, or --rows '{OURS}'")
 
 
 def world_of(settings: TaskRun) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lstm_rl.checks import check_choice, check_float, check_int
+from lstm_rl.checks import check_choice, check_float, check_int, needs_extra
 from lstm_rl.presets import preset
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PpoRun:
 def check(_: PpoRun) -> None:
     """Raise ``ValueError`` if sb3-contrib is not installed."""
     if find_spec("sb3_contrib") is None:
-        raise ValueError("compare needs sb3-contrib: pip install lstm-rl[baselines]")
+        raise ValueError(needs_extra("compare", "sb3-contrib", "baselines"))
 
 
 def run(settings: PpoRun, report: "Report") -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""`lstm-rl evaluate` and `lstm-rl watch`: play a trained model, for numbers or to look at."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from lstm_rl.checks import check_int
+from lstm_rl.settings import MOST
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play fresh episodes with a trained model and report success."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder, or model:NAME as in `lstm-rl models`."""
+    episodes: int = 100
+    """How many."""
+    seed: int = 0
+    """Of the episodes."""
+    max_steps: int | None = None
+    """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
+    stochastic: bool = False
+    """Act with the learner's own exploration instead of greedily."""
+    which: Literal["best", "last"] = "best"
+    """The best checkpoint or the last."""
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Watch a trained model play."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder, or model:NAME as in `lstm-rl models`."""
+    episodes: int = 3
+    """How many."""
+    seed: int = 0
+    """Of the episodes."""
+    max_steps: int | None = None
+    """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
+    video: Path | None = None
+    """Write a .gif or .mp4 file instead of opening a window."""
+    which: Literal["best", "last"] = "best"
+    """The best checkpoint or the last."""
+
+
+def evaluate(command: Evaluate) -> int:
+    """`lstm-rl evaluate`."""
+    from lstm_rl.evaluation import evaluate as play
+
+    model, env_id, env_kwargs = _loaded(command)
+    result = play(model, env_id, env_kwargs, command.episodes, command.seed, not command.stochastic)
+    rate = result["success_rate"]
+    success = "" if rate is None else f"{rate:.1%} success, "
+    print(
+        f"{command.run}: {result['episodes']} episodes, {success}"
+        f"mean reward {result['mean_reward']:.4g}, mean length {result['mean_length']:.4g}"
+    )
+    if command.json:
+        print(json.dumps(result))
+    return 0
+
+
+def watch(command: Watch) -> int:
+    """`lstm-rl watch`."""
+    from lstm_rl.evaluation import check_video, frames, write_video
+
+    if command.video is not None:
+        check_video(command.video)
+    model, env_id, env_kwargs = _loaded(command)
+    if command.video is None:
+        _check_display()
+    pictures, fps = frames(model, env_id, env_kwargs, command.episodes, command.seed, command.video is None)
+    if command.video is not None:
+        write_video(command.video, pictures, fps)
+        print(f"{command.video}: {command.episodes} episodes, {len(pictures)} pictures")
+    return 0
+
+
+def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
+    from lstm_rl.evaluation import load
+    from lstm_rl.make import limited
+
+    model, env_id, env_kwargs = load(command.run, command.which)
+    check_int("episodes", command.episodes, 1, MOST["eval_episodes"])
+    return model, env_id, limited(env_id, env_kwargs, command.max_steps)
+
+
+def _check_display() -> None:
+    """Refuse a window that nobody would see; SDL_VIDEODRIVER is for those who know what they want."""
+    lacking = sys.platform == "linux" and not any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
+    )
+    if lacking:
+        raise ValueError("watch needs a display, but DISPLAY and WAYLAND_DISPLAY are not set: use --video FILE.gif")
