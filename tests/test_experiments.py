@@ -266,8 +266,6 @@ def test_reproduce_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_tables_that_come_with_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("hs1997", *(name for name in EXPERIMENTS if not name.startswith("hs1997"))):
-        if name == "memory-tasks" and not stored_runs(name):
-            continue  # see PENDING in test_published_tables.py
         assert main(["table", name]) == 0
         lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()  # what they come to together stands below
         assert len({line.count("|") for line in lines}) == 1 and "nan" not in "".join(lines)

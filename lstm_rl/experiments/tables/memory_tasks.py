@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 M3, M10 = 3_000_000, 10_000_000  # steps of a run of ours
-SECONDS = 60.0  # CPU seconds of a run of RecurrentPPO, which gets no more steps than ours
+SECONDS = 30.0  # CPU seconds of a run of RecurrentPPO, which gets no more steps than ours
 PROTOCOL = f"""\
 Worlds of `lstm_rl.envs` without wrappers: agents see the observation alone. Return: mean over {EPISODES} fresh greedy
 episodes, averaged over the last {LAST} of 20 points of training. Cost: steps and CPU seconds of training. Ours: preset
