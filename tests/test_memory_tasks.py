@@ -203,7 +203,7 @@ def test_every_method_from_the_command_to_the_table(
     runs = read_runs(tmp_path / "results.csv", "memory-tasks")
     assert len(runs) == len(only)
     run = next(run for run in runs if run["method"] == method)
-    assert run["seed"] == 1000 and run["curve"][0][0] == 0 and len(run["curve"]) >= 2
+    assert run["seed"] == EXPERIMENT.seed and run["curve"][0][0] == 0 and len(run["curve"]) >= 2
     assert 256 <= run["steps"] <= 2048 and run["seconds"] > 0.0
     assert all(-1.03 < point[2] <= 1.0 for point in run["curve"])  # 51 steps that cost a fiftieth each, or the goal
     text = (tmp_path / "table.md").read_text()

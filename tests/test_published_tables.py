@@ -192,7 +192,10 @@ def test_every_table_is_registered() -> None:
 
 @pytest.mark.parametrize("name", STORED)
 def test_stored_runs_are_those_of_the_rows(name: str) -> None:
-    """All runs that `reproduce` does by default are there, with the settings that it would give them; none is of no row."""
+    """All runs that `reproduce` does by default are there, with the settings that it would give them.
+
+    None is of a row that there is no more.
+    """
     experiment = EXPERIMENTS[name]
     runs = stored_runs(name)
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
