@@ -22,6 +22,7 @@ class Net(NamedTuple):
     has_input_gate: bool
     has_forget_gate: bool
     has_output_gate: bool
+    state_decay: float
     input_gate: int  # columns; hidden units stand at 0
     forget_gate: int
     output_gate: int
@@ -120,6 +121,7 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         has_input_gate=t.input_gate,
         has_forget_gate=t.forget_gate,
         has_output_gate=t.output_gate,
+        state_decay=float(t.state_decay),
         **{name: columns[name].start for name in ("input_gate", "forget_gate", "output_gate", "cells")},
         **starts,
         **counts,

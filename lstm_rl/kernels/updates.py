@@ -60,6 +60,13 @@ def _rms_weight(optimizer: RmsProp, numbers: Any, w: Any, square: Any, e: Any, j
 
 
 @kernel
+def step_row(optimizer: Any, numbers: Any, w: Any, square: Any, e: Any) -> None:
+    """Move a row of weights (N,) along a gradient e (N,) that is used once."""
+    for j in range(w.shape[0]):
+        step_weight(optimizer, numbers, w, square, e, j)
+
+
+@kernel
 def step_weights(weights: Any, squares: Any, traces: Any, update: Update, decay: float) -> None:
     """Move weights of any shape along their traces, then decay the traces."""
     optimizer, number = update.optimizer, weights.dtype.type
