@@ -89,9 +89,7 @@ def accumulate_gradient(approximator: Any, i: int, errors: Any) -> None:
 
 @by_class
 def learn_step(approximator: Any, i: int, errors: Any, update: Update) -> None:
-    """`accumulate_gradient`, then `update_weights` with decay 0, of streams without traces: where that is faster, in
-    one pass over the weights.
-    """
+    """`accumulate_gradient`, then `update_weights` with decay 0; streams without traces may do it in one pass."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
 
 
