@@ -16,9 +16,10 @@ PROTOCOL = """\
 Gers, Schmidhuber & Cummins (2000): strings in a row without marks or resets, 4 blocks of 2 cells, plain gradient
 descent after each answer; and again with what is named and marked (ours). A training stream ends with the first wrong
 answer or after {answers:,} right ones; after each, frozen weights are tested on fresh streams. Perfect: nets of which
-all ten test streams come to their end, within {streams:,} training streams or the budget of the row; in brackets: 95 %
-interval. Streams: training streams to it, mean (smallest - largest). Good and rest: other nets whose last ten test
-streams have more than {good:,}, or no more, right answers before the first wrong one, and their mean number."""
+all ten test streams come to their end, within {streams:,} training streams (or the row's own budget) and 100 million
+steps; in brackets: 95 % interval. Streams: training streams to it, mean (smallest - largest). Good and rest: other nets
+whose last ten test streams have more than {good:,}, or no more, right answers before the first wrong one, and their
+mean number."""
 
 
 def score(runs: "DataFrame", published: Mapping[str, Any], good: float) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Stream(NamedTuple):
     """Steps with a target after which a stream ends."""
     tests: int = 10
     """Test streams."""
+    max_steps: int = 100_000_000
+    """Steps of training and tests together after which no further stream begins (ours)."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def make_rules(run: SequenceRun, task: Task) -> StreamRules:
     protocol = task.protocol
     assert protocol.stream is not None
     decay, power = run.learning_rate_decay or 1.0, float(run.loss) if isinstance(run.loss, int | float) else 2.0
-    return StreamRules(*protocol.stream, protocol.tolerance, decay, bool(run.external_reset), power)
+    answers, tests, _ = protocol.stream
+    return StreamRules(answers, tests, protocol.tolerance, decay, bool(run.external_reset), power)
 
 
 def learn(run: SequenceRun, report: Report) -> dict[str, Any]:
@@ -67,12 +68,13 @@ def trained(run: SequenceRun, report: Report) -> tuple[Any, Task, dict[str, Any]
         assert isinstance(topology, Topology)
         mask = topology.mask
     generator: Any = rngs[0].integers(2**64, size=1, dtype=np.uint64)
+    assert task.protocol.stream is not None
     budget, in_torch = int(run.max_sequences or 0), isinstance(learner, CallbackApproximator)
     max_steps = TORCH_STEPS_PER_REPORT if in_torch else STEPS_PER_REPORT
     streams, steps, longest, success = 0, 0, 0, False
     began = time.perf_counter()
     with flushed():
-        while not success and streams < budget:
+        while not success and streams < budget and steps < task.protocol.stream.max_steps:
             count = min(STREAMS_PER_REPORT, budget - streams)
             with reraising(learner):
                 if guesses:
