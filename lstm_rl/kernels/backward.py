@@ -52,10 +52,12 @@ def source_errors(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q
     """Make errors (K,) of outputs those of their net inputs; leave those of the outputs' sources in q (V,)."""
     for k in range(errors.shape[0]):
         errors[k] *= slope(net.slope_k, streams.outputs[i, k])
-    for m in range(net.out_inputs, q.shape[0]):  # errors are not carried on to inputs
-        q[m] = 0.0
-        for k in range(errors.shape[0]):
-            q[m] += errors[k] * w.output[m, k]
+    seen, weights = q[net.out_inputs :], w.output[net.out_inputs :]  # errors are not carried on to inputs
+    for m in range(seen.shape[0]):
+        seen[m] = 0.0
+    for k in range(errors.shape[0]):  # outside, so that no sum waits for itself
+        for m in range(seen.shape[0]):
+            seen[m] += errors[k] * weights[m, k]
 
 
 @kernel

@@ -47,7 +47,7 @@ class Net(NamedTuple):
     out_biases: int
     block_of_cell: Numbers  # (C,)
     slot_of_cell: Numbers  # (C,)
-    masked: bool  # whether some hidden-layer weight does not exist
+    masked: Numbers  # (M,) bool, whether some weight of a row does not exist
     mask: Numbers  # (M, U) of 0 and 1
     gain: Numbers  # (U,) squashing of each unit, see `Squashing`
     scale: Numbers  # (U,)
@@ -128,7 +128,7 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         **{f"out_{name}": row.stop - row.start for name, row in out},
         block_of_cell=np.array(t.block_of_cell, np.int64),
         slot_of_cell=np.array(slots, np.int64),
-        masked=not bool(t.mask.all()),
+        masked=~t.mask.all(1),
         mask=t.mask.astype(dtype),
         gain=gain,
         scale=scale,

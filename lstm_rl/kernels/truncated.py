@@ -40,7 +40,7 @@ from lstm_rl.kernels.backward import output_gradient, output_gradients, source_e
 from lstm_rl.kernels.forward import BLOCK, any_nonzero, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import in_dtype, mask_row, step_row, step_weight, step_weights
+from lstm_rl.kernels.updates import in_dtype, mask_row, step_flat, step_weight, step_weights
 from lstm_rl.topology import Topology
 
 
@@ -51,7 +51,7 @@ class Coefficients(NamedTuple):
     b: Numbers  # (S, U)
     c: Numbers  # (S, U)
     gradient: Numbers  # (M, U)
-    output_gradient: Numbers  # (K,)
+    output_gradient: Numbers  # (V, K)
 
 
 class Truncated(NamedTuple):
@@ -69,7 +69,7 @@ def make_coefficients(topology: Topology, dtype: Any = np.float32) -> Coefficien
     """Scratch of the right sizes."""
     slots, u = max((1, *topology.blocks)), topology.units
     a, b, c = (np.zeros((slots, u), dtype) for _ in range(3))
-    return Coefficients(a, b, c, np.zeros((topology.sources, u), dtype), np.zeros(topology.outputs, dtype))
+    return Coefficients(a, b, c, np.zeros((topology.sources, u), dtype), np.zeros((topology.output_sources, topology.outputs), dtype))
 
 
 def make_truncated(topology: Topology, weights: Weights, n: int, dtype: Any) -> Truncated:
@@ -258,12 +258,11 @@ def _learn_step(approximator: Truncated, i: int, errors: Any, update: Update) ->
     number = weights.hidden.dtype.type
     numbers = in_dtype(update.optimizer, update, number)
     source_errors(net, weights, streams, i, errors, approximator.q)  # by the weights before the step
-    u, row = streams.u[i], to.output_gradient
+    u, output_gradient = streams.u[i], to.output_gradient
     for m in range(u.shape[0]):
-        u_m = u[m]
         for k in range(errors.shape[0]):
-            row[k] = errors[k] * u_m
-        step_row(update.optimizer, numbers, weights.output[m], weights.output_square[m], row)
+            output_gradient[m, k] = errors[k] * u[m]
+    step_flat(update.optimizer, numbers, weights.output, weights.output_square, output_gradient)
     _fill(approximator, i)
     z, partials, gradient = streams.z[i], streams.partials[i], to.gradient
     for v in range(partials.shape[0]):
@@ -271,8 +270,7 @@ def _learn_step(approximator: Truncated, i: int, errors: Any, update: Update) ->
             _row_gradient(to.a[v], to.b[v], to.c[v], z[m], partials[v, m], gradient[m], v == 0)
     for m in range(z.shape[0]):
         mask_row(net, gradient, m)
-    flat = gradient.reshape(-1), weights.hidden.reshape(-1), weights.hidden_square.reshape(-1)
-    step_row(update.optimizer, numbers, flat[1], flat[2], flat[0])
+    step_flat(update.optimizer, numbers, weights.hidden, weights.hidden_square, gradient)
 
 
 @advance.register(Truncated)
