@@ -128,7 +128,7 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         **{f"out_{name}": row.stop - row.start for name, row in out},
         block_of_cell=np.array(t.block_of_cell, np.int64),
         slot_of_cell=np.array(slots, np.int64),
-        masked=~t.mask.all(1),
+        masked=np.array([not row.all() for row in t.mask]),
         mask=t.mask.astype(dtype),
         gain=gain,
         scale=scale,

@@ -69,7 +69,9 @@ def make_coefficients(topology: Topology, dtype: Any = np.float32) -> Coefficien
     """Scratch of the right sizes."""
     slots, u = max((1, *topology.blocks)), topology.units
     a, b, c = (np.zeros((slots, u), dtype) for _ in range(3))
-    return Coefficients(a, b, c, np.zeros((topology.sources, u), dtype), np.zeros((topology.output_sources, topology.outputs), dtype))
+    return Coefficients(
+        a, b, c, np.zeros((topology.sources, u), dtype), np.zeros((topology.output_sources, topology.outputs), dtype)
+    )
 
 
 def make_truncated(topology: Topology, weights: Weights, n: int, dtype: Any) -> Truncated:

@@ -4,7 +4,6 @@ In the place of training, all weights may be guessed anew in each trial (`networ
 """
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from lstm_rl.compiled import compiled, flushed
 from lstm_rl.experiments.engine import Report
 from lstm_rl.experiments.protocols.network_guessing import draw_weights
 from lstm_rl.experiments.protocols.sequence_learner import NO_UPDATE, make_learner, make_update
-from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check
+from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check, parse_settings
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.callback import CallbackApproximator, reraising
 from lstm_rl.tasks.continual import StreamRules, follow_stream, learn_streams, run_stream
+from lstm_rl.tasks.names import make_task
 from lstm_rl.tasks.streaming import Source, make_source
 from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Topology
@@ -58,7 +58,7 @@ def trained(run: SequenceRun, report: Report) -> tuple[Any, Task, dict[str, Any]
     """`learn` with the network that came out, and the task of single sequences."""
     check(run)
     run = run.resolved()
-    task: Task = replace(run.make_task(), strings=1)  # type: ignore[call-arg]
+    task = make_task(run.task, **(parse_settings(run.settings) | {"strings": 1}))
     rngs = [np.random.default_rng([run.seed, k]) for k in range(4)]
     learner, rules = make_learner(run, task, rngs[0]), make_rules(run, task)
     sources, update = (make_source(task, rngs[1]), make_source(task, rngs[2])), make_update(run)
@@ -87,7 +87,7 @@ def trained(run: SequenceRun, report: Report) -> tuple[Any, Task, dict[str, Any]
         fresh = make_source(task, rngs[3])
         with reraising(learner):
             lengths = [run_stream(learner, fresh, NO_UPDATE, rules)[0] for _ in range(rules.tests)]
-    result = {"success": success, "sequences": streams, "first": None, "longest": longest}
+    result: dict[str, Any] = {"success": success, "sequences": streams, "first": None, "longest": longest}
     result |= {"length": float(np.mean(lengths)), "steps": steps, "seconds": round(seconds, 2)}
     return learner, task, result
 

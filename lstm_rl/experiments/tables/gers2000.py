@@ -25,7 +25,7 @@ RESET = Method(network="standard", external_reset=True)
 DECAY, SLOWING = Method(learning_rate_decay=0.99), Method(learning_rate_decay=0.9)
 STANDARD, FORGETTING = Method(network="standard"), Method(network="state-decay")
 GRU, SLSTM = (Method(network=name, learning_rate=0.1, max_sequences=300) for name in ("gru", "slstm"))
-CHANGED: dict[str, Any] = {"loss": "cross-entropy", "learning_rate": 0.1, "max_sequences": 14_000}
+CHANGED: dict[str, Any] = {"loss": "cross-entropy", "learning_rate": 0.15, "max_sequences": 14_000}
 
 GRAMMAR_ROWS = (
     _lstm(GRAMMAR, "standard, external reset", RESET, perfect="74 %", streams=7_441, good="0", rest="26 % (31)"),
