@@ -135,23 +135,20 @@ class NoisyTemporalOrder(TemporalOrder):
 
 
 @dataclass(frozen=True)
-class ContinualTemporalOrder(TemporalOrder):
-    """Sequences of 6b in a row.
+class ContinualTemporalOrder(NoisyTemporalOrder):
+    """Its sequences in a row.
 
     Raises:
-        ValueError: Another number of signals, or no sequences.
+        ValueError: A bias that is no number, another number of signals, or no sequences.
     """
 
-    signals: int = 3
-    """Always 3, eight classes."""
     strings: int = 10
-    """Of 6b's sequences in one of ours, >= 1, for batches and episodes; streams draw theirs one by one."""
+    """Sequences in a row in one of ours, >= 1, for batches and episodes; streams draw theirs one by one."""
     name = "gers2000-cnto"
     rule = _orders
 
     def __post_init__(self) -> None:
-        if self.signals != 3:
-            raise ValueError(f"signals must be 3 in {self.name}, got {self.signals}")
+        super().__post_init__()
         check_int("strings", self.strings, 1)
 
     @property
