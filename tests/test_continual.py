@@ -291,4 +291,4 @@ def test_perfect_good_and_other_nets() -> None:
     ]
     line = score(DataFrame(runs).assign(learning_rate=0.5), {}, 1000.0)
     assert line["perfect"].startswith("2/5") and line["streams"] == "200 (100 - 300)"
-    assert (line["good"], line["rest"], line["rate"]) == ("1 (1,001)", "2 (15)", "0.5")
+    assert (line["good"], line["rest"], line["rate"], line["fresh"]) == ("1 (1,001)", "2 (15)", "0.5", "95,000")

@@ -17,6 +17,8 @@ from lstm_rl.tasks.protocol import Criterion
 
 PENDING = ("memory-tasks", "gers2000-nto", "gers2000-cnto")
 """Experiments whose runs do not come with the package yet."""
+PARTIAL = ("gers2000-cerg",)
+"""Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
 PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
@@ -221,8 +223,11 @@ def test_stored_runs_are_those_of_the_rows(name: str) -> None:
     experiment = EXPERIMENTS[name]
     runs = stored_runs(name)
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
-    assert not missing(plans, runs, Path(name))
-    assert {(run["row"], run["seed"]) for run in runs} == {(each.key, each.settings.seed) for each in plans}
+    todo = missing(plans, runs, Path(name))
+    assert bool(todo) is (name in PARTIAL)
+    assert {(run["row"], run["seed"]) for run in runs} == {
+        (each.key, each.settings.seed) for each in plans if each not in todo
+    }
     assert len({row.key for row in experiment.rows}) == len(experiment.rows)
 
 
@@ -235,7 +240,7 @@ def test_stored_runs_are_readable_without_columns_that_have_a_default(name: str)
     old = [{name: value for name, value in run.items() if name not in optional} for run in stored_runs(name)]
     assert table(experiment, old).equals(table(experiment, stored_runs(name)))
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
-    assert not missing(plans, old, Path(name))
+    assert missing(plans, old, Path(name)) == missing(plans, stored_runs(name), Path(name))
 
 
 def test_pending_experiments_have_no_runs() -> None:

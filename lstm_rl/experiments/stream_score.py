@@ -17,9 +17,9 @@ Gers, Schmidhuber & Cummins (2000): strings in a row without marks or resets, 4 
 descent after each answer; and again with what is named and marked (ours). A training stream ends with the first wrong
 answer or after {answers:,} right ones; after each, frozen weights are tested on fresh streams. Perfect: nets of which
 all ten test streams come to their end, within {streams:,} training streams (or the row's own budget) and 100 million
-steps; in brackets: 95 % interval. Streams: training streams to it, mean (smallest - largest). Good and rest: other nets
-whose last ten test streams have more than {good:,}, or no more, right answers before the first wrong one, and their
-mean number."""
+steps; in brackets: 95 % interval. Streams: training streams to it, mean (smallest - largest). Fresh: right answers of
+perfect nets before the first wrong one, mean of ten more streams each. Good and rest: other nets whose last ten test
+streams have more than {good:,}, or no more, of them, and their mean number."""
 
 
 def score(runs: "DataFrame", published: Mapping[str, Any], good: float) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def score(runs: "DataFrame", published: Mapping[str, Any], good: float) -> dict[
         "rate": f"{rate:g}" if rate else "-",
         "perfect": success,
         "streams": f"{streams.mean():,.0f} ({streams.min():,} - {streams.max():,})" if len(perfect) else "-",
+        "fresh": f"{perfect['length'].mean():,.0f}" if len(perfect) else "-",
         **{name: f"{len(own)} ({own.mean():,.0f})" if len(own) else "0" for name, own in parts.items()},
         "runs (seeds)": f"{len(runs)} ({seeds.min()} - {seeds.max()})",
         "steps": steps_text(runs["steps"].sum()),
