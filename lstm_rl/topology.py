@@ -60,7 +60,9 @@ class Topology:
     input_gate: bool = True
     """Whether blocks have input gates."""
     forget_gate: bool = True
-    """Whether blocks have forget gates (2000); without them the cell's self-weight is 1 (1997)."""
+    """Whether blocks have forget gates (2000); without them the cell's self-weight is ``state_decay``."""
+    state_decay: float = 1.0
+    """Self-weight of cells without forget gates, in (0, 1]; 1 in 1997."""
     output_gate: bool = True
     """Whether blocks have output gates."""
     peepholes: bool = False
@@ -123,6 +125,8 @@ class Topology:
             if unknown or (name == "outputs_see" and "gates" in self.outputs_see):
                 allowed = LAYERS if name != "outputs_see" else ("input", "hidden", "cells")
                 raise ValueError(f"{name} must hold layers out of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if check_float("state_decay", self.state_decay, 0.0, 1.0, open_low=True) < 1.0 and self.forget_gate:
+            raise ValueError(f"state_decay must be 1 in a network with forget gates, got {self.state_decay}")
         if unknown := set(self.biased) - {*UNITS, "output"}:
             raise ValueError(f"biased must hold units out of {', '.join((*UNITS, 'output'))}, got {sorted(unknown)}")
         for pair in self.without:

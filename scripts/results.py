@@ -63,18 +63,19 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> int:
-    """Run them, write their tables, then put the experiments of 1997 together."""
+    """Run them, write their tables, then put the experiments of each paper together."""
     for name in arguments.only:
         (experiment,), path = find(name), Path(str(STORED)) / f"{name}.csv"
         if not arguments.tables_only:
             conduct(experiment, plan(experiment.rows, experiment.runs, experiment.seed), path, arguments.workers)
         if runs := stored_runs(name):
             write_report(experiment, runs, DOCS / name, f"lstm-rl reproduce {name}")
-    data = group_table({name: stored_runs(name) for name in GROUPS["hs1997"]})
-    title = "# All experiments of 1997\n\n"
-    for name, text in (("hs1997.md", title + markdown(data)), ("hs1997.csv", data.to_csv(index=False))):
-        with atomic_write(DOCS / name) as part:
-            part.write_text(text.rstrip() + "\n", encoding="utf-8")
+    for paper, names in GROUPS.items():
+        data = group_table({name: stored_runs(name) for name in names})
+        title = f"# All experiments of {paper[-4:]}\n\n"
+        for ending, text in (("md", title + markdown(data)), ("csv", data.to_csv(index=False))):
+            with atomic_write(DOCS / f"{paper}.{ending}") as part:
+                part.write_text(text.rstrip() + "\n", encoding="utf-8")
     save(picture(), DOCS / "hs1997.png")
     fill(README, extract())
     if runs := stored_runs("memory-tasks"):

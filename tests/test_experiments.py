@@ -266,6 +266,8 @@ def test_reproduce_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_tables_that_come_with_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("hs1997", *(name for name in EXPERIMENTS if not name.startswith("hs1997"))):
+        if not stored_runs(name):
+            continue  # see PENDING in test_published_tables.py
         assert main(["table", name]) == 0
         lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()  # what they come to together stands below
         assert len({line.count("|") for line in lines}) == 1 and "nan" not in "".join(lines)
@@ -346,7 +348,7 @@ def test_bad_input_is_one_sentence(
 def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
         (["hs1997", "--results", "nowhere"], "results must be a folder with results of hs1997, got nowhere"),
-        (["gers2000"], "name must be one of hs1997, bakker2001-tmaze,"),
+        (["gers2001"], "name must be one of hs1997, gers2000, bakker2001-tmaze,"),
     ):
         assert main(["table", *arguments]) == 2
         assert message in capsys.readouterr().err

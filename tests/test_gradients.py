@@ -29,6 +29,7 @@ TOPOLOGIES = {
     ),
     "no output gate": Topology(3, 2, blocks=(1, 2), output_gate=False, peepholes=True, **RANGES),
     "no input gate": Topology(3, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+    "state decay": Topology(3, 2, blocks=(2, 1), forget_gate=False, state_decay=0.8, **RANGES),
     "squashed outputs": Topology(3, 2, hidden=2, blocks=(1, 2), output_activation="logistic", **RANGES),
     "no recurrent links": Topology(3, 2, blocks=(1, 1), cells_see=("input",), gates_see=("input",), **RANGES),
 }

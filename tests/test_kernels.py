@@ -50,6 +50,7 @@ TOPOLOGIES = {
     ),
     "no output gate": Topology(4, 4, blocks=(1, 2), output_gate=False, forget_gate=False, peepholes=True, **RANGES),
     "no input gate": Topology(4, 2, hidden=2, blocks=(2,), input_gate=False, biased=(), **RANGES),
+    "state decay": Topology(4, 2, blocks=(2, 1), forget_gate=False, state_decay=0.8, **RANGES),
     "squashed outputs": Topology(3, 3, hidden=2, blocks=(1, 2), output_activation="symmetric2", **RANGES),
 }
 T = 40

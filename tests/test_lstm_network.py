@@ -30,6 +30,7 @@ TOPOLOGIES = {
     ),
     "1997": Topology(3, 2, blocks=(2, 2), forget_gate=False, outputs_see=("cells",), **GATES, **RANGES),
     "1997, input gate only": Topology(3, 2, blocks=(1, 1), forget_gate=False, output_gate=False, **RANGES),
+    "state decay": Topology(3, 2, blocks=(2, 1), forget_gate=False, state_decay=0.8, **RANGES),
     "2000": Topology(3, 2, blocks=(1, 1, 1), forget_gate_bias=2.0, **RANGES),
     "2002": Topology(3, 2, blocks=(1, 2), peepholes=True, cell_input="identity", cell_output="identity", **RANGES),
     "mixed layer, gates as sources, shortcuts": Topology(

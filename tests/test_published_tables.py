@@ -15,8 +15,10 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING: tuple[str, ...] = ()
+PENDING = ("gers2000-nto", "gers2000-cnto")
 """Experiments whose runs do not come with the package yet."""
+PARTIAL = ("gers2000-cerg",)
+"""Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
 PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
@@ -29,6 +31,31 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "blocks=4x1: RTRL, 3 units": {"success": "some", "sequences": 173000},
         "blocks=4x1: RTRL, 12 units": {"success": "some", "sequences": 25000},
         "blocks=4x1: Elman, 15 units": {"success": "0 %"},
+    },
+    "gers2000-cerg": {
+        "LSTM, standard, external reset": {"perfect": "74 %", "streams": 7441, "good": "0", "rest": "26 % (31)"},
+        "LSTM, standard": {"perfect": "0 %", "good": "1 % (1,166)", "rest": "99 % (37)"},
+        "LSTM, state decay": {"perfect": "0 %", "good": "0", "rest": "100 % (56)"},
+        "LSTM, forget gates": {"perfect": "18 %", "streams": 18889, "good": "29 % (39,171)", "rest": "53 % (145)"},
+        "LSTM, forget gates, rate decay": {
+            "perfect": "62 %",
+            "streams": 14087,
+            "good": "6 % (68,464)",
+            "rest": "32 % (30)",
+        },
+    },
+    "gers2000-nto": {
+        f"{settings}LSTM, {network}": {"success": "100 %"}
+        for settings, network in (
+            ("forget_bias=5.0: ", "forget gates"),
+            ("forget_bias=1.0: ", "forget gates"),
+            ("", "standard"),
+        )
+    },
+    "gers2000-cnto": {
+        "LSTM, standard": {"perfect": "0 %", "rest": "100 % (4.6)"},
+        "LSTM, forget gates": {"perfect": "24 %", "streams": 18077, "rest": "76 % (12.2)"},
+        "LSTM, forget gates, rate decay": {"perfect": "37 %", "streams": 22654, "rest": "63 % (11.8)"},
     },
     "hs1997-lag-a": {
         "p=4: RTRL, one unit, rate 1": {"success": "78 %", "sequences": 1043000},
@@ -199,9 +226,11 @@ def test_stored_runs_are_those_of_the_rows(name: str) -> None:
     experiment = EXPERIMENTS[name]
     runs = stored_runs(name)
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
-    assert not missing(plans, runs, Path(name))
-    assert {(run["row"], run["seed"]) for run in runs} >= {(each.key, each.settings.seed) for each in plans}
-    assert {run["row"] for run in runs} == {each.key for each in plans}
+    todo = missing(plans, runs, Path(name))
+    assert bool(todo) is (name in PARTIAL)
+    expected = {(each.key, each.settings.seed) for each in plans if each not in todo}
+    assert {(run["row"], run["seed"]) for run in runs} >= expected
+    assert {run["row"] for run in runs} <= {each.key for each in plans}
     assert len({row.key for row in experiment.rows}) == len(experiment.rows)
 
 
@@ -214,7 +243,7 @@ def test_stored_runs_are_readable_without_columns_that_have_a_default(name: str)
     old = [{name: value for name, value in run.items() if name not in optional} for run in stored_runs(name)]
     assert table(experiment, old).equals(table(experiment, stored_runs(name)))
     plans = plan(experiment.rows, experiment.runs, experiment.seed)
-    assert not missing(plans, old, Path(name))
+    assert missing(plans, old, Path(name)) == missing(plans, stored_runs(name), Path(name))
 
 
 def test_pending_experiments_have_no_runs() -> None:

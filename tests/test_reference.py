@@ -107,7 +107,8 @@ class Reference:
             if rows[name].stop > rows[name].start:
                 z[rows[name]] = values
         net = z @ (self.w * mask)
-        y_in, y_f = (sigma(net[columns[name]])[block] if getattr(t, name) else 1.0 for name in GATES[:2])
+        y_in = sigma(net[columns["input_gate"]])[block] if t.input_gate else 1.0
+        y_f = sigma(net[columns["forget_gate"]])[block] if t.forget_gate else t.state_decay
         net_c = net[columns["cells"]]
         g, s_tm1 = squash(t.cell_input, net_c), stream.s
         stream.s = y_f * s_tm1 + y_in * g
@@ -306,6 +307,7 @@ def random_topology(rng: np.random.Generator) -> Topology:
         recurrent_range=0.6,
         output_range=0.8,
         bias_range=0.5,
+        state_decay=1.0 if gates[1] else float(rng.choice([0.8, 1.0])),
     )
 
 

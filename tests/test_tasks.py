@@ -13,8 +13,11 @@ from lstm_rl.kernels.layout import Weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.tasks import (
     AddingProblem,
+    ContinualReber,
+    ContinualTemporalOrder,
     LagTask,
     MultiplicationProblem,
+    NoisyTemporalOrder,
     RandomLagTask,
     ReberTask,
     Task,
@@ -36,6 +39,10 @@ TASKS: tuple[Task, ...] = (
     MultiplicationProblem(40),
     TemporalOrder(2),
     TemporalOrder(3),
+    ContinualReber(),
+    ContinualReber(framed=False, strings=3),
+    NoisyTemporalOrder(),
+    ContinualTemporalOrder(strings=3),
 )
 
 

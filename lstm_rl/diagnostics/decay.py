@@ -98,8 +98,9 @@ def lstm_paths(net: LstmNetwork, x: Any, source: str = "cell state") -> dict[str
     y, s = (torch.cat([getattr(at, part) for at in states]).numpy() for part in ("y", "s"))  # (T, U), (T, C)
 
     def gate(name: str) -> NDArray[np.float64]:
-        """For every cell, (T, C); 1 if there is none."""
-        return y[:, columns[name]][:, list(t.block_of_cell)] if getattr(t, name) else np.ones_like(s)
+        """For every cell, (T, C); 1 if there is none, or the decay of states."""
+        absent = np.full_like(s, t.state_decay if name == "forget_gate" else 1.0)
+        return y[:, columns[name]][:, list(t.block_of_cell)] if getattr(t, name) else absent
 
     y_in, y_f, y_out, g = gate("input_gate"), gate("forget_gate"), gate("output_gate"), y[:, columns["cells"]]
     s_tm1 = np.vstack([np.zeros_like(s[:1]), s[:-1]])

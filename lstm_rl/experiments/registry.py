@@ -6,6 +6,7 @@ from lstm_rl.experiments.tables import (
     ablation,
     bakker2001_tmaze,
     compare,
+    gers2000,
     history_compression,
     hs1997_lags,
     hs1997_marked_numbers,
@@ -33,12 +34,13 @@ MODULES = (
     hs1997_two_sequences,
     hs1997_marked_numbers,
     hs1997_temporal_order,
+    gers2000,
     parity_guessing,
     history_compression,
     markov_models,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-GROUPS = {"hs1997": [name for name in EXPERIMENTS if name.startswith("hs1997-")]}
+GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(f"{paper}-")] for paper in ("hs1997", "gers2000")}
 """Experiments of one paper, which can be shown as one table."""
 
 

@@ -11,7 +11,7 @@ compiled code then calls by the class of their first argument:
     table.py      a table over boxes of observations, with memory bits that actions switch (Peshkin et al. 1999)
 
 Reinforcement learning asks for `update_and_trace` after each `forward`, supervised learning for `accumulate_gradient`,
-or `advance` at a step without a target.
+or `learn_step` where weights change after each step, or `advance` at a step without a target.
 """
 
 from functools import singledispatch
@@ -92,6 +92,12 @@ def accumulate_gradient(approximator: Any, i: int, errors: Any) -> None:
 
 
 @by_class
+def learn_step(approximator: Any, i: int, errors: Any, update: Update) -> None:
+    """`accumulate_gradient`, then `update_weights` with decay 0; streams without traces may do it in one pass."""
+    raise TypeError(f"{type(approximator).__name__} has no kernel for this")
+
+
+@by_class
 def advance(approximator: Any, i: int) -> None:
     """`accumulate_gradient` without an error: keep what later errors need of the step that `forward` made last."""
     raise TypeError(f"{type(approximator).__name__} has no kernel for this")
@@ -119,6 +125,12 @@ def _same_action(approximator: Any, i: int, k: int) -> int:
 def _update_then_trace(approximator: Any, i: int, k: int, update: Update, decay: float) -> None:
     update_weights(approximator, i, update, decay)
     add_gradient(approximator, i, k)
+
+
+@learn_step.register(object)
+def _accumulate_then_update(approximator: Any, i: int, errors: Any, update: Update) -> None:
+    accumulate_gradient(approximator, i, errors)
+    update_weights(approximator, i, update, 0.0)
 
 
 @advance.register(object)

@@ -39,17 +39,25 @@ def output_gradient(net: Net, w: Weights, streams: Streams, i: int, k: int, q: A
 @kernel
 def output_gradients(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
     """The same for sum_k errors[k] outputs[k]; ``errors`` (K,) are left as those of the outputs' net inputs."""
+    source_errors(net, w, streams, i, errors, q)
     u, traces = streams.u[i], streams.output_traces[i]
-    for k in range(errors.shape[0]):
-        errors[k] *= slope(net.slope_k, streams.outputs[i, k])
     for m in range(u.shape[0]):
         if u[m] != 0.0:  # most inputs of a symbol are 0
             for k in range(errors.shape[0]):
                 traces[m, k] += errors[k] * u[m]
-    for m in range(net.out_inputs, u.shape[0]):  # errors are not carried on to inputs
-        q[m] = 0.0
-        for k in range(errors.shape[0]):
-            q[m] += errors[k] * w.output[m, k]
+
+
+@kernel
+def source_errors(net: Net, w: Weights, streams: Streams, i: int, errors: Any, q: Any) -> None:
+    """Make errors (K,) of outputs those of their net inputs; leave those of the outputs' sources in q (V,)."""
+    for k in range(errors.shape[0]):
+        errors[k] *= slope(net.slope_k, streams.outputs[i, k])
+    seen, weights = q[net.out_inputs :], w.output[net.out_inputs :]  # errors are not carried on to inputs
+    for m in range(seen.shape[0]):
+        seen[m] = 0.0
+    for k in range(errors.shape[0]):  # outside, so that no sum waits for itself
+        for m in range(seen.shape[0]):
+            seen[m] += errors[k] * weights[m, k]
 
 
 @kernel
@@ -129,6 +137,9 @@ def one_back(
     if net.has_forget_gate:
         for v in range(states.shape[0]):
             states[v] *= y[net.forget_gate + net.block_of_cell[v]]
+    elif net.state_decay != 1.0:
+        for v in range(states.shape[0]):
+            states[v] *= net.state_decay
     d[:] = 0.0
     if truncated:
         return

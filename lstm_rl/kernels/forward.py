@@ -112,7 +112,7 @@ def _step_forward(net: Net, weights: Weights, x: Any, step: Step) -> None:
     for v in range(cells):
         block = net.block_of_cell[v]
         y_in = y[net.input_gate + block] if net.has_input_gate else 1.0
-        y_f = y[net.forget_gate + block] if net.has_forget_gate else 1.0
+        y_f = y[net.forget_gate + block] if net.has_forget_gate else net.state_decay
         s_tm1[v] = s[v]
         s[v] = y_f * s[v] + y_in * y[net.cells + v]
     for v in range(cells):  # a loop of its own vectorises

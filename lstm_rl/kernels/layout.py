@@ -22,6 +22,7 @@ class Net(NamedTuple):
     has_input_gate: bool
     has_forget_gate: bool
     has_output_gate: bool
+    state_decay: float
     input_gate: int  # columns; hidden units stand at 0
     forget_gate: int
     output_gate: int
@@ -46,7 +47,7 @@ class Net(NamedTuple):
     out_biases: int
     block_of_cell: Numbers  # (C,)
     slot_of_cell: Numbers  # (C,)
-    masked: bool  # whether some hidden-layer weight does not exist
+    masked: Numbers  # (M,) bool, whether some weight of a row does not exist
     mask: Numbers  # (M, U) of 0 and 1
     gain: Numbers  # (U,) squashing of each unit, see `Squashing`
     scale: Numbers  # (U,)
@@ -120,13 +121,14 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         has_input_gate=t.input_gate,
         has_forget_gate=t.forget_gate,
         has_output_gate=t.output_gate,
+        state_decay=float(t.state_decay),
         **{name: columns[name].start for name in ("input_gate", "forget_gate", "output_gate", "cells")},
         **starts,
         **counts,
         **{f"out_{name}": row.stop - row.start for name, row in out},
         block_of_cell=np.array(t.block_of_cell, np.int64),
         slot_of_cell=np.array(slots, np.int64),
-        masked=not bool(t.mask.all()),
+        masked=np.array([not row.all() for row in t.mask]),
         mask=t.mask.astype(dtype),
         gain=gain,
         scale=scale,

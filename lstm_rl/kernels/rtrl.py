@@ -187,6 +187,8 @@ def advance_sensitivities(net: Net, w: Any, z: Any, y: Any, s_tm1: Any, h: Any, 
             gate = net.forget_gate + block
             _scale(states[v], y[gate])
             _add(states[v], s_tm1[v], units[gate])
+        elif net.state_decay != 1.0:
+            _scale(states[v], net.state_decay)
         if net.has_input_gate:
             gate = net.input_gate + block
             through_g *= y[gate]

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.kernels.approximator import Update, accumulate_gradient, advance, forward, reset, update_weights
+from lstm_rl.kernels.approximator import (
+    Update,
+    accumulate_gradient,
+    advance,
+    forward,
+    learn_step,
+    reset,
+    update_weights,
+)
 
 
 @kernel
@@ -88,9 +96,10 @@ def learn_sequence(
             if update.learning_rate > 0.0:
                 for k in range(errors.shape[0]):
                     errors[k] = loss_gradient(errors[k], power)
-                accumulate_gradient(approximator, 0, errors)
                 if each_step:
-                    update_weights(approximator, 0, update, 0.0)
+                    learn_step(approximator, 0, errors, update)
+                else:
+                    accumulate_gradient(approximator, 0, errors)
         elif update.learning_rate > 0.0:
             advance(approximator, 0)
     if update.learning_rate > 0.0 and not each_step:

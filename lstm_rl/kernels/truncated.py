@@ -32,24 +32,26 @@ from lstm_rl.kernels.approximator import (
     add_gradient,
     advance,
     forward,
+    learn_step,
     reset,
     update_and_trace,
 )
-from lstm_rl.kernels.backward import output_gradient, output_gradients
+from lstm_rl.kernels.backward import output_gradient, output_gradients, source_errors
 from lstm_rl.kernels.forward import BLOCK, any_nonzero, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
-from lstm_rl.kernels.updates import in_dtype, mask_row, step_weight, step_weights
+from lstm_rl.kernels.updates import in_dtype, mask_row, step_flat, step_weight, step_weights
 from lstm_rl.topology import Topology
 
 
 class Coefficients(NamedTuple):
-    """Scratch for one step's a, b and c, and for one row of the gradient."""
+    """Scratch for one step's a, b and c, and for the gradient of a step."""
 
     a: Numbers  # (S, U)
     b: Numbers  # (S, U)
     c: Numbers  # (S, U)
-    gradient: Numbers  # (U,)
+    gradient: Numbers  # (M, U)
+    output_gradient: Numbers  # (V, K)
 
 
 class Truncated(NamedTuple):
@@ -67,7 +69,9 @@ def make_coefficients(topology: Topology, dtype: Any = np.float32) -> Coefficien
     """Scratch of the right sizes."""
     slots, u = max((1, *topology.blocks)), topology.units
     a, b, c = (np.zeros((slots, u), dtype) for _ in range(3))
-    return Coefficients(a, b, c, np.zeros(u, dtype))
+    return Coefficients(
+        a, b, c, np.zeros((topology.sources, u), dtype), np.zeros((topology.output_sources, topology.outputs), dtype)
+    )
 
 
 def make_truncated(topology: Topology, weights: Weights, n: int, dtype: Any) -> Truncated:
@@ -100,7 +104,7 @@ def _coefficients(net: Net, y: Any, s_tm1: Any, h: Any, q: Any, to: Coefficients
     for v in range(s_tm1.shape[0]):
         block, slot = net.block_of_cell[v], net.slot_of_cell[v]
         y_in = y[net.input_gate + block] if net.has_input_gate else 1.0
-        y_f = y[net.forget_gate + block] if net.has_forget_gate else 1.0
+        y_f = y[net.forget_gate + block] if net.has_forget_gate else net.state_decay
         y_out = y[net.output_gate + block] if net.has_output_gate else 1.0
         q_v = q[first + v] if net.out_cells > 0 else 0.0
         g_v = y[net.cells + v]
@@ -163,15 +167,18 @@ def add_partials(net: Net, partials: Any, to: Coefficients, traces: Any) -> None
 
 
 @kernel
-def _row_gradient(to: Coefficients, partials: Any, z_m: Any, m: int) -> None:
-    """Advance row ``m`` of the partials; leave its gradient in ``to.gradient`` (U,)."""
-    a, b, c, gradient = to.a, to.b, to.c, to.gradient
-    gradient[:] = 0.0
-    for v in range(partials.shape[0]):
+def _row_gradient(a: Any, b: Any, c: Any, z_m: Any, d: Any, gradient: Any, first: bool) -> None:
+    """Advance a slot's row of the partials d (U,); put its gradient into a row (U,), or add it to other slots'."""
+    if first:
         for j in range(gradient.shape[0]):
-            d = a[v, j] * partials[v, m, j] + b[v, j] * z_m
-            partials[v, m, j] = d
-            gradient[j] += c[v, j] * d
+            d_j = a[j] * d[j] + b[j] * z_m
+            d[j] = d_j
+            gradient[j] = c[j] * d_j
+    else:
+        for j in range(gradient.shape[0]):
+            d_j = a[j] * d[j] + b[j] * z_m
+            d[j] = d_j
+            gradient[j] += c[j] * d_j
 
 
 @kernel
@@ -180,7 +187,7 @@ def step_rows(
 ) -> None:
     """Weights along their traces, D <- a D + b z, e <- decay e + sum_v c_v D_v: one pass over the hidden layer."""
     z, partials, traces = streams.z[i], streams.partials[i], streams.traces[i]
-    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient
+    a, b, c, gradient = to.a[0], to.b[0], to.c[0], to.gradient[0]
     optimizer, number, units = update.optimizer, weights.hidden.dtype.type, gradient.shape[0]
     numbers, decay = in_dtype(optimizer, update, number), number(decay)
     for m in range(z.shape[0]):
@@ -192,7 +199,8 @@ def step_rows(
                 partials[0, m, j] = d
                 e[j] = decay * e[j] + c[j] * d
         else:
-            _row_gradient(to, partials, z_m, m)
+            for v in range(partials.shape[0]):
+                _row_gradient(to.a[v], to.b[v], to.c[v], z_m, partials[v, m], gradient, v == 0)
             for j in range(units):
                 step_weight(optimizer, numbers, w, square, e, j)
                 e[j] = decay * e[j] + gradient[j]
@@ -245,8 +253,31 @@ def _accumulate_gradient(approximator: Truncated, i: int, errors: Any) -> None:
     _add_to_traces(approximator, i)
 
 
+@learn_step.register(Truncated)
+def _learn_step(approximator: Truncated, i: int, errors: Any, update: Update) -> None:
+    """One pass over partials and weights, which touches no trace."""
+    net, weights, streams, to = approximator.net, approximator.weights, approximator.streams, approximator.scratch
+    number = weights.hidden.dtype.type
+    numbers = in_dtype(update.optimizer, update, number)
+    source_errors(net, weights, streams, i, errors, approximator.q)  # by the weights before the step
+    u, output_gradient = streams.u[i], to.output_gradient
+    for m in range(u.shape[0]):
+        for k in range(errors.shape[0]):
+            output_gradient[m, k] = errors[k] * u[m]
+    step_flat(update.optimizer, numbers, weights.output, weights.output_square, output_gradient)
+    _fill(approximator, i)
+    z, partials, gradient = streams.z[i], streams.partials[i], to.gradient
+    for v in range(partials.shape[0]):
+        for m in range(z.shape[0]):
+            _row_gradient(to.a[v], to.b[v], to.c[v], z[m], partials[v, m], gradient[m], v == 0)
+    for m in range(z.shape[0]):
+        mask_row(net, gradient, m)
+    step_flat(update.optimizer, numbers, weights.hidden, weights.hidden_square, gradient)
+
+
 @advance.register(Truncated)
 def _advance(approximator: Truncated, i: int) -> None:
-    streams, idle_rows = approximator.streams, approximator.net.has_forget_gate
+    streams, net = approximator.streams, approximator.net
+    idle_rows = net.has_forget_gate or net.state_decay != 1.0
     _fill(approximator, i)  # a and b count
     advance_partials(streams.z[i], streams.partials[i], approximator.scratch, idle_rows)

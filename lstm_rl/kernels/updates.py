@@ -60,6 +60,14 @@ def _rms_weight(optimizer: RmsProp, numbers: Any, w: Any, square: Any, e: Any, j
 
 
 @kernel
+def step_flat(optimizer: Any, numbers: Any, weights: Any, squares: Any, gradient: Any) -> None:
+    """Move weights of any shape along a gradient that is used once."""
+    w, square, e = weights.reshape(-1), squares.reshape(-1), gradient.reshape(-1)
+    for m in range(w.shape[0]):
+        step_weight(optimizer, numbers, w, square, e, m)
+
+
+@kernel
 def step_weights(weights: Any, squares: Any, traces: Any, update: Update, decay: float) -> None:
     """Move weights of any shape along their traces, then decay the traces."""
     optimizer, number = update.optimizer, weights.dtype.type
@@ -81,6 +89,6 @@ def _update_weights(approximator: Any, i: int, update: Update, decay: float) -> 
 @kernel
 def mask_row(net: Net, e: Any, m: int) -> None:
     """Clear the traces of row ``m``'s weights that do not exist: so they never move."""
-    if net.masked:
+    if net.masked[m]:
         for j in range(e.shape[1]):
             e[m, j] *= net.mask[m, j]

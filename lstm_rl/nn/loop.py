@@ -69,9 +69,9 @@ def step(
     net = torch.cat(seen, dim=1) @ w[: rows["state_t"].start]  # (B, U)
 
     def gate(name: str, net: Tensor) -> Tensor:
-        """A gate's activation for every cell, (B, C); 1 if there is none."""
+        """A gate's activation for every cell, (B, C); 1 if there is none, or the decay of states."""
         if not getattr(t, name):
-            return torch.ones_like(state.s)
+            return torch.full_like(state.s, t.state_decay if name == "forget_gate" else 1.0)
         return torch.sigmoid(net[:, columns[name]])[:, list(t.block_of_cell)]
 
     hidden = squash(t.hidden_activation, net[:, columns["hidden"]])

@@ -1,18 +1,22 @@
 """The classical sequence tasks: seeded generators for anybody's model, with the networks published for them."""
 
+from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
-from lstm_rl.tasks.temporal_order import TemporalOrder
+from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOrder, TemporalOrder
 
 __all__ = [
     "AddingProblem",
+    "ContinualReber",
+    "ContinualTemporalOrder",
     "HistoryTask",
     "LagTask",
     "MultiplicationProblem",
+    "NoisyTemporalOrder",
     "Parity",
     "RandomLagTask",
     "ReberTask",

@@ -10,7 +10,9 @@ Action Space:
     | task                                              | space            | an action is                   |
     |---------------------------------------------------|------------------|--------------------------------|
     | hs1997-reber, hs1997-lag-a, -b                    | Discrete(I)      | the number of the next symbol  |
+    | gers2000-cerg                                     | Discrete(I)      | the number of a legal symbol   |
     | hs1997-lag-c, hs1997-temporal-order-3, -4         | Discrete(K)      | the number of a class          |
+    | gers2000-nto, gers2000-cnto                       | Discrete(K)      | the number of a class          |
     | hs1997-two-sequence-a, -b, -c; parity             | Discrete(2)      | 1 for a target above .5        |
     | hs1997-adding, hs1997-multiplication              | Box(-1, 1, (1,)) | the number (1 + action) / 2    |
 
@@ -20,7 +22,8 @@ Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1],
 
 Rewards: 1 for a right answer, 0 for any other and at steps without a target. Right is the target's symbol, the class,
     or a number less than .04 from the target (paper). Where several next symbols are legal (Reber strings) or all are
-    (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent misses some. In
+    (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent misses some; in
+    gers2000-cerg all legal ones are right, and ``target`` is the first of them. In
     hs1997-two-sequence-c the noise on the target turns one class in six into the other, unless ``exact_targets``.
 
 Starting State: a new sequence.
@@ -105,9 +108,13 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         self._t += 1
         terminated = self._t == self._length
         if self._has_target[t]:
-            answer = int(action) if isinstance(self.action_space, Discrete) else float(action[0])
             target = self._right_action(t)
-            correct = answer == target if isinstance(answer, int) else abs(answer - target) < 2.0 * protocol.tolerance
+            if self.task.outputs > 1:
+                correct = bool(self._targets[t, action] == 1.0)
+            elif isinstance(self.action_space, Discrete):
+                correct = int(action) == target
+            else:
+                correct = bool(abs(float(action[0]) - target) < 2.0 * protocol.tolerance)
             info, mark = {"target": target, "correct": correct}, "+" if correct else "-"
             self._success &= correct or (protocol.at_end and not terminated)
         if terminated:

@@ -4,12 +4,13 @@ from dataclasses import fields
 from typing import Any
 
 from lstm_rl.checks import check_choice
+from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
-from lstm_rl.tasks.temporal_order import TemporalOrder
+from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOrder, TemporalOrder
 
 TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "hs1997-reber": (ReberTask, {}),
@@ -24,6 +25,9 @@ TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "hs1997-temporal-order-3": (TemporalOrder, {"signals": 2}),
     "hs1997-temporal-order-4": (TemporalOrder, {"signals": 3}),
     "parity": (Parity, {}),
+    "gers2000-cerg": (ContinualReber, {}),
+    "gers2000-nto": (NoisyTemporalOrder, {"signals": 3}),
+    "gers2000-cnto": (ContinualTemporalOrder, {"signals": 3}),
 }
 """Name -> (a `Task`'s class, the settings that the name fixes)."""
 

@@ -15,6 +15,21 @@ class Criterion(NamedTuple):
     """Below this: mean over sequences of the largest absolute error of an output."""
 
 
+class Stream(NamedTuple):
+    """Sequences in a row without resets: a stream of training or of a test ends at the first wrong answer (2000).
+
+    After each training stream the weights are frozen and tested on streams of their own; success is that all of these
+    come to their end.
+    """
+
+    answers: int
+    """Steps with a target after which a stream ends."""
+    tests: int = 10
+    """Test streams."""
+    max_steps: int = 100_000_000
+    """Steps of training and tests together after which no further stream begins (ours)."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Learning rate, stop rule and budget.
@@ -26,7 +41,7 @@ class Protocol:
     learning_rate: float
     """Learning rate of plain gradient descent."""
     criteria: tuple[Criterion, ...]
-    """What has to be reached."""
+    """What has to be reached; none where there are streams."""
     tolerance: float
     """Largest allowed error."""
     stop_on: Literal["training", "test", "legal"] = "training"
@@ -43,4 +58,6 @@ class Protocol:
     every: int = 100
     """Sequences between two looks at the criteria (ours; published means are multiples of what 100 gives)."""
     max_sequences: int = 5_000_000
-    """Budget."""
+    """Budget; of streams, where there are streams."""
+    stream: Stream | None = None
+    """Training by streams, in the place of the criteria."""

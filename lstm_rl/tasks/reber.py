@@ -30,7 +30,7 @@ BRANCHES = (
     ((E, 7), (E, 7)),
 )
 STRINGS = 256  # in each of two sets
-_GRAPH = np.array(BRANCHES)  # (7, 2, 2)
+GRAPH = np.array(BRANCHES)  # (7, 2, 2)
 
 
 @sequence_rule
@@ -41,8 +41,8 @@ def _reber(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -
         outer = T if uniform(generator, 0) < 0.5 else P
         while state != 7 and t < longest - 2:
             branch = 0 if uniform(generator, 0) < 0.5 else 1
-            x[t, 0] = _GRAPH[state, branch, 0]
-            state = _GRAPH[state, branch, 1]
+            x[t, 0] = GRAPH[state, branch, 0]
+            state = GRAPH[state, branch, 1]
             t += 1
         if state == 7:
             break

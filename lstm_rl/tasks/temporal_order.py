@@ -1,20 +1,24 @@
-"""Temporal order of distant signals (Hochreiter & Schmidhuber 1997, experiments 6a and 6b).
+"""Temporal order of distant signals (Hochreiter & Schmidhuber 1997, experiments 6a and 6b; with noise, 2000).
 
 One-hot E, B, a, b, c, d, X, Y. A sequence begins with E, ends with the trigger B, and has a random length from 100 to
 110; all between is drawn from a .. d, but for two (6a) or three (6b) places with X or Y. Their order is the class, in
 binary order with X before Y, and the target at the end.
+
+Gers, Schmidhuber & Cummins (2000) call 6b noisy temporal order, give it a network with forget gates, and then string
+its sequences together without marks between them: continual noisy temporal order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_float, check_int
+from lstm_rl.compiled import kernel
 from lstm_rl.published import PUBLISHED
 from lstm_rl.rng import integer, uniform
-from lstm_rl.tasks.protocol import Criterion, Protocol
+from lstm_rl.tasks.protocol import Criterion, Protocol, Stream
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
 
@@ -22,8 +26,9 @@ SYMBOLS = "EBabcdXY"
 PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}  # first and last steps
 
 
-@sequence_rule
-def _order(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+@kernel
+def _add_sequence(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    """Write a sequence; return its length."""
     length, kind = 100 + integer(generator, 0, 11), 0
     x[0, 0] = 0
     for t in range(1, length - 1):
@@ -38,6 +43,19 @@ def _order(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -
     targets[length - 1, kind] = 1.0
     has_target[length - 1] = True
     return length
+
+
+@sequence_rule
+def _order(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    return _add_sequence(params, generator, x, targets, has_target)
+
+
+@sequence_rule
+def _orders(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
+    t = 0
+    for _ in range(int(params[0])):
+        t += _add_sequence(params[1:], generator, x[t:], targets[t:], has_target[t:])
+    return t
 
 
 @dataclass(frozen=True)
@@ -84,3 +102,66 @@ class TemporalOrder(Task):
         """The 2,000 most recent sequences right, mean error below .1; budget (ours)."""
         learning_rate, budget = (0.5, 5_000_000) if self.signals == 2 else (0.1, 2_000_000)
         return Protocol(learning_rate, (Criterion(2000, mean_error=0.1),), 0.3, max_sequences=budget)
+
+
+@dataclass(frozen=True)
+class NoisyTemporalOrder(TemporalOrder):
+    """Experiment 6b again, with the network of 2000 and an update at each target.
+
+    Raises:
+        ValueError: A bias that is no number, or another number of signals.
+    """
+
+    signals: int = 3
+    """Always 3, eight classes."""
+    forget_bias: float = 5.0
+    """Initial bias of all forget gates: 5 or 1 in the paper."""
+    name = "gers2000-nto"
+
+    def __post_init__(self) -> None:
+        if self.signals != 3:
+            raise ValueError(f"signals must be 3 in {self.name}, got {self.signals}")
+        check_float("forget_bias", self.forget_bias)
+
+    @property
+    def topology(self) -> Topology:
+        """468 weights."""
+        return replace(PUBLISHED["gers2000-cnto"], forget_gate_bias=self.forget_bias)
+
+    @property
+    def protocol(self) -> Protocol:
+        """As in 6b."""
+        return Protocol(0.1, (Criterion(2000, mean_error=0.1),), 0.3, max_sequences=2_000_000)
+
+
+@dataclass(frozen=True)
+class ContinualTemporalOrder(NoisyTemporalOrder):
+    """Its sequences in a row.
+
+    Raises:
+        ValueError: A bias that is no number, another number of signals, or no sequences.
+    """
+
+    strings: int = 10
+    """Sequences in a row in one of ours, >= 1, for batches and episodes; streams draw theirs one by one."""
+    name = "gers2000-cnto"
+    rule = _orders
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("strings", self.strings, 1)
+
+    @property
+    def max_length(self) -> int:  # type: ignore[override]
+        """L."""
+        return 110 * self.strings
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """Sequences, and first and last places of each signal."""
+        return np.append(float(self.strings), super().params)
+
+    @property
+    def protocol(self) -> Protocol:
+        """Ten test streams of 100 sequences without a wrong answer, within 100,000 training streams."""
+        return Protocol(0.1, (), 0.3, each_step=True, every=1, max_sequences=100_000, stream=Stream(100))

@@ -8,7 +8,7 @@ import torch
 
 from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
-from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
+from lstm_rl.experiments.protocols.torch_sequences import TorchSequences, torch_stream
 from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
 from lstm_rl.kernels.layout import Weights, make_weights
 from lstm_rl.kernels.make import make_approximator
@@ -33,7 +33,10 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
     cross_entropy = run.loss == "cross-entropy"
     if not isinstance(network, Topology):
         built = network(task.inputs, task.outputs, seed=int(rng.integers(2**31)), dtype=torch.float64)
-        return TorchSequences(built, task.topology.output_activation == "logistic", cross_entropy)
+        logistic = task.topology.output_activation == "logistic"
+        if task.protocol.stream is not None:
+            return torch_stream(built, logistic, task.max_length)
+        return TorchSequences(built, logistic, cross_entropy)
     topology = direct_links_only(network) if without_cells else network
     gradient = "truncated" if run.gradient in (None, "guess") else str(run.gradient)
     weights = make_weights(topology, rng)

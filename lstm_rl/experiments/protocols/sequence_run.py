@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
 TorchName = Literal["gru", "slstm"]
 """Networks without kernels."""
-NetworkName = Literal["published", "forget-gates", "peepholes", "inputs-only", "shortcuts", "elman", "one-unit"]
+NetworkName = Literal[
+    "published",
+    "standard",
+    "state-decay",
+    "forget-gates",
+    "peepholes",
+    "inputs-only",
+    "shortcuts",
+    "elman",
+    "one-unit",
+]
 Gradient = Literal["truncated", "bptt", "rtrl", "guess"]
 LOSSES = ("squared", "cross-entropy")
 AVERAGING_STEP = 100
@@ -24,9 +34,9 @@ class Method:
     """A network and how it learns; what is None is as published."""
 
     network: NetworkName | TorchName | None = None
-    """The published network, one with forget gates or peepholes besides, one whose cells and gates see the inputs
-    alone, one whose outputs see the inputs, an Elman net, one self-recurrent unit beside direct links, or a GRU or
-    sLSTM in Torch."""
+    """The published network; one without forget gates, or with states that decay instead; one with forget gates or
+    peepholes besides; one whose cells and gates see the inputs alone; one whose outputs see the inputs; an Elman net;
+    one self-recurrent unit beside direct links; or a GRU or sLSTM in Torch."""
     units: int | None = None
     """Of an Elman net, GRU or sLSTM; default: 10."""
     initial_range: float | None = None
@@ -36,6 +46,11 @@ class Method:
     sequences; default: truncated, and bptt for GRU and sLSTM, which have no other."""
     learning_rate: float | None = None
     """Default: the published one."""
+    learning_rate_decay: float | None = None
+    """In streams: factor of the learning rate after each answer, in (0, 1]; each stream begins with the whole one;
+    default: 1."""
+    external_reset: bool | None = None
+    """In streams: put the network to rest where a sequence begins; default: it has to find out by itself."""
     optimizer: Literal["sgd", "rmsprop"] | None = None
     """Plain gradient descent as in 1997, or steps divided by the root of their running mean square, as the agents'
     are (ours); default: sgd."""
@@ -121,14 +136,17 @@ def check(run: SequenceRun) -> None:
     if run.max_sequences is not None:
         check_int("max-sequences", run.max_sequences, task.protocol.every)
     has_kernels = isinstance(make_network(task, run.network or "published", run.units, run.initial_range), Topology)
+    streams = {"learning-rate-decay": run.learning_rate_decay, "external-reset": run.external_reset}
+    if task.protocol.stream is None and (given := [name for name, value in streams.items() if value is not None]):
+        raise ValueError(f"{' and '.join(given)} must be left out of tasks without streams, got {task.name}")
     if not has_kernels and run.gradient not in (None, "bptt"):
         raise ValueError(f"gradient must be bptt for a Torch network, got {run.gradient}")
     if run.gradient == "guess":
-        learning = ("learning_rate", "optimizer", "rms_decay", "loss", "average")
+        learning = ("learning_rate", "learning_rate_decay", "optimizer", "rms_decay", "loss", "average")
         if chosen := [f"{name.replace('_', '-')} {value}" for name, value in run.chosen().items() if name in learning]:
             raise ValueError(
-                "learning-rate, optimizer, rms-decay, loss and average must be left out where gradient is guess, "
-                f"got {', '.join(chosen)}"
+                "learning-rate, its decay, optimizer, rms-decay, loss and average must be left out where gradient is "
+                f"guess, got {', '.join(chosen)}"
             )
         return
     if run.learning_rate is not None:
@@ -137,15 +155,26 @@ def check(run: SequenceRun) -> None:
         check_float("rms-decay", run.rms_decay, 0.0, 1.0)
         if run.optimizer != "rmsprop":
             raise ValueError(f"rms-decay must be left out unless optimizer is rmsprop, got {run.rms_decay}")
+    if run.learning_rate_decay is not None:
+        check_float("learning-rate-decay", run.learning_rate_decay, 0.0, 1.0, open_low=True)
+    if task.protocol.stream is not None:
+        _check_streams(run, has_kernels)
     if run.average is not None:
         check_int("average", run.average, AVERAGING_STEP)
     if run.loss is not None:
         _check_loss(run.loss, task)
-    if task.protocol.each_step and not has_kernels:
+    if task.protocol.each_step and not has_kernels and task.protocol.stream is None:
         raise ValueError(
             "network must be one with kernels for a task whose weights change after each step, "
             f"got a Torch network for {task.name}"
         )
+
+
+def _check_streams(run: SequenceRun, has_kernels: bool) -> None:
+    if run.average is not None:
+        raise ValueError(f"average must be left out of tasks with streams, got {run.average}")
+    if not has_kernels and run.loss == "cross-entropy":
+        raise ValueError("loss must be squared or a number for a Torch network in streams, got cross-entropy")
 
 
 def _check_loss(loss: str | float, task: "Task") -> None:
@@ -165,13 +194,18 @@ def run(settings: SequenceRun, report: "Report") -> dict[str, Any]:
     """Train, or guess, until the task's criteria are met or the budget is used up, then test.
 
     Returns:
-        What was left open, and the results of `sequence_training.train` or `network_guessing.guess`.
+        What was left open, and the results of `sequence_training.train`, `network_guessing.guess` or, of streams,
+        `continual_run.learn`.
     """
     import torch
 
+    from lstm_rl.experiments.protocols import continual_run
     from lstm_rl.experiments.protocols.network_guessing import guess
     from lstm_rl.experiments.protocols.sequence_training import train
 
     torch.set_num_threads(1)  # one sequence at a time is too little to share: two are up to five times as slow
-    results = (guess if settings.gradient == "guess" else train)(settings, report)
+    learn = guess if settings.gradient == "guess" else train
+    if settings.make_task().protocol.stream is not None:
+        learn = continual_run.learn
+    results = learn(settings, report)
     return settings.resolved().chosen() | results

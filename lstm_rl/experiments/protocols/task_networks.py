@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lstm_rl.tasks.task import Task
 
 UNITS = 10
+STATE_DECAY = 0.9
 
 
 def make_network(
@@ -23,7 +24,9 @@ def make_network(
 
     Args:
         task: Says how many inputs and outputs, and which network is published.
-        name: "published"; "forget-gates" and "peepholes": the published one with these, forget biases 6 (ours);
+        name: "published"; "standard": the published one without forget gates; "state-decay": the same with states that
+            keep .9 of themselves at each step; "forget-gates" and "peepholes": the published one with these, forget
+            biases 6 (ours);
             "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
             "shortcuts": with the links of 2000, where outputs have biases and see the inputs besides, and nobody sees
             the gates (ours); "elman": logistic hidden units that see the input and one another, and outputs that see
@@ -71,6 +74,10 @@ def make_network(
                 f"got one-unit for {task.inputs} inputs and {task.outputs} outputs"
             )
         return hs1997_lag_a_rtrl(task.inputs - 1)
+    if name in ("standard", "state-decay"):
+        unforgetting = tuple(unit for unit in published.biased if unit != "forget_gate")
+        decay = STATE_DECAY if name == "state-decay" else 1.0
+        return replace(published, forget_gate=False, forget_gate_bias=None, biased=unforgetting, state_decay=decay)
     if name in ("forget-gates", "peepholes"):
         biased = tuple(dict.fromkeys((*published.biased, "forget_gate")))
         return replace(published, forget_gate=True, forget_gate_bias=6.0, biased=biased, peepholes=name == "peepholes")

@@ -16,8 +16,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstm_rl.kernels.approximator import Update
-from lstm_rl.nn.streams import FlatWeights, bind, flat, step_flat
+from lstm_rl.kernels.callback import CallbackApproximator, make_callback_approximator
+from lstm_rl.nn.streams import FlatWeights, TorchStreams, TorchWeights, bind, flat, step_flat
 from lstm_rl.tasks.streaming import SequenceErrors, Source, draw, rows_of
+
+
+class _Squashed(torch.nn.Module):
+    """A network behind logistic outputs."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network, self.inputs, self.outputs = network, network.inputs, network.outputs
+        self.initial_state = network.initial_state
+
+    def forward(self, x: Tensor, state: Any = None, resets: Tensor | None = None) -> tuple[Tensor, Any]:
+        """As `Network`."""
+        y, state = self.network(x, state, resets)
+        return torch.sigmoid(y), state
+
+
+def torch_stream(network: Any, logistic: bool, depth: int) -> CallbackApproximator:
+    """A network as an approximator of one stream, whose errors go back ``depth`` steps at most."""
+    module = _Squashed(network) if logistic else network
+    streams = TorchStreams(TorchWeights(module, np.ones_like(flat(module))), 1, depth)
+    return make_callback_approximator(streams, 1, network.inputs, network.outputs, np.float64)
+
 
 Build = Callable[..., Any]
 """From (inputs, outputs, seed=, dtype=) to a network, as the classes of `lstm_rl.nn`."""

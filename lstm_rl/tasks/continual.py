@@ -1,0 +1,111 @@
+"""A task's sequences as streams: one after the other without a reset, until the first wrong answer, compiled.
+
+In a stream the learning rate may fall, by a factor after each answer, and the network may be put to rest where a
+sequence begins, which is help from outside: finding out where that is belongs to the continual tasks.
+
+Source: Gers, Schmidhuber & Cummins, Learning to forget, Neural Computation 12 (2000).
+"""
+
+from typing import Any, NamedTuple
+
+from lstm_rl.compiled import compiled, kernel
+from lstm_rl.kernels.approximator import Update, advance, forward, learn_step, reset
+from lstm_rl.kernels.supervised import largest_error, loss_gradient, one_hot_row
+from lstm_rl.tasks.streaming import Source, next_sequence
+
+
+class StreamRules(NamedTuple):
+    """When a stream ends, and what happens in it."""
+
+    answers: int  # steps with a target after which it ends
+    tests: int  # test streams after each training stream
+    tolerance: float  # an answer is wrong if an output is off by this or more
+    rate_decay: float  # of the learning rate after each answer, in (0, 1]
+    external_reset: bool
+    power: float  # of the errors in the loss, see `supervised.loss_gradient`
+
+
+@kernel
+def follow_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int]:
+    """One stream from rest, learned if there is a learning rate; return right answers before it ended, and steps.
+
+    The wrong answer that ends a stream is learned, too.
+    """
+    right, steps, length, rate, errors = 0, 0, source.x.shape[0], update.learning_rate, source.errors
+    reset(approximator, 0)
+    while True:
+        length = next_sequence(source, length)
+        if rules.external_reset:
+            reset(approximator, 0)
+        for t in range(length):
+            one_hot_row(source.x, t, source.row)
+            forward(approximator, 0, source.row)
+            steps += 1
+            if source.has_target[t]:
+                for k in range(errors.shape[0]):
+                    errors[k] = source.targets[t, k] - approximator.outputs[0, k]
+                is_right = largest_error(errors, 0, errors.shape[0]) < rules.tolerance
+                if rate > 0.0:
+                    for k in range(errors.shape[0]):
+                        errors[k] = loss_gradient(errors[k], rules.power)
+                    learn_step(approximator, 0, errors, Update(update.optimizer, rate, update.error))
+                    rate *= rules.rate_decay
+                right += 1 if is_right else 0
+                if not is_right or right == rules.answers:
+                    return right, steps
+            elif rate > 0.0:
+                advance(approximator, 0)
+
+
+@compiled
+def run_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int]:
+    """`follow_stream` for Python.
+
+    Args:
+        approximator: See `lstm_rl.kernels.approximator`; its stream 0 is used.
+        source: Where sequences come from.
+        update: How weights change, with error 1; learning rate 0: nothing is learned.
+        rules: When it ends.
+    """
+    right, steps = follow_stream(approximator, source, update, rules)
+    return right, steps
+
+
+@compiled
+def learn_streams(
+    approximator: Any,
+    source: Source,
+    tests: Source,
+    update: Update,
+    rules: StreamRules,
+    streams: int,
+    max_steps: int,
+) -> tuple[int, int, int, bool]:
+    """Training streams, each followed by test streams until one of these fails, or all come to their end.
+
+    Args:
+        approximator: As in `run_stream`.
+        source: Of training streams.
+        tests: Of test streams, which are not learned.
+        update: As in `run_stream`.
+        rules: For all streams.
+        streams: Training streams at most.
+        max_steps: After these no new training stream begins.
+
+    Returns:
+        Training streams, steps in them and in tests, most right answers in a test stream, and whether all came to
+        their end.
+    """
+    done, steps, longest, passed = 0, 0, 0, -1  # test streams passed; -1: a training stream is next
+    frozen = Update(update.optimizer, 0.0, update.error)
+    while passed < rules.tests and (passed >= 0 or (done < streams and steps < max_steps)):
+        training = passed < 0
+        of = source if training else tests
+        right, more = follow_stream(approximator, of, update if training else frozen, rules)
+        steps += more
+        if training:
+            done, passed = done + 1, 0
+        else:
+            longest = max(longest, right)
+            passed = passed + 1 if right == rules.answers else -1
+    return done, steps, longest, passed == rules.tests
