@@ -263,7 +263,7 @@ def test_the_log_tells_entropy_and_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rule": "advantage", "env": BOX}, '^rule must be "actor_critic" for actions that are numbers .*Discretize'),
+        ({"rule": "advantage", "env": BOX}, '^rule must be "actor_critic" for continuous actions .*Discretize'),
         ({"rule": "policy"}, "^rule must be one of advantage, actor_critic, got 'policy'"),
         ({"rule": "actor_critic", "epsilon": 0.1}, '^epsilon must keep its default 0.3 under the rule "actor_critic"'),
         ({"env": BOX, "exploration": "boltzmann"}, "^exploration must keep its default 'ez_greedy' under .*, got 'bol"),
