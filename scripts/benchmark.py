@@ -215,12 +215,15 @@ def networks() -> list[Row]:
 def sequences() -> list[Row]:
     """The streaming trainer on adding (T = 1000), 2c (p = q = 1000) and the continual grammar; guessing on parity."""
     from lstm_rl.compiled import flushed
+    from lstm_rl.experiments.protocols.accepted_strings import frozen
     from lstm_rl.experiments.protocols.continual_run import make_rules
     from lstm_rl.experiments.protocols.guessing_problems import PROBLEMS
     from lstm_rl.experiments.protocols.lane_guessing import guess
+    from lstm_rl.experiments.protocols.longest_count import LongestCount, train
     from lstm_rl.experiments.protocols.sequence_learner import learn, make_learner, make_update
     from lstm_rl.experiments.protocols.sequence_run import SequenceRun
     from lstm_rl.tasks import ContinualReber
+    from lstm_rl.tasks.acceptance import accepts
     from lstm_rl.tasks.continual import run_stream
     from lstm_rl.tasks.streaming import make_errors, make_source
 
@@ -262,6 +265,31 @@ def sequences() -> list[Row]:
         work()
         return work
 
+    def filtering() -> Callable[[], int]:
+        run = SequenceRun(task="gers2001-anbncn", optimizer="kalman").resolved()
+        task = run.make_task()
+        learner, update = make_learner(run, task, np.random.default_rng(0)), make_update(run)
+        source, seen = make_source(task, np.random.default_rng(1)), make_errors(3000)
+
+        def work() -> int:
+            with flushed():
+                learn(learner, source, update, True, seen)
+            return int(seen.lengths.sum())
+
+        work()
+        return work
+
+    def counting() -> Callable[[], int]:
+        learner, task, _, _ = train(LongestCount(trained=1000))
+        network, row, n = frozen(learner, task), np.zeros(task.inputs), 1_000_000
+
+        def work() -> int:
+            assert accepts(network, *task.runs, n, n, row)
+            return 3 * n + 1
+
+        work()
+        return work
+
     speed = best_rate(learning("hs1997-adding", "T=1000"))
     continual = best_rate(streaming())
     symbols = best_rate(learning("hs1997-lag-c", "p=1000 q=1000"))
@@ -271,6 +299,8 @@ def sequences() -> list[Row]:
         Row("853,000 sequences of T = 1000 at this speed", minutes, "minutes", "<= 6"),
         Row("a thousand symbols, streaming training, 6,064 weights", symbols, "steps/s", ""),
         Row("continual grammar, a change of 424 weights at each step", continual, "steps/s", ">= 1,500,000"),
+        Row("Kalman filter, 90 weights, 4 outputs", best_rate(filtering()), "steps/s", ">= 60,000"),
+        Row("frozen forward, 90 weights, a^n b^n c^n", best_rate(counting()), "steps/s", ">= 15,000,000"),
         Row("random guessing on parity (A1)", best_rate(draw), "network steps/s", ">= 20,000,000"),
     ]
 

@@ -15,7 +15,7 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("gers2000-nto", "gers2000-cnto")
+PENDING = ("gers2000-nto", "gers2000-cnto", "gers2001-longest")
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = ("gers2000-cerg",)
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
@@ -57,6 +57,28 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "LSTM, forget gates": {"perfect": "24 %", "streams": 18077, "rest": "76 % (12.2)"},
         "LSTM, forget gates, rate decay": {"perfect": "37 %", "streams": 22654, "rest": "63 % (11.8)"},
     },
+    "gers2001-anbn": {
+        f"high={high}: LSTM": {"learned": "100 %", "sequences": 1000 * thousands, "range": mean, "best": best}
+        for high, thousands, mean, best in (
+            (10, 22, 118, 1000),
+            (20, 18, 148, 587),
+            (30, 16, 408, 1000),
+            (40, 25, 628, 1000),
+            (50, 42, 430, 767),
+        )
+    },
+    "gers2001-anbncn": {
+        f"high={high}: LSTM": {"learned": "100 %", "sequences": 1000 * thousands, "range": mean, "best": best}
+        for high, thousands, mean, best in (
+            (10, 54, 28, 52),
+            (20, 28, 66, 160),
+            (30, 37, 91, 228),
+            (40, 51, 120, 500),
+            (50, 60, 409, 500),
+        )
+    }
+    | {"high=10 every=100 tested=5000: LSTM, Kalman": {"sequences": 2000, "range": "1000 and more"}},
+    "gers2001-anbmbmam": {"high=11 tested=100: LSTM": {"sequences": 29000, "best": 18}},
     "hs1997-lag-a": {
         "p=4: RTRL, one unit, rate 1": {"success": "78 %", "sequences": 1043000},
         "p=4: RTRL, one unit, rate 4": {"success": "56 %", "sequences": 892000},

@@ -15,6 +15,7 @@ from lstm_rl.tasks import (
     AddingProblem,
     ContinualReber,
     ContinualTemporalOrder,
+    FormalLanguage,
     LagTask,
     MultiplicationProblem,
     NoisyTemporalOrder,
@@ -43,6 +44,9 @@ TASKS: tuple[Task, ...] = (
     ContinualReber(framed=False, strings=3),
     NoisyTemporalOrder(),
     ContinualTemporalOrder(strings=3),
+    FormalLanguage("anbn"),
+    FormalLanguage("anbncn", high=4),
+    FormalLanguage("anbmbmam", low=2, high=5),
 )
 
 

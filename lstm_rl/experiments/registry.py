@@ -7,6 +7,7 @@ from lstm_rl.experiments.tables import (
     bakker2001_tmaze,
     compare,
     gers2000,
+    gers2001_languages,
     history_compression,
     hs1997_lags,
     hs1997_marked_numbers,
@@ -35,12 +36,14 @@ MODULES = (
     hs1997_marked_numbers,
     hs1997_temporal_order,
     gers2000,
+    gers2001_languages,
     parity_guessing,
     history_compression,
     markov_models,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(f"{paper}-")] for paper in ("hs1997", "gers2000")}
+PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-"}
+GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""
 
 

@@ -6,6 +6,7 @@ compiled code then calls by the class of their first argument:
     truncated.py  a `Topology`, its truncated gradient carried forward: the work horse
     bptt.py       a `Topology`, its complete gradient: errors carried back through time at every step
     rtrl.py       a `Topology`, its complete gradient: all derivatives carried forward
+    kalman.py     a `Topology`, its truncated gradient, by a Kalman filter in the place of gradient steps
     exact.py      cells without links between them, their exact gradient carried forward
     callback.py   any Torch module of `lstm_rl.nn`'s interface, asked through Python
     table.py      a table over boxes of observations, with memory bits that actions switch (Peshkin et al. 1999)
@@ -26,6 +27,12 @@ class Sgd(NamedTuple):
     """w <- w + learning_rate E e."""
 
 
+class Momentum(NamedTuple):
+    """w <- w + v, after v <- decay v + learning_rate E e; v begins at 0 where `RmsProp` keeps its mean squares."""
+
+    decay: float  # in [0, 1)
+
+
 class RmsProp(NamedTuple):
     """w <- w + learning_rate E e / (sqrt(v) + epsilon), after v <- v + (1 - decay) ((E e)^2 - v).
 
@@ -38,10 +45,22 @@ class RmsProp(NamedTuple):
     falling: float = 0.0  # in [0, 1)
 
 
+class Kalman(NamedTuple):
+    """Steps of the filter in `kalman.py`, whose noises go geometrically from their first to their last values.
+
+    The defaults are (ours), of the order of what is remembered of the papers' (r from 100 to 1-3, q from 1e-2 to 1e-6);
+    the papers do not say along which curve.
+    """
+
+    measurement_noise: tuple[float, float] = (100.0, 3.0)  # r > 0
+    process_noise: tuple[float, float] = (1e-2, 1e-6)  # q > 0
+    anneal_steps: int = 10_000  # steps with a target until the last values are reached
+
+
 class Update(NamedTuple):
     """A step of all weights along their traces e, of an error E; the class of the optimizer is known when compiled."""
 
-    optimizer: Any  # Sgd or RmsProp
+    optimizer: Any  # Sgd, Momentum, RmsProp or Kalman
     learning_rate: float
     error: float
 

@@ -22,6 +22,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from lstm_rl.checks import check_float, check_int
 from lstm_rl.compiled import compiled, kernel
+from lstm_rl.kernels.approximator import (
+    Kalman,
+    Update,
+    accumulate_gradient,
+    advance,
+    forward,
+    learn_step,
+    reset,
+    update_weights,
+)
 from lstm_rl.kernels.forward import add_rows, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
@@ -35,6 +45,8 @@ class Dekf(NamedTuple):
     net: Net
     weights: Weights
     streams: Streams
+    outputs: Numbers  # (n, K), those of the streams
+    steps: NDArray[np.int64]  # (1,) with a target so far, by which noises go down
     covariance: Numbers  # (U, M, M) P of each unit's weights
     output_covariance: Numbers  # (K, V, V) P of each output's weights
     scratch: Coefficients
@@ -63,10 +75,13 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
         raise ValueError(f"weights must be float64, got {weights.hidden.dtype} and {weights.output.dtype}")
     variance = check_float("covariance", covariance, 0.0, open_low=True)
     m, u, v, k = topology.sources, topology.units, topology.output_sources, topology.outputs
+    streams = make_streams(topology, check_int("n", n, 1), np.float64)
     return Dekf(
         make_net(topology, np.float64),
         weights,
-        make_streams(topology, check_int("n", n, 1), np.float64),
+        streams,
+        streams.outputs,
+        np.zeros(1, np.int64),
         variance * np.eye(m) * topology.mask.T[:, :, None],
         variance * np.tile(np.eye(v), (k, 1, 1)),
         make_coefficients(topology, np.float64),
@@ -84,19 +99,19 @@ def dekf_move(dekf: Dekf, i: int) -> None:
 
 
 @kernel
-def dekf_step(dekf: Dekf, i: int, target: Any, measurement_noise: float, process_noise: float) -> None:
-    """Move all weights so that the outputs that `forward` left in stream ``i`` approach ``target`` (K,).
+def dekf_step(dekf: Dekf, i: int, errors: Any, measurement_noise: float, process_noise: float) -> None:
+    """Move all weights so that the outputs that `forward` left in stream ``i`` change by ``errors`` (K,).
 
     ``measurement_noise`` is r > 0, ``process_noise`` q >= 0. The outputs stay as they were.
     """
     dekf_move(dekf, i)
     _differentiate(dekf, i)
     _invert(dekf, measurement_noise)
-    outputs, a, correction, weights = dekf.streams.outputs[i], dekf.inverse, dekf.correction, dekf.weights
+    a, correction, weights = dekf.inverse, dekf.correction, dekf.weights
     correction[:] = 0.0
     for k in range(a.shape[0]):
         for other in range(a.shape[0]):
-            correction[k] += a[k, other] * (target[other] - outputs[other])
+            correction[k] += a[k, other] * errors[other]
     for j in range(dekf.covariance.shape[0]):
         _move_group(weights.hidden[:, j], dekf.covariance[j], dekf.product[j], a, correction, process_noise)
     for k in range(a.shape[0]):
@@ -182,6 +197,41 @@ def _move_group(w: Any, p: Any, product: Any, a: Any, correction: Any, process_n
             p[n, m] = p[m, n]
 
 
+@forward.register(Dekf)
+def _forward(dekf: Dekf, i: int, x: Any) -> None:
+    step_forward(dekf.net, dekf.weights, x, step_of(dekf.streams, i))
+
+
+@reset.register(Dekf)
+def _reset(dekf: Dekf, i: int) -> None:
+    clear(dekf.streams, i)
+
+
+@advance.register(Dekf)
+def _advance(dekf: Dekf, i: int) -> None:
+    dekf_move(dekf, i)
+
+
+@learn_step.register(Dekf)
+def _learn_step(dekf: Dekf, i: int, errors: Any, update: Update) -> None:
+    """A step of the filter; the learning rate plays no part."""
+    (r_first, r_last), (q_first, q_last), anneal_steps = update.optimizer
+    done = min(dekf.steps[0] / anneal_steps, 1.0)
+    dekf_step(dekf, i, errors, r_first * (r_last / r_first) ** done, q_first * (q_last / q_first) ** done)
+    dekf.steps[0] += 1
+
+
+@accumulate_gradient.register(Dekf)
+def _accumulate_gradient(dekf: Dekf, i: int, errors: Any) -> None:
+    """A filter keeps no gradient, it learns at each target: whoever trains it asks for `learn_step`."""
+    dekf_move(dekf, i)
+
+
+@update_weights.register(Dekf)
+def _update_weights(dekf: Dekf, i: int, update: Update, decay: float) -> None:
+    """Done in `learn_step`."""
+
+
 @compiled
 def train(dekf: Dekf, x: Any, target: Any, mask: Any, measurement_noise: Any, process_noise: Any, errors: Any) -> None:
     """Learn one sequence in stream 0, from rest.
@@ -201,7 +251,7 @@ def train(dekf: Dekf, x: Any, target: Any, mask: Any, measurement_noise: Any, pr
         if mask[t]:
             for k in range(target.shape[1]):
                 errors[t, k] = target[t, k] - dekf.streams.outputs[0, k]
-            dekf_step(dekf, 0, target[t], measurement_noise[t], process_noise[t])
+            dekf_step(dekf, 0, errors[t], measurement_noise[t], process_noise[t])
         else:
             dekf_move(dekf, 0)
 
@@ -220,8 +270,7 @@ class KalmanTrainer:
     """A network that learns sequences by the filter above, each from rest.
 
     Both noises go geometrically from their first to their last value over ``anneal_steps`` steps with a target. All
-    defaults are (ours), of the order of what is remembered of the papers' (r from 100 to 1-3, q from 1e-2 to 1e-6, P(0)
-    100 to 1000); the papers do not say along which curve.
+    defaults are (ours), see `Kalman`; what is remembered of the papers' P(0) is 100 to 1000.
 
     Args:
         topology: The network.
@@ -242,10 +291,10 @@ class KalmanTrainer:
         topology: Topology,
         seed: int | None = None,
         *,
-        measurement_noise: tuple[float, float] = (100.0, 3.0),
-        process_noise: tuple[float, float] = (1e-2, 1e-6),
+        measurement_noise: tuple[float, float] = Kalman().measurement_noise,
+        process_noise: tuple[float, float] = Kalman().process_noise,
         covariance: float = 100.0,
-        anneal_steps: int = 10_000,
+        anneal_steps: int = Kalman().anneal_steps,
     ) -> None:
         for name, ends in {"measurement_noise": measurement_noise, "process_noise": process_noise}.items():
             if len(ends) != 2:

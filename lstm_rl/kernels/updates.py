@@ -1,6 +1,7 @@
 """The optimizers: steps of weights along their traces.
 
     w <- w + learning_rate E e                                                              `Sgd`
+    w <- w + v,  v <- decay v + learning_rate E e                                              `Momentum`
     w <- w + learning_rate E e / (sqrt(v) + epsilon),  v <- rho v + (1 - rho) (E e)^2          `RmsProp`
 
     rho = decay where v rises, the higher one of decay and falling where it falls
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import by_class, kernel
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update, update_weights
+from lstm_rl.kernels.approximator import Momentum, RmsProp, Sgd, Update, update_weights
 from lstm_rl.kernels.layout import Net
 
 
@@ -41,6 +42,18 @@ def _sgd_in_dtype(optimizer: Sgd, update: Update, number: Any) -> Any:
 @step_weight.register(Sgd)
 def _sgd_weight(optimizer: Sgd, numbers: Any, w: Any, square: Any, e: Any, j: int) -> None:
     w[j] += numbers[0] * e[j]
+
+
+@in_dtype.register(Momentum)
+def _momentum_in_dtype(optimizer: Momentum, update: Update, number: Any) -> Any:
+    return number(update.learning_rate * update.error), number(optimizer.decay)
+
+
+@step_weight.register(Momentum)
+def _momentum_weight(optimizer: Momentum, numbers: Any, w: Any, square: Any, e: Any, j: int) -> None:
+    v = numbers[1] * square[j] + numbers[0] * e[j]
+    square[j] = v
+    w[j] += v
 
 
 @in_dtype.register(RmsProp)

@@ -3,6 +3,7 @@
 from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
+from lstm_rl.tasks.languages import FormalLanguage
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
@@ -13,6 +14,7 @@ __all__ = [
     "AddingProblem",
     "ContinualReber",
     "ContinualTemporalOrder",
+    "FormalLanguage",
     "HistoryTask",
     "LagTask",
     "MultiplicationProblem",

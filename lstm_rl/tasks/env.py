@@ -10,20 +10,20 @@ Action Space:
     | task                                              | space            | an action is                   |
     |---------------------------------------------------|------------------|--------------------------------|
     | hs1997-reber, hs1997-lag-a, -b                    | Discrete(I)      | the number of the next symbol  |
-    | gers2000-cerg                                     | Discrete(I)      | the number of a legal symbol   |
+    | gers2000-cerg, gers2001-anbn, -anbncn, -anbmbmam  | Discrete(I)      | the number of a legal symbol   |
     | hs1997-lag-c, hs1997-temporal-order-3, -4         | Discrete(K)      | the number of a class          |
     | gers2000-nto, gers2000-cnto                       | Discrete(K)      | the number of a class          |
     | hs1997-two-sequence-a, -b, -c; parity             | Discrete(2)      | 1 for a target above .5        |
     | hs1997-adding, hs1997-multiplication              | Box(-1, 1, (1,)) | the number (1 + action) / 2    |
 
-Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1], pairs (value, marker) in [-1, 1], or
-    one number in [-5, 5] (else), which is more than the noise of `lstm_rl.rng` can reach. After a
-    sequence's last answer zeros are seen.
+Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1], those of gers2001 in
+    [-1, 1], pairs (value, marker) in [-1, 1], or one number in [-5, 5] (else), which is more than the noise of
+    `lstm_rl.rng` can reach. After a sequence's last answer zeros are seen.
 
 Rewards: 1 for a right answer, 0 for any other and at steps without a target. Right is the target's symbol, the class,
     or a number less than .04 from the target (paper). Where several next symbols are legal (Reber strings) or all are
     (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent misses some; in
-    gers2000-cerg all legal ones are right, and ``target`` is the first of them. In
+    gers2000-cerg and gers2001 all legal ones are right, and ``target`` is the first of them. In
     hs1997-two-sequence-c the noise on the target turns one class in six into the other, unless ``exact_targets``.
 
 Starting State: a new sequence.
@@ -50,6 +50,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
+from lstm_rl.tasks.languages import FormalLanguage
 from lstm_rl.tasks.names import make_task
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.signals import TwoSequenceProblem
@@ -75,7 +76,8 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         self.render_mode = render_mode
         self.task = make_task(task, **settings)
         symbols, classes = self.task.outputs > 1, isinstance(self.task, TwoSequenceProblem | Parity)
-        low, high = (0.0, 1.0) if symbols else (-5.0, 5.0) if classes else (-1.0, 1.0)
+        symbol = -1.0 if isinstance(self.task, FormalLanguage) else 0.0  # where a symbol is not
+        low, high = (symbol, 1.0) if symbols else (-5.0, 5.0) if classes else (-1.0, 1.0)
         self.observation_space = Box(low, high, (self.task.inputs,), np.float32)
         self.action_space = (
             Discrete(self.task.outputs) if symbols else Discrete(2) if classes else Box(-1.0, 1.0, (1,), np.float32)

@@ -6,6 +6,7 @@ from typing import Any
 from lstm_rl.checks import check_choice
 from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
+from lstm_rl.tasks.languages import FormalLanguage
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
@@ -28,6 +29,9 @@ TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "gers2000-cerg": (ContinualReber, {}),
     "gers2000-nto": (NoisyTemporalOrder, {"signals": 3}),
     "gers2000-cnto": (ContinualTemporalOrder, {"signals": 3}),
+    "gers2001-anbn": (FormalLanguage, {"language": "anbn"}),
+    "gers2001-anbncn": (FormalLanguage, {"language": "anbncn"}),
+    "gers2001-anbmbmam": (FormalLanguage, {"language": "anbmbmam"}),
 }
 """Name -> (a `Task`'s class, the settings that the name fixes)."""
 

@@ -44,9 +44,12 @@ class Protocol:
     """What has to be reached; none where there are streams."""
     tolerance: float
     """Largest allowed error."""
-    stop_on: Literal["training", "test", "legal"] = "training"
+    stop_on: Literal["training", "test", "legal", "accepted"] = "training"
     """training: criteria hold for the most recent training sequences; test: for fresh ones, with frozen weights;
-    legal: the k legal next symbols are the k most active outputs, on two fixed sets of strings."""
+    legal: the k legal next symbols are the k most active outputs, on two fixed sets of strings; accepted: each output
+    is on the right side of 0, in all strings of the training range."""
+    momentum: float = 0.0
+    """Decay of the running sum of steps, in [0, 1); 0: none."""
     each_step: bool = False
     """Change the weights after each step with a target instead of after each sequence."""
     at_end: bool = False

@@ -9,7 +9,8 @@ import torch
 from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences, torch_stream
-from lstm_rl.kernels.approximator import RmsProp, Sgd, Update
+from lstm_rl.kernels.approximator import Kalman, Momentum, RmsProp, Sgd, Update
+from lstm_rl.kernels.kalman import make_dekf
 from lstm_rl.kernels.layout import Weights, make_weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.squashing import SQUASHINGS
@@ -18,6 +19,9 @@ from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Topology
 
 NO_UPDATE = Update(Sgd(), 0.0, 1.0)
+MOMENTUM = 0.99  # as in 2001, of tasks without a published one
+KALMAN = Kalman((100.0, 0.001), (1e-2, 1e-4), 60_000)
+"""Noises of all rows (ours): chosen on a^n b^n c^n, seeds 100 - 107."""
 
 
 def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, without_cells: bool = False) -> Any:
@@ -40,6 +44,10 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
     topology = direct_links_only(network) if without_cells else network
     gradient = "truncated" if run.gradient in (None, "guess") else str(run.gradient)
     weights = make_weights(topology, rng)
+    if run.optimizer == "kalman":
+        return make_dekf(topology, weights)
+    if run.optimizer == "momentum":  # whose running sums of steps live in the place of mean squares
+        weights = weights._replace(hidden_square=0.0 * weights.hidden, output_square=0.0 * weights.output)
     approximator: Any = make_approximator(topology, weights, 1, np.float64, gradient, task.max_length)
     if cross_entropy:  # with which the slope of a logistic output cancels
         approximator = approximator._replace(net=approximator.net._replace(slope_k=SQUASHINGS["identity"]))
@@ -48,7 +56,13 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
 
 def make_update(run: SequenceRun) -> Update:
     """How the weights of a run change."""
-    optimizer = RmsProp(0.999 if run.rms_decay is None else run.rms_decay) if run.optimizer == "rmsprop" else Sgd()
+    if run.optimizer == "kalman":
+        return Update(KALMAN, 1.0, 1.0)  # any rate but 0 says that it learns
+    optimizer: Any = Sgd()
+    if run.optimizer == "rmsprop":
+        optimizer = RmsProp(0.999 if run.rms_decay is None else run.rms_decay)
+    if run.optimizer == "momentum":
+        optimizer = Momentum(run.make_task().protocol.momentum or MOMENTUM)
     return Update(optimizer, float(run.learning_rate or 0.0), 1.0)
 
 

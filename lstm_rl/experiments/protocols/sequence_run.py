@@ -18,6 +18,7 @@ NetworkName = Literal[
     "state-decay",
     "forget-gates",
     "peepholes",
+    "open-gates",
     "inputs-only",
     "shortcuts",
     "elman",
@@ -35,8 +36,9 @@ class Method:
 
     network: NetworkName | TorchName | None = None
     """The published network; one without forget gates, or with states that decay instead; one with forget gates or
-    peepholes besides; one whose cells and gates see the inputs alone; one whose outputs see the inputs; an Elman net;
-    one self-recurrent unit beside direct links; or a GRU or sLSTM in Torch."""
+    peepholes besides; one whose input and forget gates begin open; one whose cells and gates see the inputs alone; one
+    whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a GRU or sLSTM in
+    Torch."""
     units: int | None = None
     """Of an Elman net, GRU or sLSTM; default: 10."""
     initial_range: float | None = None
@@ -51,9 +53,10 @@ class Method:
     default: 1."""
     external_reset: bool | None = None
     """In streams: put the network to rest where a sequence begins; default: it has to find out by itself."""
-    optimizer: Literal["sgd", "rmsprop"] | None = None
-    """Plain gradient descent as in 1997, or steps divided by the root of their running mean square, as the agents'
-    are (ours); default: sgd."""
+    optimizer: Literal["sgd", "momentum", "rmsprop", "kalman"] | None = None
+    """Plain gradient descent as in 1997; with the momentum of 2001, .99; steps divided by the root of their running
+    mean square, as the agents' are (ours); or an extended Kalman filter, which has no learning rate and steps at each
+    target (2003); default: the published one, sgd or momentum."""
     rms_decay: float | None = None
     """Decay of that mean square, which begins at 1 and shows how small steps are only once this has brought it down;
     default: 0.999."""
@@ -96,8 +99,8 @@ class SequenceRun(Method):
         defaults: dict[str, Any] = {
             "network": network,
             "gradient": "bptt" if network in get_args(TorchName) else "truncated",
-            "learning_rate": 0.0 if guesses else protocol.learning_rate,
-            "optimizer": "sgd",
+            "learning_rate": 0.0 if guesses or self.optimizer == "kalman" else protocol.learning_rate,
+            "optimizer": "momentum" if protocol.momentum and not guesses else "sgd",
             "loss": "squared",
             "max_sequences": protocol.max_sequences,
         }
@@ -149,6 +152,10 @@ def check(run: SequenceRun) -> None:
                 f"guess, got {', '.join(chosen)}"
             )
         return
+    if run.optimizer == "kalman":
+        _check_kalman(run, has_kernels)
+    if run.optimizer == "momentum" and not has_kernels:
+        raise ValueError(f"optimizer must be sgd or rmsprop for a Torch network, got {run.optimizer}")
     if run.learning_rate is not None:
         check_float("learning-rate", run.learning_rate, 0.0, open_low=True)
     if run.rms_decay is not None:
@@ -168,6 +175,14 @@ def check(run: SequenceRun) -> None:
             "network must be one with kernels for a task whose weights change after each step, "
             f"got a Torch network for {task.name}"
         )
+
+
+def _check_kalman(run: SequenceRun, has_kernels: bool) -> None:
+    if not has_kernels or run.gradient not in (None, "truncated"):
+        kind = f"gradient {run.gradient}" if has_kernels else "a Torch network"
+        raise ValueError(f"gradient must be truncated where optimizer is kalman, got {kind}")
+    if given := [name.replace("_", "-") for name in ("learning_rate", "loss") if getattr(run, name) is not None]:
+        raise ValueError(f"{' and '.join(given)} must be left out where optimizer is kalman")
 
 
 def _check_streams(run: SequenceRun, has_kernels: bool) -> None:

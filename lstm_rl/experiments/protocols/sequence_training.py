@@ -42,6 +42,7 @@ def train(run: SequenceRun, report: Report) -> dict[str, Any]:
         learner = sequence_learner.make_learner(run, task, rngs[0], without_cells=True)
     tested = sequence_learner.ema_copy(learner) if run.average else learner
     update, seen = sequence_learner.make_update(run), make_errors(protocol.every)
+    each_step = protocol.each_step or run.optimizer == "kalman"
     starts = range(0, protocol.every, AVERAGING_STEP)
     parts = [SequenceErrors._make(values[n : n + AVERAGING_STEP] for values in seen) for n in starts]
     sequences, steps, before = 0, 0, np.inf
@@ -50,7 +51,7 @@ def train(run: SequenceRun, report: Report) -> dict[str, Any]:
     with flushed():
         while len(met) < len(protocol.criteria) and sequences + protocol.every <= int(run.max_sequences or 0):
             for part in parts:
-                sequence_learner.learn(learner, source, update, protocol.each_step, part, run.loss)
+                sequence_learner.learn(learner, source, update, each_step, part, run.loss)
                 if run.average:
                     sequence_learner.update_ema(tested, learner, AVERAGING_STEP / run.average)
             sequences, steps = sequences + protocol.every, steps + int(seen.lengths.sum())

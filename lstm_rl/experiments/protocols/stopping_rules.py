@@ -19,7 +19,10 @@ TEST_SEQUENCES = 2560  # at the end
 
 def make_rule(task: Task, rng: np.random.Generator) -> Any:
     """The stopping rule of a task's protocol; its tests come from ``rng``."""
+    from lstm_rl.experiments.protocols.accepted_strings import AcceptedStrings
+
     rules: dict[str, Any] = {"training": RecentSequences, "test": FreshSequences, "legal": LegalSymbols}
+    rules["accepted"] = AcceptedStrings
     return rules[task.protocol.stop_on](task, rng)
 
 
