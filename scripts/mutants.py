@@ -55,7 +55,7 @@ EDITS = [
     Edit(KERNELS + "layout.py", "rate=rate,", "rate=scale,", MODEL),
     # errors back through a step
     Edit(KERNELS + "backward.py", "traces[m, k] += rate * u[m]", "traces[m, k] += u[m]", MODEL),
-    Edit(KERNELS + "backward.py", "range(net.out_inputs, u.shape[0])", "range(net.out_inputs + 1, u.shape[0])", MODEL),
+    Edit(KERNELS + "backward.py", "w.output[net.out_inputs :]  #", "w.output[net.out_hiddens :]  #", MODEL),
     Edit(KERNELS + "backward.py", "q[net.out_inputs + net.out_hiddens + v]", "q[net.out_hiddens + v]", MODEL),
     Edit(KERNELS + "backward.py", "delta[gate] += d_v * h[v]", "delta[gate] = d_v * h[v]", MODEL),
     Edit(KERNELS + "backward.py", "states[v] * s_tm1[v]", "states[v] * h[v]", MODEL),

@@ -383,7 +383,7 @@ def box_actions() -> gym.Env[Any, Any]:
 def test_what_cannot_be_is_said_clearly() -> None:
     with pytest.raises(ValueError, match="^device must be 'cpu' or 'auto', got 'cuda'"):
         learner(device="cuda")
-    with pytest.raises(ValueError, match='^rule must be "actor_critic" for actions that are numbers'):
+    with pytest.raises(ValueError, match='^rule must be "actor_critic" for continuous actions'):
         learner(box_actions(), rule="advantage")
     with pytest.raises(ValueError, match=r"^observation_space must .* gymnasium.wrappers.TransformObservation$"):
         learner(Recall(gym.spaces.Sequence(gym.spaces.Discrete(2))))
