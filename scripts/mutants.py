@@ -51,7 +51,7 @@ EDITS = [
     # records
     Edit(KERNELS + "layout.py", "streams.h, streams.y_cells):", "streams.h):", MODEL),
     Edit(KERNELS + "layout.py", "    streams.output_traces[i] = 0.0\n", "", MODEL),
-    Edit(KERNELS + "layout.py", "masked=not bool(t.mask.all())", "masked=False", MODEL),
+    Edit(KERNELS + "layout.py", "[not row.all() for row in t.mask]", "[False for row in t.mask]", MODEL),
     Edit(KERNELS + "layout.py", "rate=rate,", "rate=scale,", MODEL),
     # errors back through a step
     Edit(KERNELS + "backward.py", "traces[m, k] += rate * u[m]", "traces[m, k] += u[m]", MODEL),
