@@ -405,8 +405,8 @@ class AdvantageLearning(BaseAlgorithm):
         """Load a trained model by name.
 
         Args:
-            name: One of ``lstm-rl models``; a model's file; a folder with one, such as a run's; or "user/name" of a
-                repository of the Hugging Face hub with a model.safetensors, if huggingface_hub is installed.
+            name: One of ``lstm-rl models``; a model's file; a folder with one, such as a run's; or
+                "hub:user/name", a repository of the Hugging Face hub, if huggingface_hub is installed.
             env: As `load`.
             **kwargs: As `load`.
 

@@ -53,8 +53,8 @@ def check_group(settings: Settings, runs: Sequence[Settings]) -> list[Settings]:
         raise ValueError(f"run-name must be that of a folder, got {group}, which is a file")
     if settings.resume:
         runs = [replace(each, resume=(each.folder / "model.zip").is_file()) for each in runs]
-        if not any(each.resume for each in runs):
-            raise ValueError(f"resume must name runs with a model.zip, got {group}, which holds none of these seeds")
+        if not any(each.resume for each in runs):  # stopped before the first checkpoint, perhaps by a scheduler
+            warnings.warn(f"no seed of {group} has a checkpoint to go on from: all begin", stacklevel=2)
     elif group.exists() and not any(group.glob("seed=*/config.json")):
         if any(path.name != LOCK for path in group.iterdir()):
             raise ValueError(f"{group} exists and holds no runs: choose another --run-name or --log-dir")

@@ -70,6 +70,8 @@ class Settings:
         for name in ("eval_freq", "attempt_steps"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), 1, MOST["eval_freq"])
+        if self.run_name is not None and Path(self.run_name).name != self.run_name:  # --overwrite deletes what it names
+            raise ValueError(f"run_name must be a folder's name without a path, got {self.run_name!r}; see log_dir")
         check_choice("preset", self.preset, PresetName.__args__)  # type: ignore[attr-defined]
         check_choice("policy", self.policy, PolicyName.__args__)  # type: ignore[attr-defined]
 

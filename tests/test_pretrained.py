@@ -64,7 +64,9 @@ def test_names_stand_where_run_folders_do(
     capsys.readouterr()
     assert main(["evaluate", "model:noisy-tmaze-71"]) == 2
     said = capsys.readouterr().err
-    expected = "model must be one of `lstm-rl models`, got 'noisy-tmaze-71': the nearest is noisy-tmaze-70"
+    expected = (
+        "model must be a file, a folder or one of `lstm-rl models`, got 'noisy-tmaze-71': the nearest is noisy-tmaze-70"
+    )
     assert said == f"lstm-rl: {expected}\n"
 
 
@@ -86,14 +88,16 @@ def test_from_pretrained_takes_names_files_folders_and_repositories(
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=download))
     expected = AdvantageLearning.load(file).policy.weight_vector()
-    for where in ("noisy-tmaze-70", "model:noisy-tmaze-70", str(file), file, tmp_path / "folder", "user/name"):
+    for where in ("noisy-tmaze-70", "model:noisy-tmaze-70", str(file), file, tmp_path / "folder", "hub:user/name"):
         model = AdvantageLearning.from_pretrained(where, verbose=1)
         assert np.array_equal(model.policy.weight_vector(), expected) and model.verbose == 1
     assert asked == [("user/name", "model.safetensors")]
     with pytest.raises(ValueError, match="model must be a repository .* got user/none: 404 not found"):
-        AdvantageLearning.from_pretrained("user/none")
+        AdvantageLearning.from_pretrained("hub:user/none")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ValueError, match="model user/name is no folder here; .*: pip install huggingface_hub"):
-        AdvantageLearning.from_pretrained("user/name")
+    with pytest.raises(ValueError, match="model hub:user/name needs .*: pip install huggingface_hub"):
+        AdvantageLearning.from_pretrained("hub:user/name")
+    with pytest.raises(ValueError, match="runs/nix"):  # nobody is asked for it elsewhere
+        AdvantageLearning.from_pretrained("runs/nix")
     with pytest.raises(ValueError, match="the nearest is noisy-tmaze-1000"):
         AdvantageLearning.from_pretrained("noisy-tmaze-100")

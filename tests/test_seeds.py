@@ -126,6 +126,17 @@ def test_all_stop_with_checkpoints_and_go_on_together(tmp_path: Path) -> None:
     np.testing.assert_equal(weights(group / "seed=1" / "model.zip"), weights(tmp_path / "whole" / "model.zip"))
 
 
+@pytest.mark.filterwarnings("always")
+def test_resume_begins_what_was_stopped_before_its_first_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scheduler starts the same command again, with --resume."""
+    group = tmp_path / "group"
+    assert main(command(group, "--seeds", "2", "--timesteps", "300", "--no-pictures", "--resume")) == 0
+    assert "no seed of" in capsys.readouterr().err
+    assert (group / "seed=0" / "model.zip").is_file() and (group / "seed=1" / "model.zip").is_file()
+
+
 @pytest.mark.parametrize(
     "more, said",
     [
@@ -135,7 +146,7 @@ def test_all_stop_with_checkpoints_and_go_on_together(tmp_path: Path) -> None:
         (["--seeds", "2", "--run-name", "other"], "exists and holds no runs"),
         (["--seeds", "2", "--run-name", "file"], "which is a file"),
         (["--seeds", "2", "--run-name", "group"], "exists: choose another --run-name, or --overwrite it"),
-        (["--seeds", "2", "--run-name", "new", "--resume"], "which holds none of these seeds"),
+        (["--seeds", "2", "--run-name", "../new"], "run_name must be a folder's name without a path"),
         (["--seeds", "2", "--run-name", "new", "--entropy-weight", "1"], "entropy_weight must keep its default"),
     ],
 )

@@ -12,6 +12,7 @@ from lstm_rl.checks import nearest
 
 FOLDER = Path(__file__).parent
 PREFIX = "model:"
+HUB = "hub:"
 """What a name begins with where a run folder might stand as well."""
 
 IN_FOLDERS = ("model.safetensors", "best_model.zip", "model.zip")
@@ -32,7 +33,8 @@ def model_file(name: str) -> Path:
         ValueError: There is none of this name.
     """
     if name not in cards():
-        raise ValueError(f"model must be one of `lstm-rl models`, got {name!r}: {nearest(name, cards())}")
+        near = nearest(name, cards())
+        raise ValueError(f"model must be a file, a folder or one of `lstm-rl models`, got {name!r}: {near}")
     return FOLDER / f"{name}.safetensors"
 
 
@@ -41,7 +43,7 @@ def find(where: str | Path) -> Path:
 
     Args:
         where: A name as in `cards`, with or without "model:"; a file; a folder with a model, such as a run's; or
-            "user/name" of a repository that has a model.safetensors.
+            "hub:user/name", a repository that has a model.safetensors.
 
     Raises:
         ValueError: There is no such model, or the hub's client is not installed.
@@ -49,6 +51,8 @@ def find(where: str | Path) -> Path:
     text = str(where).removeprefix(PREFIX)
     if text in cards():
         return model_file(text)
+    if text.startswith(HUB):  # said aloud: a folder's name with a typo is not to leave this machine
+        return _download(text.removeprefix(HUB))
     path = Path(where)
     if path.is_dir():
         for name in IN_FOLDERS:
@@ -57,8 +61,6 @@ def find(where: str | Path) -> Path:
         raise ValueError(f"model must be a folder with a {', '.join(IN_FOLDERS)}, got {where}")
     if path.is_file():
         return path
-    if text.count("/") == 1 and all(text.split("/")) and text[0] not in ".~" and not path.suffix:
-        return _download(text)
     return model_file(text)
 
 
@@ -68,7 +70,7 @@ def _download(repository: str) -> Path:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise ValueError(
-            f"model {repository} is no folder here; to look for it on the Hugging Face hub: pip install huggingface_hub"
+            f"model {HUB}{repository} needs the client of the Hugging Face hub: pip install huggingface_hub"
         ) from error
     try:
         return Path(hf_hub_download(repository, "model.safetensors"))
