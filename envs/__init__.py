@@ -74,14 +74,30 @@ WORLDS = {
     "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
     "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
     "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
+    "lstm_rl/RobotTMazeTwin-v0": (
+        "lstm_rl.envs.robot:robot_tmaze",
+        "a robot with infrared sensors in a T; a lamp says which way to turn (compiled twin)",
+    ),
+    "lstm_rl/RobotTMazeEvents-v0": (
+        "lstm_rl.envs.robot:robot_tmaze_events",
+        "the same, but the robot sees events that ARAVQ finds in its sensors",
+    ),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 
 SEQUENCES = "lstm_rl/Sequence-v0"
 """The sequence tasks as environments; not a `World`, and without a vector face of its own."""
+ROBOT = "lstm_rl/RobotTMaze-v0"
+"""The robot in MuJoCo (extra ``robot``), whose twins are among `WORLDS`."""
+OTHERS = {
+    SEQUENCES: ("lstm_rl.tasks.env:SequenceEnv", "a classical sequence task, a question at a time"),
+    ROBOT: ("lstm_rl.envs.robot_mujoco:make_robot", "the robot in MuJoCo, by steps or by events"),
+}
+"""Environments that are no `World`: id -> (entry point, one line about it)."""
 
-if SEQUENCES not in gym.registry:
-    gym.register(SEQUENCES, entry_point="lstm_rl.tasks.env:SequenceEnv")
+for _id, (_entry, _) in OTHERS.items():
+    if _id not in gym.registry:
+        gym.register(_id, entry_point=_entry)
 for _id, (_world, _) in WORLDS.items():
     if _id not in gym.registry:
         gym.register(
