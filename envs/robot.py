@@ -69,7 +69,7 @@ from lstm_rl.envs.dynamics import (
     reset_rule,
     step_rule,
 )
-from lstm_rl.envs.robot_maze import ARMS, BETWEEN, HALF, RADIUS, TURN, distance, make_maze, push_out
+from lstm_rl.envs.robot_maze import ARMS, BETWEEN, HALF, RADIUS, TURN, make_maze, measure, push_out
 
 ANGLES = (90, 45, 10, -10, -45, -90, -160, 160)  # degrees, of the infrared sensors
 AXLE, SPEED = 0.053, 0.08  # metres between the wheels; metres per second of a wheel at most
@@ -86,7 +86,9 @@ X, Y, HEADING, LEFT, RIGHT, LEVEL, CENTRE, BEST, CLOCK, FALSE_X, FALSE_SIDE = ra
 SIDES = 11  # of three junctions: 1 left, -1 right
 RANGES = 14  # metres from each infrared sensor to a wall
 INPUT = RANGES + SENSORS  # what is sensed
-CLASS, SEEN, MEAN = INPUT + INPUTS, INPUT + INPUTS + 1, INPUT + INPUTS + 2  # of events
+RAYS = INPUT + INPUTS  # their directions
+CLASS = RAYS + 2 * SENSORS  # of events, as what follows
+SEEN, MEAN = CLASS + 1, CLASS + 2
 WINDOW = MEAN + INPUTS
 # Constants
 STEM, JUNCTIONS, LAMPS, NOISE, GAP, REPEAT, USED, SHOW_GOAL, EVENTS, LENGTH, CLASSES, WALLS = range(12)
@@ -142,12 +144,15 @@ def move(params: Any, state: Any) -> None:
 
 @kernel
 def look(params: Any, state: Any) -> None:
-    """The twin's infrared: a ray per sensor, from the body's edge."""
-    walls, reach = MODELS + MOST * INPUTS, RADIUS + IR_RANGE
+    """The twin's infrared: a ray per sensor, from the body's edge; rays are kept in the state."""
+    rays = state[RAYS : RAYS + 2 * SENSORS].reshape(SENSORS, 2)
     for i in range(SENSORS):
         angle = state[HEADING] + ANGLES[i] * math.pi / 180.0
-        ray = distance(params, walls, int(params[WALLS]), state[X], state[Y], angle, reach)
-        state[RANGES + i] = ray - RADIUS
+        rays[i, 0], rays[i, 1] = math.cos(angle), math.sin(angle)
+    walls, reach = MODELS + MOST * INPUTS, RADIUS + IR_RANGE
+    measure(params, walls, int(params[WALLS]), state[X], state[Y], rays, reach, state, RANGES)
+    for i in range(SENSORS):
+        state[RANGES + i] -= RADIUS
 
 
 @kernel
@@ -233,7 +238,7 @@ def begin(params: Any, noise: Any, state: Any) -> None:
         state[FALSE_SIDE] = 1.0 if noise[4] < 0.5 else -1.0
     state[Y] = 0.01 * noise[5] - 0.005
     state[HEADING] = 0.1 * noise[6] - 0.05
-    state[BEST] = -math.inf
+    state[BEST] = -1.0  # behind every start
     state[CLASS] = -1.0
 
 
@@ -474,7 +479,7 @@ def _robot_world(
     size, bound = (MOST, 1.0) if window is not None else (used, 1.0 + noise)
     low = np.full(size + bool(show_goal), 0.0 if window is not None else -noise, np.float32)
     names = [*NAMES, *(f"side_{k}" for k in range(3)), *(f"range_{a}" for a in ANGLES)]
-    names += [f"input_{i}" for i in range(INPUTS)]
+    names += [f"input_{i}" for i in range(INPUTS)] + [f"ray_{i}" for i in range(2 * SENSORS)]
     if window is not None:
         names += ["class", "inputs", *(f"mean_{i}" for i in range(INPUTS))]
         names += [f"window_{i}" for i in range(window * used)]

@@ -66,21 +66,24 @@ def _walls(floor: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @kernel
-def distance(walls: Any, first: int, count: int, x: float, y: float, angle: float, reach: float) -> float:
-    """From a point along an angle to the nearest wall, or ``reach``; walls lie in a flat array from ``first`` on."""
-    dx, dy, nearest = math.cos(angle), math.sin(angle), reach
+def measure(walls: Any, first: int, count: int, x: float, y: float, rays: Any, reach: float, out: Any, at: int) -> None:
+    """Distances (R,) from a point to the nearest wall along rays (R, 2), unit vectors, or ``reach``.
+
+    Walls lie in a flat array from ``first`` on, distances in ``out`` from ``at`` on.
+    """
+    for r in range(rays.shape[0]):
+        out[at + r] = reach
     for m in range(count):
         i = first + WALL * m
         along = walls[i] == 0.0
-        ahead = walls[i + 1] - (y if along else x)  # across the wall
-        if abs(ahead) < nearest:
-            speed = dy if along else dx
-            if ahead * speed > 0.0:
-                t = ahead / speed
-                hit = x + t * dx if along else y + t * dy
-                if t < nearest and walls[i + 2] <= hit <= walls[i + 3]:
-                    nearest = t
-    return nearest
+        ahead, place = (walls[i + 1] - y, x) if along else (walls[i + 1] - x, y)  # across the wall; along it
+        if abs(ahead) < reach and walls[i + 2] - reach < place < walls[i + 3] + reach:
+            for r in range(rays.shape[0]):
+                speed, drift = (rays[r, 1], rays[r, 0]) if along else (rays[r, 0], rays[r, 1])
+                if ahead * speed > 0.0:
+                    t = ahead / speed
+                    if t < out[at + r] and walls[i + 2] <= place + t * drift <= walls[i + 3]:
+                        out[at + r] = t
 
 
 @kernel
@@ -88,12 +91,12 @@ def push_out(walls: Any, first: int, count: int, x: float, y: float) -> tuple[fl
     """Where a body at (x, y) stands after every wall that it reaches into has pushed it out; it slides along them."""
     for m in range(count):
         i = first + WALL * m
-        if walls[i] == 0.0:
-            near_x, near_y = min(max(x, walls[i + 2]), walls[i + 3]), walls[i + 1]
-        else:
-            near_x, near_y = walls[i + 1], min(max(y, walls[i + 2]), walls[i + 3])
-        away_x, away_y = x - near_x, y - near_y
-        length = math.hypot(away_x, away_y)
-        if 0.0 < length < RADIUS:
-            x, y = near_x + away_x * RADIUS / length, near_y + away_y * RADIUS / length
+        along = walls[i] == 0.0
+        if abs(walls[i + 1] - (y if along else x)) < RADIUS:
+            near = min(max(x if along else y, walls[i + 2]), walls[i + 3])
+            near_x, near_y = (near, walls[i + 1]) if along else (walls[i + 1], near)
+            away_x, away_y = x - near_x, y - near_y
+            length = math.hypot(away_x, away_y)
+            if 0.0 < length < RADIUS:
+                x, y = near_x + away_x * RADIUS / length, near_y + away_y * RADIUS / length
     return x, y

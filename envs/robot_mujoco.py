@@ -71,7 +71,16 @@ def mjcf(maze: Maze) -> str:
     low, high = maze.corridors[:, :2].min(0), maze.corridors[:, 2:].max(0)
     middle, size = (low + high) / 2, float(max(high - low))
     add(world, "light", pos=(*middle, 2.0), dir=(0, 0, -1), diffuse=(0.8, 0.8, 0.8))
-    add(world, "geom", type="plane", size=(size, size, 0.1), pos=(*middle, 0), rgba=(0.9, 0.9, 0.88, 1), contype="0", conaffinity="0")
+    add(
+        world,
+        "geom",
+        type="plane",
+        size=(size, size, 0.1),
+        pos=(*middle, 0),
+        rgba=(0.9, 0.9, 0.88, 1),
+        contype="0",
+        conaffinity="0",
+    )
     add(world, "camera", name="above", pos=(*middle, 1.3 * size), fovy="45")
     for axis, c, start, end in maze.walls:
         side = THICKNESS / 2 * _outwards(maze, axis, c, (start + end) / 2)

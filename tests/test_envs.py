@@ -476,5 +476,5 @@ def test_rendering_without_a_mode_says_what_to_do() -> None:
 
 def test_the_list_of_worlds_is_what_is_registered() -> None:
     registered = {env_id for env_id in gym.registry if env_id.startswith("lstm_rl/")}
-    assert {*IDS, lstm_rl.envs.SEQUENCES} == registered
+    assert {*IDS, *lstm_rl.envs.OTHERS} == registered
     assert all(about for _, about in lstm_rl.envs.WORLDS.values())
