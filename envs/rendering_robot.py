@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.envs.dynamics import World
 from lstm_rl.envs.rendering import BLUE, GREY, INK, LINE, ORANGE, PALE, PAPER, SAND, SKY, Canvas, step_count
-from lstm_rl.envs.robot import (
+from lstm_rl.envs.robot_body import (
     ANGLES,
     CENTRE,
     CLASS,

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, needs_extra
 from lstm_rl.envs.dynamics import SUCCEEDED, World
-from lstm_rl.envs.robot import (
+from lstm_rl.envs.robot import robot_tmaze, robot_tmaze_events
+from lstm_rl.envs.robot_body import (
     ANGLES,
     AXLE,
     HEADING,
@@ -39,8 +40,6 @@ from lstm_rl.envs.robot import (
     robot_drive,
     robot_first,
     robot_show,
-    robot_tmaze,
-    robot_tmaze_events,
 )
 from lstm_rl.envs.robot_maze import RADIUS, Maze, make_maze
 

@@ -20,6 +20,7 @@ from lstm_rl.experiments.tables import (
     minimal_time_lag,
     multimode_pole,
     parity_guessing,
+    robots,
 )
 
 MODULES = (
@@ -29,6 +30,7 @@ MODULES = (
     ablation,
     compare,
     memory_tasks,
+    robots,
     minimal_time_lag,
     hs1997_reber,
     hs1997_lags,
