@@ -146,7 +146,8 @@ class Aravq:
             room = np.zeros((self.most, size))
             room[: len(models)] = models
             constants = float(self.delta), float(self.epsilon), float(self.alpha)
-            self.models = models = room[: _learn(inputs, room, mean, len(models), *constants)]
+            models = room[: _learn(inputs, room, mean, len(models), *constants)]
+            self.models = models if len(models) else None
         if len(models) == 0:
             return False
         before, self.winner = self.winner, int(np.argmin(((models - mean) ** 2).sum(1)))

@@ -103,7 +103,7 @@ def lit(params: Any, state: Any, side: float) -> float:
     """Whether a lamp on this side is near: 1 or 0."""
     if state[LEVEL] > 0.0:
         return 0.0
-    for k in range(int(params[LAMPS])):
+    for k in range(int(params[JUNCTIONS])):
         if state[SIDES + k] == side and abs(state[X] - 0.3 * (k + 1)) <= LIGHT_RANGE:
             return 1.0
     return 1.0 if state[FALSE_SIDE] == side and abs(state[X] - state[FALSE_X]) <= LIGHT_RANGE else 0.0

@@ -190,16 +190,18 @@ class MujocoRobot(gym.Env[NDArray[np.float32], np.int64]):
         return self._observe(), total, bool(outcome), truncated, info
 
     def _move(self, left: float, right: float) -> None:
-        """One control step of MuJoCo with these speeds of the wheels, m/s."""
+        """One control step of MuJoCo with these speeds of the wheels, m/s: it drives where it heads half-way."""
         speed, rate = (left + right) / 2.0, (right - left) / AXLE
-        for _ in range(SUBSTEPS):
-            heading = self.data.qpos[2]
-            self.data.ctrl[:] = speed * math.cos(heading), speed * math.sin(heading), rate
-            self._mujoco.mj_step(self.model, self.data)
-        self._mujoco.mj_forward(self.model, self.data)  # sensors at the new place
+        heading = self.data.qpos[2] + rate * SUBSTEPS * SUBSTEP / 2.0
+        self.data.ctrl[:] = speed * math.cos(heading), speed * math.sin(heading), rate
+        self._mujoco.mj_step(self.model, self.data, SUBSTEPS)
 
     def _read(self) -> None:
         """Place and distances into the twin's state; the range finder says -1 where it sees nothing."""
+        self._mujoco.mj_kinematics(self.model, self.data)
+        self.model.opt.disableflags = 0
+        self._mujoco.mj_sensorPos(self.model, self.data)
+        self.model.opt.disableflags = self._mujoco.mjtDisableBit.mjDSBL_SENSOR  # eight rays per step of physics
         self._state[[X, Y, HEADING]] = self.data.qpos
         ranges = self.data.sensordata[:SENSORS]
         self._state[RANGES : RANGES + SENSORS] = np.where(ranges < 0.0, np.inf, ranges)

@@ -102,7 +102,7 @@ def run(settings: RobotRun, report: "Report") -> dict[str, Any]:
     from lstm_rl.envs import ROBOT
 
     torch.set_num_threads(1)
-    learn = {RECORD: _from_record, PPO: _peer}.get(settings.method, _ours)
+    learn = {RECORD: _from_record, PPO: _peer}.get(settings.method, learn_online)
     model, results = learn(settings, report)
     results["twin"] = _right(model, settings.env_id, settings.env_kwargs, TESTED, settings.seed)
     results["mujoco"] = None
@@ -128,7 +128,7 @@ def _right(model: Any, env_id: str, kwargs: dict[str, Any], episodes: int, seed:
     return sum(successes) / len(successes)
 
 
-def _ours(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:
+def learn_online(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:
     """Our learner, online, with or without memory."""
     from lstm_rl.agents import AdvantageLearning
     from lstm_rl.make import make_env
