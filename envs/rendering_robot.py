@@ -65,7 +65,7 @@ class View:
         """Whether a point lies in the field."""
         left, top, right, bottom = self.field
         across, down = self.origin[0] + x * self.scale, self.origin[1] - y * self.scale
-        return left <= across <= right and top <= down <= bottom
+        return bool(left <= across <= right and top <= down <= bottom)
 
 
 def draw_floor(canvas: Canvas, world: World, state: Any, view: View) -> None:

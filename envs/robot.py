@@ -48,6 +48,7 @@ Version History: v0, first release.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ from numpy.typing import NDArray
 from lstm_rl.checks import check_choice, check_float, check_int
 from lstm_rl.compiled import compiled
 from lstm_rl.envs.aravq import MOST, Aravq, learn_vectors
-from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, Marks, World, observe_rule, reset_rule, step_rule
+from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, Marks, World, observe_rule, reset_rule, step_limit, step_rule
 from lstm_rl.envs.robot_body import (
     ANGLES,
     BEHAVIOURS,
@@ -231,7 +232,7 @@ def _robot_world(
     stem: float | None,
     junctions: int,
     irrelevant_lamp: bool,
-    behaviours: tuple[str, ...],
+    behaviours: Sequence[str],
     gap: float,
     noise: float,
     motors: bool,
@@ -254,10 +255,8 @@ def _robot_world(
     maze = make_maze(stem, junctions)
     used = INPUTS if motors else MOTORS
     shortest = math.ceil(maze.shortest / (SPEED * SUBSTEPS * SUBSTEP))
-    if max_steps == "auto":
-        max_steps = -(-16 * shortest // (repeat if window is None else 10))
-    elif max_steps is not None:
-        max_steps = check_int("max_steps", max_steps, 1, MAX_COUNT)
+    per_step = repeat if window is None else 10
+    limit = -(-16 * shortest // per_step) if max_steps == "auto" else step_limit(max_steps)  # type: ignore[arg-type]
     constants = [
         stem,
         junctions,
@@ -293,8 +292,8 @@ def _robot_world(
         noise_size=8,
         observation_space=gym.spaces.Box(low, np.full(low.shape, bound, np.float32), dtype=np.float32),
         action_space=gym.spaces.Discrete(len(behaviours)),
-        max_steps=max_steps,  # type: ignore[arg-type]
-        horizon=-(-shortest // (repeat if window is None else 10)),
+        max_steps=limit,
+        horizon=-(-shortest // per_step),
         optimal_return=4.0 * junctions,
         memoryless_return=4.0 * junctions if show_goal else guessed,
         renderer="lstm_rl.envs.rendering_robot",
@@ -335,8 +334,8 @@ def _watch(
 @cache
 def _models(*arguments: Any) -> NDArray[np.float64]:
     """Vectors (K', D) of `EPISODES` episodes of behaviours that are drawn at random at every event."""
-    *shared, window, delta, epsilon, alpha = arguments
-    world = _robot_world(*shared, False, PATIENCE, "auto", window, np.zeros((0, INPUTS)))
+    window, delta, epsilon, alpha = arguments[-4:]
+    world = _robot_world(*arguments[:-4], False, PATIENCE, "auto", window, np.zeros((0, INPUTS)))
     params, state = world.params.copy(), np.zeros(len(world.state_names))
     limit, actions = 10 * (world.max_steps or 0), int(world.action_space.n)
     for noise in np.random.default_rng(0).random((EPISODES, world.noise_size)):

@@ -75,7 +75,7 @@ def test_bad_arguments_of_aravq_are_named() -> None:
         ({"most": 1, "models": np.zeros((2, 3))}, "^models must be at most 1 vectors, got 2$"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            Aravq(**arguments)  # type: ignore[arg-type]
+            Aravq(**arguments)
     aravq = Aravq()
     aravq.models = np.zeros((1, 2))
     with pytest.raises(ValueError, match="^input must be 2 finite numbers"):
@@ -175,7 +175,7 @@ def test_bad_arguments_of_the_robot_are_named(capsys: pytest.CaptureFixture[str]
         ({"gap": 0.04}, "^gap must be a number in"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            robot_tmaze(**arguments)  # type: ignore[arg-type]
+            robot_tmaze(**arguments)
     with pytest.raises(
         ValueError, match="^window must be at most the 190 control steps of the shortest episode, got 200"
     ):

@@ -48,6 +48,8 @@ class Settings:
     cells: int = 24
     batch: int = 64
     """Episodes of an update."""
+    longest: int = 100
+    """Steps of an episode that are learned from at most: a longer one counts as truncated."""
     refresh: int = 20
     """Updates between two copies of the network for targets."""
 
@@ -83,37 +85,40 @@ class RecordedQ:
 
     def learn_from(self, record: Record, updates: int) -> float:
         """Train ``updates`` times on episodes drawn from the record; return the last loss."""
-        x, action, reward, ended, mask = _padded(record, self.actions)
+        x, action, reward, ended, mask = _padded(record, self.actions, self.settings.longest)
         loss, target = torch.zeros(()), self.network
         for update in range(updates):
             if update % self.settings.refresh == 0:
                 target = deepcopy(self.network)
             chosen = self.rng.permutation(x.shape[1])[: self.settings.batch]
-            batch = [each[:, chosen] for each in (x, action, reward, ended, mask)]
+            longest = int(mask[:, chosen].sum(0).max())
+            batch = [each[:longest, chosen] for each in (x, action, reward, ended, mask)]
             loss = self._loss(target, *batch)
             self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self._optimizer.step()
         return float(loss.detach())
 
     def _loss(self, target: Any, x: Any, action: Any, reward: Any, ended: Any, mask: Any) -> Any:
-        values = self.network(x)[0]  # (T, B, A)
         with torch.no_grad():
-            later = target(x)[0]
-            greedy = (later.gather(2, action[..., None])[..., 0] >= later.max(2).values).float()
-            y, best = torch.zeros_like(reward), later.max(2).values
-            known = torch.zeros_like(reward)  # whether y is a target: not where a truncated episode was left
-            for t in range(len(reward) - 1, -1, -1):
-                y[t], known[t] = reward[t], ended[t]
-                if t + 1 < len(reward):
-                    trace = self.settings.lambda_ * greedy[t + 1] * known[t + 1]
-                    ahead = (1.0 - trace) * best[t + 1] + trace * y[t + 1]
-                    y[t] += self.settings.gamma * (1.0 - ended[t]) * ahead
-                    known[t] = torch.maximum(ended[t], mask[t + 1])
-        error = values.gather(2, action[..., None])[..., 0] - y
-        weight = mask * known
-        return (weight * error**2).sum() / weight.sum()
+            later = target(x)[0]  # (T, B, A)
+        best = later.max(2).values
+        greedy = later.gather(2, action[..., None])[..., 0] >= best
+        goals, known = self._targets(*(each.numpy() for each in (best, greedy, reward, ended, mask)))
+        values = self.network(x)[0].gather(2, action[..., None])[..., 0]
+        weight = mask * torch.from_numpy(known)
+        return (weight * (values - torch.from_numpy(goals)) ** 2).sum() / weight.sum().clamp(min=1.0)
+
+    def _targets(self, best: Any, greedy: Any, reward: Any, ended: Any, mask: Any) -> tuple[Any, Any]:
+        """Goals (T, B), and where there is one: not at the last step of an episode that was cut off."""
+        goals, known = reward.copy(), ended.copy()
+        for t in range(len(reward) - 2, -1, -1):
+            trace = self.settings.lambda_ * greedy[t + 1] * known[t + 1]
+            ahead = (1.0 - trace) * best[t + 1] + trace * goals[t + 1]
+            goals[t] += self.settings.gamma * (1.0 - ended[t]) * ahead
+            known[t] = np.maximum(ended[t], mask[t + 1])
+        return goals, known
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
@@ -157,10 +162,10 @@ def record_episodes(agent: RecordedQ, env: Any, episodes: int, epsilon: float, s
     return Record(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))), good / episodes
 
 
-def _padded(record: Record, actions: int) -> tuple[Any, ...]:
+def _padded(record: Record, actions: int, longest: int) -> tuple[Any, ...]:
     """Episodes side by side, time-major: inputs (T, E, I + A), actions, rewards, ends and mask (T, E)."""
     begins = np.flatnonzero(record.starts)
-    lengths = np.diff([*begins, len(record.starts)])
+    lengths = np.minimum(np.diff([*begins, len(record.starts)]), longest)
     shape = int(lengths.max()), len(begins)
     x = np.zeros((*shape, record.observations.shape[1] + actions), np.float32)
     action, reward = np.zeros(shape, np.int64), np.zeros(shape, np.float32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import robot_run
-from lstm_rl.experiments.protocols.robot_run import OURS, PPO, RECORD, SOLVED, TRIAL, WITHOUT, RobotRun
+from lstm_rl.experiments.protocols.robot_run import PPO, RECORD, SOLVED, TRIAL, WITHOUT, RobotRun
 from lstm_rl.experiments.statistics import median_text, successes
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ rows it drives in the middle. "Recorded": the first episodes are recorded with r
 from the record alone; with more rounds, its own behaviour records the next ones. Without events a decision is taken
 every 0.1 s, or, with "repeat", every so many."""
 STEPS = json.dumps({"gamma": 0.998, "lambda_": 0.98})
-STEPS_LONG = json.dumps({"gamma": 0.998, "lambda_": 0.98, "previous_action": False})
 
 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,17 +44,19 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
 def _rows() -> Iterator[Row]:
     for variant in robot_run.VARIANTS:
         yield Row(f"{variant}, events", RobotRun(variant))
-        yield Row(f"{variant}, events, without memory", RobotRun(variant, method=WITHOUT))
-        yield Row(f"{variant}, events, {PPO}", RobotRun(variant, method=PPO, max_episodes=10**6, max_seconds=SECONDS))
-    for method in (OURS, WITHOUT):
-        yield Row(f"basic, wall, events{', without memory' * (method == WITHOUT)}", RobotRun(method=method, gap=0.02))
+    for variant in robot_run.VARIANTS:
+        yield Row(f"without memory, {variant}", RobotRun(variant, method=WITHOUT))
+    yield Row("wall, events", RobotRun(gap=0.02))
+    yield Row("without memory, wall", RobotRun(method=WITHOUT, gap=0.02))
     for episodes in (20, 50, 100, 200):
-        yield Row(f"basic, {episodes} recorded episodes", RobotRun(method=RECORD, max_episodes=episodes))
+        yield Row(f"{episodes} recorded episodes", RobotRun(method=RECORD, max_episodes=episodes))
     for stem, repeat in ((1.0, 1), (5.0, 1), (20.0, 1), (80.0, 1), (1.0, 10), (5.0, 10), (20.0, 10), (80.0, 10)):
         settings: dict[str, Any] = {"stem": stem, "events": False, "action_repeat": repeat, "max_episodes": 10**6}
         label = f"control steps, {stem:g} m{f', repeat {repeat}' if repeat > 1 else ''}"
         yield Row(label, RobotRun(overrides=STEPS, **settings, mujoco_episodes=200 if stem < 20 else 20))
-    yield Row(f"control steps, 1 m, {PPO}", RobotRun(method=PPO, events=False, max_episodes=10**6))
+    for variant in robot_run.VARIANTS:
+        yield Row(f"{PPO}, {variant}", RobotRun(variant, method=PPO, max_episodes=10**6, max_seconds=SECONDS))
+    yield Row(f"{PPO}, control steps, 1 m", RobotRun(method=PPO, events=False, max_episodes=10**6))
 
 
 _ABOUT = "a robot in a T-maze: events, control steps, few trials, tested in MuJoCo"
