@@ -100,6 +100,7 @@ from lstm_rl.envs.robot_body import (
 from lstm_rl.envs.robot_maze import ARMS, BETWEEN, HALF, make_maze
 
 EPISODES = 50  # in which vectors are learned
+Shared = tuple[float | None, int, bool, tuple[str, ...], float, float, bool]  # first arguments of `_robot_world`
 
 
 @reset_rule
@@ -224,7 +225,7 @@ def robot_tmaze_events(
             f"window must be at most the {shortest} control steps of the shortest episode, got {window}: a longer one "
             "sees no event"
         )
-    models = _models(*shared, window, float(delta), float(epsilon), float(alpha))
+    models = _models(shared, window, float(delta), float(epsilon), float(alpha))
     return _robot_world(*shared, show_goal, PATIENCE, max_steps, window, models)
 
 
@@ -332,10 +333,9 @@ def _watch(
 
 
 @cache
-def _models(*arguments: Any) -> NDArray[np.float64]:
+def _models(shared: Shared, window: int, delta: float, epsilon: float, alpha: float) -> NDArray[np.float64]:
     """Vectors (K', D) of `EPISODES` episodes of behaviours that are drawn at random at every event."""
-    window, delta, epsilon, alpha = arguments[-4:]
-    world = _robot_world(*arguments[:-4], False, PATIENCE, "auto", window, np.zeros((0, INPUTS)))
+    world = _robot_world(*shared, False, PATIENCE, "auto", window, np.zeros((0, INPUTS)))
     params, state = world.params.copy(), np.zeros(len(world.state_names))
     limit, actions = 10 * (world.max_steps or 0), int(world.action_space.n)
     for noise in np.random.default_rng(0).random((EPISODES, world.noise_size)):
