@@ -16,6 +16,7 @@ from lstm_rl.envs.robot_maze import BETWEEN, HALF, RADIUS, TURN, measure, push_o
 
 ANGLES = (90, 45, 10, -10, -45, -90, -160, 160)  # degrees, of the infrared sensors
 AXLE, SPEED = 0.053, 0.08  # metres between the wheels; metres per second of a wheel at most
+MASS, SERVO = 0.08, 8.0  # kg; N s/m: the time constant is 10 ms
 SUBSTEPS, SUBSTEP = 5, 0.02  # of a control step; seconds
 IR_RANGE, LIGHT_RANGE = 0.05, 0.06  # metres
 SENSORS, LIGHT, MOTORS = 8, 8, 10  # infrared; where lights and wheels stand in the inputs
@@ -26,8 +27,9 @@ BEHAVIOURS = ("left", "right", "turn")
 
 # State
 X, Y, HEADING, LEFT, RIGHT, LEVEL, CENTRE, BEST, CLOCK, FALSE_X, FALSE_SIDE = range(11)
-SIDES = 11  # of three junctions: 1 left, -1 right
-RANGES = 14  # metres from each infrared sensor to a wall
+SPEED_X, SPEED_Y, SPIN = 11, 12, 13  # of the twin's servos, m/s and rad/s
+SIDES = 14  # of three junctions: 1 left, -1 right
+RANGES = 17  # metres from each infrared sensor to a wall
 INPUT = RANGES + SENSORS  # what is sensed
 RAYS = INPUT + INPUTS  # their directions
 CLASS = RAYS + 2 * SENSORS  # of events, as what follows
@@ -39,6 +41,7 @@ CODES = 12  # first behaviour; then ARMS_AT
 ARMS_AT = CODES + len(BEHAVIOURS)
 MODELS = ARMS_AT + 3  # then walls
 NAMES = "x y heading left_wheel right_wheel junction middle progress control_steps other_lamp_x other_lamp_side".split()
+NAMES += ["speed_x", "speed_y", "spin"]
 
 
 @kernel
@@ -74,14 +77,25 @@ def drive(params: Any, action: int, state: Any) -> None:
 
 
 @kernel
-def move(params: Any, state: Any) -> None:
-    """The twin's physics: a unicycle that walls push away."""
-    walls = MODELS + MOST * INPUTS
+def aim(state: Any) -> tuple[float, float, float]:
+    """The velocities that the servos are set to: along x, along y (where the robot heads half-way), and rad/s."""
     speed, rate = (state[LEFT] + state[RIGHT]) / 2.0, (state[RIGHT] - state[LEFT]) / AXLE
+    heading = state[HEADING] + rate * SUBSTEPS * SUBSTEP / 2.0
+    return speed * math.cos(heading), speed * math.sin(heading), rate
+
+
+@kernel
+def move(params: Any, state: Any) -> None:
+    """The twin's physics: servos that follow what they are set to as MuJoCo's do, and walls that push away."""
+    walls = MODELS + MOST * INPUTS
+    follow = SUBSTEP * SERVO / (MASS + SUBSTEP * SERVO)  # of an implicit step
+    goal_x, goal_y, goal_spin = aim(state)
     for _ in range(SUBSTEPS):
-        state[HEADING] += SUBSTEP * rate
-        x = state[X] + SUBSTEP * speed * math.cos(state[HEADING])
-        y = state[Y] + SUBSTEP * speed * math.sin(state[HEADING])
+        state[SPEED_X] += follow * (goal_x - state[SPEED_X])
+        state[SPEED_Y] += follow * (goal_y - state[SPEED_Y])
+        state[SPIN] += follow * (goal_spin - state[SPIN])
+        state[HEADING] += SUBSTEP * state[SPIN]
+        x, y = state[X] + SUBSTEP * state[SPEED_X], state[Y] + SUBSTEP * state[SPEED_Y]
         state[X], state[Y] = push_out(params, walls, int(params[WALLS]), x, y)
 
 
@@ -182,7 +196,8 @@ def begin(params: Any, noise: Any, state: Any) -> None:
     state[Y] = 0.01 * noise[5] - 0.005
     state[HEADING] = 0.1 * noise[6] - 0.05
     state[BEST] = -1.0  # behind every start
-    state[CLASS] = -1.0
+    if params[EVENTS] == 1.0:  # a world of steps has no room for it
+        state[CLASS] = -1.0
 
 
 @kernel
@@ -228,6 +243,12 @@ def robot_begin(params: Any, noise: Any, state: Any) -> None:
 def robot_drive(params: Any, action: int, state: Any) -> None:
     """`drive`, for a simulator in Python."""
     drive(params, action, state)
+
+
+@compiled
+def robot_aim(state: Any) -> tuple[float, float, float]:
+    """`aim`, for a simulator in Python."""
+    return aim(state)
 
 
 @compiled

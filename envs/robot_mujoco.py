@@ -23,19 +23,19 @@ from lstm_rl.envs.dynamics import SUCCEEDED, World
 from lstm_rl.envs.robot import robot_tmaze, robot_tmaze_events
 from lstm_rl.envs.robot_body import (
     ANGLES,
-    AXLE,
     HEADING,
     JUNCTIONS,
-    LEFT,
+    MASS,
     RANGES,
-    RIGHT,
     SENSORS,
+    SERVO,
     STEM,
     SUBSTEP,
     SUBSTEPS,
     X,
     Y,
     robot_after,
+    robot_aim,
     robot_begin,
     robot_drive,
     robot_first,
@@ -43,7 +43,7 @@ from lstm_rl.envs.robot_body import (
 )
 from lstm_rl.envs.robot_maze import RADIUS, Maze, make_maze
 
-MASS, SERVO, HEIGHT, THICKNESS = 0.08, 8.0, 0.03, 0.01  # kg; N s/m; metres
+HEIGHT, THICKNESS = 0.03, 0.01  # metres
 INERTIA = MASS * RADIUS**2 / 2  # kg m^2, about the vertical
 RENDER_MODES = ("rgb_array", "ansi", "camera")
 
@@ -83,7 +83,7 @@ def mjcf(maze: Maze) -> str:
     add(world, "camera", name="above", pos=(*middle, 1.3 * size), fovy="45")
     for axis, c, start, end in maze.walls:
         side = THICKNESS / 2 * _outwards(maze, axis, c, (start + end) / 2)
-        along, across = ((end - start) / 2 + THICKNESS / 2, (start + end) / 2), (THICKNESS / 2, c + side)
+        along, across = ((end - start) / 2, (start + end) / 2), (THICKNESS / 2, c + side)
         sizes, place = zip(*((along, across) if axis == 0 else (across, along)), strict=True)
         box = {"size": (*sizes, HEIGHT), "pos": (*place, HEIGHT), "rgba": (0.35, 0.45, 0.6, 1)}
         add(world, "geom", type="box", **box)
@@ -176,7 +176,7 @@ class MujocoRobot(gym.Env[NDArray[np.float32], np.int64]):
         total, outcome, over, k = 0.0, 0, False, 0
         while not over:
             robot_drive(params, int(action), state)
-            self._move(state[LEFT], state[RIGHT])
+            self._move()
             self._read()
             reward, outcome, over = robot_after(params, noise[7], k, state)
             total, k = total + reward, k + 1
@@ -189,11 +189,9 @@ class MujocoRobot(gym.Env[NDArray[np.float32], np.int64]):
             info["is_success"] = outcome == SUCCEEDED
         return self._observe(), total, bool(outcome), truncated, info
 
-    def _move(self, left: float, right: float) -> None:
-        """One control step of MuJoCo with these speeds of the wheels, m/s: it drives where it heads half-way."""
-        speed, rate = (left + right) / 2.0, (right - left) / AXLE
-        heading = self.data.qpos[2] + rate * SUBSTEPS * SUBSTEP / 2.0
-        self.data.ctrl[:] = speed * math.cos(heading), speed * math.sin(heading), rate
+    def _move(self) -> None:
+        """One control step of MuJoCo with the speeds of the wheels in the state."""
+        self.data.ctrl[:] = robot_aim(self._state)
         self._mujoco.mj_step(self.model, self.data, SUBSTEPS)
 
     def _read(self) -> None:

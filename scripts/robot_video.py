@@ -33,9 +33,9 @@ class Filmed(MujocoRobot):
         super().__init__(world)
         self.film: list[Floats] = []
 
-    def _move(self, left: float, right: float) -> None:
+    def _move(self) -> None:
         self.film.append(self._state.copy())
-        super()._move(left, right)
+        super()._move()
 
 
 def play(model: Any, env: Filmed, seed: int) -> tuple[Floats, Floats]:

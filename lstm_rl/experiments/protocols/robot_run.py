@@ -1,7 +1,8 @@
 """One run with the robot: train in the compiled twin until the maze is solved, then test in MuJoCo.
 
 While it trains, a learner plays `TRIAL` fresh greedy episodes of the twin whenever more than `SHARE` of the last
-`WINDOW` episodes were right, at most once in `PAUSE` episodes; the maze is solved when `SOLVED` of them are right.
+`WINDOW` episodes were right, at most once in `PAUSE` episodes; the maze is solved when `SOLVED` of
+them are right in so many trials in a row.
 Then, or when the budget is spent, it plays other fresh episodes greedily in the twin and in MuJoCo, without learning.
 """
 
@@ -57,11 +58,13 @@ class RobotRun:
     """Fields of `Config` that override the default's, as JSON."""
     mujoco_episodes: int = 200
     """Greedy episodes in MuJoCo at the end."""
+    in_a_row: int = 20
+    """Trials in a row that have to be passed until training ends."""
 
     def __post_init__(self) -> None:
         check_choice("variant", self.variant, tuple(VARIANTS))
         check_choice("method", self.method, METHODS)
-        for name in ("action_repeat", "max_episodes", "rounds"):
+        for name in ("action_repeat", "max_episodes", "rounds", "in_a_row"):
             check_int(name, getattr(self, name), 1)
         check_int("mujoco_episodes", self.mujoco_episodes, 0)
         check_float("max_seconds", self.max_seconds, 0.0, open_low=True)
@@ -169,7 +172,7 @@ def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
         """Counts episodes, plays trials."""
 
         chunked = True  # calls at the ends of chunks will do
-        episodes, trials, next_trial, solved = 0, 0, 0, False
+        episodes, trials, next_trial, passed = 0, 0, 0, 0
         tested = 0.0  # CPU seconds of trials
 
         def __init__(self) -> None:
@@ -186,10 +189,12 @@ def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
             if often and self.episodes >= self.next_trial:
                 self.trials, self.next_trial = self.trials + 1, self.episodes + PAUSE
                 now, seed = time.process_time(), settings.seed + 10**6 * self.trials
-                self.solved = _right(model, settings.env_id, settings.env_kwargs, TRIAL, seed) >= SOLVED
+                good = _right(model, settings.env_id, settings.env_kwargs, TRIAL, seed) >= SOLVED
+                self.passed = self.passed + 1 if good else 0
                 self.tested += time.process_time() - now
             spent = time.process_time() - begun - self.tested
-            return not self.solved and self.episodes < settings.max_episodes and spent < settings.max_seconds
+            enough = self.passed >= settings.in_a_row
+            return not enough and self.episodes < settings.max_episodes and spent < settings.max_seconds
 
     until, diverged, begun = Until(), False, time.process_time()
     try:
@@ -198,7 +203,7 @@ def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
         diverged = True
     seconds = round(time.process_time() - begun - until.tested, 2)
     counts = {"episodes": until.episodes, "steps": model.num_timesteps, "seconds": seconds}
-    return {"solved": until.solved} | counts | {"diverged": diverged}
+    return {"solved": until.passed >= settings.in_a_row} | counts | {"diverged": diverged}
 
 
 def _from_record(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:

@@ -16,16 +16,18 @@ SECONDS = 120.0
 PROTOCOL = f"""\
 `lstm_rl/RobotTMazeEvents-v0` and, without events, `lstm_rl/RobotTMazeTwin-v0`, after Bakker, Linaker & Schmidhuber
 (2002) and Bakker, Zhumatiy, Gruener & Schmidhuber (2003), whose sizes and figures are not known:
-[assumptions](../../robots.md). A run trains in the compiled twin until {SOLVED:.1%} of {TRIAL} fresh greedy
-episodes are right, for at most the episodes of its row and {SECONDS:.0f} CPU seconds; then it plays 1,000 greedy
-episodes of the twin and 200 of MuJoCo (20 from 20 m on). Success: solved in time, and 99 % right in MuJoCo. Ours:
-preset `default`. Episodes, steps (decisions): medians over the successful runs; twin, MuJoCo: shares of greedy
-episodes that are right, medians and the worst of all runs."""
+[assumptions](../../robots.md). A run trains in the compiled twin until it passes 20 trials in a row (without events 3):
+{SOLVED:.1%} of {TRIAL} fresh greedy episodes are right; for at most the episodes of its row and {SECONDS:.0f} CPU
+seconds. Then it plays 1,000 greedy episodes of the twin and 200 of MuJoCo (20 from 20 m on). Success: solved in time,
+and 99 % right in MuJoCo. Ours: preset `default`, with `error_memory=0` on events and `gamma=0.998, lambda_=0.98`
+without. Episodes, steps (decisions): medians over the successful runs; twin, MuJoCo: shares of greedy episodes that are
+right, medians and the worst of all runs."""
 NOTES = """\
 "Wall": the robot keeps 2 cm from the wall that it follows, so that its place remembers the side for it; in all other
 rows it drives in the middle. "Recorded": the first episodes are recorded with random behaviours, and a network learns
 from the record alone; with more rounds, its own behaviour records the next ones. Without events a decision is taken
 every 0.1 s, or, with "repeat", every so many."""
+EVENTS = json.dumps({"error_memory": 0})  # one run of twelve stood still when few errors were left
 STEPS = json.dumps({"gamma": 0.998, "lambda_": 0.98})
 
 
@@ -43,17 +45,17 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows() -> Iterator[Row]:
     for variant in robot_run.VARIANTS:
-        yield Row(f"{variant}, events", RobotRun(variant))
+        yield Row(f"{variant}, events", RobotRun(variant, overrides=EVENTS))
     for variant in robot_run.VARIANTS:
-        yield Row(f"without memory, {variant}", RobotRun(variant, method=WITHOUT))
-    yield Row("wall, events", RobotRun(gap=0.02))
-    yield Row("without memory, wall", RobotRun(method=WITHOUT, gap=0.02))
+        yield Row(f"without memory, {variant}", RobotRun(variant, method=WITHOUT, overrides=EVENTS))
+    yield Row("wall, events", RobotRun(gap=0.02, overrides=EVENTS))
+    yield Row("without memory, wall", RobotRun(method=WITHOUT, gap=0.02, overrides=EVENTS))
     for episodes in (20, 50, 100, 200):
         yield Row(f"{episodes} recorded episodes", RobotRun(method=RECORD, max_episodes=episodes))
     for stem, repeat in ((1.0, 1), (5.0, 1), (20.0, 1), (80.0, 1), (1.0, 10), (5.0, 10), (20.0, 10), (80.0, 10)):
         settings: dict[str, Any] = {"stem": stem, "events": False, "action_repeat": repeat, "max_episodes": 10**6}
         label = f"control steps, {stem:g} m{f', repeat {repeat}' if repeat > 1 else ''}"
-        yield Row(label, RobotRun(overrides=STEPS, **settings, mujoco_episodes=200 if stem < 20 else 20))
+        yield Row(label, RobotRun(overrides=STEPS, **settings, in_a_row=3, mujoco_episodes=200 if stem < 20 else 20))
     for variant in robot_run.VARIANTS:
         yield Row(f"{PPO}, {variant}", RobotRun(variant, method=PPO, max_episodes=10**6, max_seconds=SECONDS))
     yield Row(f"{PPO}, control steps, 1 m", RobotRun(method=PPO, events=False, max_episodes=10**6))
