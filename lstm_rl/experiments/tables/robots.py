@@ -16,10 +16,10 @@ SECONDS = 120.0
 PROTOCOL = f"""\
 `lstm_rl/RobotTMazeEvents-v0` and, without events, `lstm_rl/RobotTMazeTwin-v0`, after Bakker, Linaker & Schmidhuber
 (2002) and Bakker, Zhumatiy, Gruener & Schmidhuber (2003), whose sizes and figures are not known:
-[assumptions](../../robots.md). A run trains in the compiled twin until it passes 20 trials in a row (without events 3):
-{SOLVED:.1%} of {TRIAL} fresh greedy episodes are right; for at most the episodes of its row and {SECONDS:.0f} CPU
-seconds. Then it plays 1,000 greedy episodes of the twin and 200 of MuJoCo (20 from 20 m on). Success: solved in time,
-and 99 % right in MuJoCo. Ours: preset `default`, with `error_memory=0` on events and `gamma=0.998, lambda_=0.98`
+[assumptions](../../robots.md). A run trains in the compiled twin for at most the episodes of its row (1,000 on events)
+and {SECONDS:.0f} CPU seconds, or until it has passed 10 trials in a row (without events 3): {SOLVED:.1%} of {TRIAL}
+fresh greedy episodes are right. Then it plays 1,000 greedy episodes of the twin and 200 of MuJoCo (20 from 20 m on).
+Success: 99 % right in both. Ours: preset `default`, with `error_memory=0` on events and `gamma=0.998, lambda_=0.98`
 without. Episodes, steps (decisions): medians over the successful runs; twin, MuJoCo: shares of greedy episodes that are
 right, medians and the worst of all runs."""
 NOTES = """\
