@@ -98,8 +98,9 @@ def run(settings: RobotRun, report: "Report") -> dict[str, Any]:
 
     Returns:
         success: whether `RIGHT` of the last episodes in the twin and, where asked, in MuJoCo were right; solved: as the
-        module says, before the budget was spent; episodes, steps (decisions) and CPU seconds until then; twin and mujoco: shares of
-        greedy episodes that were right; diverged: whether weights left the finite numbers, which ends a run.
+        module says, before the budget was spent; episodes, steps (decisions) and CPU seconds of training; twin and
+        mujoco: shares of greedy episodes that were right; diverged: whether weights left the finite numbers, which ends
+        a run.
     """
     import torch
 
