@@ -298,6 +298,7 @@ def _robot_world(
         optimal_return=4.0 * junctions,
         memoryless_return=4.0 * junctions if show_goal else guessed,
         renderer="lstm_rl.envs.rendering_robot",
+        family="tmaze" if window is not None else None,
         marks=robot_marks,
     )
 
