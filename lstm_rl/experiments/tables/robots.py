@@ -20,8 +20,8 @@ PROTOCOL = f"""\
 and {SECONDS:.0f} CPU seconds, or until it has passed 10 trials in a row (without events 3): {SOLVED:.1%} of {TRIAL}
 fresh greedy episodes are right. Then it plays 1,000 greedy episodes of the twin and 200 of MuJoCo (20 from 20 m on).
 Success: 99 % right in both. Ours: preset `default` (on events that of the T-mazes), without events
-`gamma=0.998, lambda_=0.98`. Episodes, steps (decisions): medians over the successful runs; twin, MuJoCo: shares of greedy episodes that are
-right, medians and the worst of all runs."""
+`gamma=0.998, lambda_=0.98`. Episodes, steps (decisions): medians over the successful runs; twin, MuJoCo: shares of
+greedy episodes that are right, medians and the worst of all runs."""
 NOTES = """\
 "Wall": the robot keeps 2 cm from the wall that it follows, so that its place remembers the side for it; in all other
 rows it drives in the middle. "Recorded": the first episodes are recorded with random behaviours, and a network learns
