@@ -51,8 +51,11 @@ def _rows() -> Iterator[Row]:
     yield Row("without memory, wall", RobotRun(method=WITHOUT, gap=0.02))
     for episodes in (20, 50, 100, 200):
         yield Row(f"{episodes} recorded episodes", RobotRun(method=RECORD, max_episodes=episodes))
+    for variant in ("irrelevant lamp", "sequence"):
+        settings: dict[str, Any] = {"method": RECORD, "max_episodes": 1000, "rounds": 10, "max_seconds": 10 * SECONDS}
+        yield Row(f"{variant}, 1,000 recorded episodes in 10 rounds", RobotRun(variant, **settings))
     for stem, repeat in ((1.0, 1), (5.0, 1), (20.0, 1), (80.0, 1), (1.0, 10), (5.0, 10), (20.0, 10), (80.0, 10)):
-        settings: dict[str, Any] = {"stem": stem, "events": False, "action_repeat": repeat, "max_episodes": 10**6}
+        settings = {"stem": stem, "events": False, "action_repeat": repeat, "max_episodes": 10**6}
         label = f"control steps, {stem:g} m{f', repeat {repeat}' if repeat > 1 else ''}"
         yield Row(label, RobotRun(overrides=STEPS, **settings, in_a_row=3, mujoco_episodes=200 if stem < 20 else 20))
     for variant in robot_run.VARIANTS:
