@@ -215,15 +215,16 @@ def test_the_twin_goes_where_mujoco_goes(action: np.int64) -> None:
 
 def test_a_wall_stops_the_robot_in_both_simulators() -> None:
     pytest.importorskip("mujoco", reason="mujoco is not installed: pip install lstm-rl[robot]")
-    twin, robot = WorldEnv(robot_tmaze()), gym.make(ROBOT).unwrapped
+    twin: Any = WorldEnv(robot_tmaze())
+    robot: Any = gym.make(ROBOT).unwrapped
     for env in (twin, robot):
         env.reset(seed=0)
-        state: Any = env._state  # type: ignore[union-attr]
+        state = env._state
         for _ in range(30):  # blind, and so into the left wall: what it senses is overwritten
             state.ravel()[INPUT : INPUT + SENSORS] = 0.0
             *_, info = env.step(LEFT)
         assert 0.0325 - 0.002 < info["state"][Y] < 0.0325 + 0.002  # the body touches it
-    assert abs(twin._state[0, X] - robot._state[X]) < 0.06  # type: ignore[union-attr]  # MuJoCo's body slides a little slower
+    assert abs(twin._state[0, X] - robot._state[X]) < 0.06  # MuJoCo's body slides a little slower
 
 
 def test_mujocos_robot_is_a_whole_environment() -> None:
