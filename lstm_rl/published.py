@@ -2,7 +2,8 @@
 
     hs1997     Hochreiter & Schmidhuber, Long short-term memory, Neural Computation 9: experiments 1 to 6
     gers2000   Gers, Schmidhuber & Cummins, Learning to forget, Neural Computation 12
-    gers2001   Gers & Schmidhuber, LSTM recurrent networks learn simple context-free and context-sensitive languages
+    gers2001   Gers & Schmidhuber, LSTM recurrent networks learn simple context-free and context-sensitive languages;
+               series: Gers, Eck & Schmidhuber, Applying LSTM to time series predictable through time-window approaches
     gers2002   Gers, Schraudolph & Schmidhuber, Learning precise timing with LSTM recurrent networks, JMLR 3
     bakker2001 Bakker, Reinforcement learning with long short-term memory, NIPS 14
 
@@ -200,6 +201,9 @@ PUBLISHED: dict[str, Topology] = {
     ),
     "gers2000-cerg": _CERG,
     "gers2000-cnto": replace(_CERG, inputs=8, outputs=8),  # count (ours); NTO, its form with resets: forget bias 5 or 1
+    "gers2001-series": replace(  # the size is recalled; that its outputs see the input, and their ranges, are (ours)
+        _CERG, inputs=1, outputs=1, blocks=(1,) * 4, output_activation="identity"
+    ),
     "gers2001-anbn": _ANBN,
     "gers2001-anbmbmam": replace(_ANBN, inputs=5, outputs=5, blocks=(1, 1)),
     "gers2001-anbncn": replace(_ANBN, inputs=4, outputs=4, blocks=(1, 1)),  # count (ours), by the same rule
