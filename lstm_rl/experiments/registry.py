@@ -20,6 +20,7 @@ from lstm_rl.experiments.tables import (
     minimal_time_lag,
     multimode_pole,
     parity_guessing,
+    series,
 )
 
 MODULES = (
@@ -37,12 +38,13 @@ MODULES = (
     hs1997_temporal_order,
     gers2000,
     gers2001_languages,
+    series,
     parity_guessing,
     history_compression,
     markov_models,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-"}
+PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-", "series": "series-"}
 GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""
 

@@ -6,6 +6,7 @@ from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
 from lstm_rl.tasks.languages import FormalLanguage
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.reber import ReberTask
+from lstm_rl.tasks.series import Laser, MackeyGlass
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
 from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOrder, TemporalOrder
@@ -17,6 +18,8 @@ __all__ = [
     "FormalLanguage",
     "HistoryTask",
     "LagTask",
+    "Laser",
+    "MackeyGlass",
     "MultiplicationProblem",
     "NoisyTemporalOrder",
     "Parity",

@@ -2,8 +2,8 @@
 
     dx/dt = a x(t - tau) / (1 + x(t - tau)^c) - b x(t),     a = .2, b = .1, c = 10
 
-x(0) is given, and what x was before it: 0. Runge & Kutta's step of fourth order; at half steps the delayed value is interpolated
-linearly between its neighbours.
+x(0) is given, and what x was before it: 0. Steps are Runge & Kutta's of fourth order; at half steps the delayed value
+is interpolated linearly between its neighbours.
 
 Mackey & Glass, Oscillation and chaos in physiological control systems, Science 197 (1977).
 """

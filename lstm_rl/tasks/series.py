@@ -1,8 +1,8 @@
 """Time series to be predicted (Gers, Eck & Schmidhuber 2001): the Mackey-Glass equation and a chaotic laser.
 
 A sequence is a stretch of the part of a series that a task says, with the value ``horizon`` steps later as the target
-of each step. Values are in units of the training part: its mean is 0, its standard deviation 1. As inputs a network sees
-x(t) alone, or what it was some ``lags`` before as well.
+of each step. Values are in units of the training part: its mean is 0, its standard deviation 1. As inputs a network
+sees x(t) alone, or what it was some ``lags`` before as well.
 
 The laser is data set A of the Santa Fe competition (Weigend & Gershenfeld 1994), as it comes with reservoirpy.
 """

@@ -38,8 +38,8 @@ class SeriesRun:
     points: int = 3000
     """Values of Mackey-Glass for training; the laser has 900, and 100 for validation."""
     model: Model = "lstm"
-    """The mean of the training part; the last value; a perceptron; an echo state network; the published LSTM, or without
-    forget gates; an untrained LSTM behind a read-out; Elman net, GRU or sLSTM."""
+    """The mean of the training part; the last value; a perceptron; an echo state network; the published LSTM, or one
+    without forget gates; an untrained LSTM behind a read-out; Elman net, GRU or sLSTM."""
     units: int = 4
     """Of a layer; of an LSTM its blocks of one cell."""
     lags: tuple[int, ...] = (0,)
@@ -52,9 +52,9 @@ class SeriesRun:
     learning_rate: float = 0.01
     """Of sgd and adam."""
     epochs: int = 100
-    """Passes over the training part; of adam, steps on 32 stretches."""
+    """Passes over the training part; of adam, steps on 16 stretches."""
     ridge: float = 0.0
-    """Weight of squared read-out weights where these are fitted, or, of a trained LSTM, fitted again; 0: they are not."""
+    """Weight of squared read-out weights where they are fitted, or, of a trained LSTM, fitted again; 0: not."""
     radius: float = 1.0
     """Spectral radius of an echo state network."""
     leak: float = 0.6

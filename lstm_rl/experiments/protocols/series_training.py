@@ -25,9 +25,9 @@ from lstm_rl.topology import Topology
 
 LOOKS = 20
 """Looks at the validation part."""
-WASHOUT, STRETCH, BATCH = 50, 150, 32
+WASHOUT, STRETCH, BATCH = 50, 150, 16
 """Steps of a stretch in Torch: without a target at first, and all; stretches side by side."""
-KALMAN = Kalman((1.0, 1e-4), (1e-4, 1e-9), 1)
+KALMAN = Kalman((1.0, 1e-6), (1e-4, 1e-11))
 """Noises of the filter at first and at last (ours)."""
 Report = Callable[[int], object]
 
