@@ -50,7 +50,9 @@ def main() -> None:
     figure.legend(loc="outside lower center", ncols=5, frameon=False)
     save(figure, FOLDER / "predictions.png")
     x = values[first - 100 : first + 150, None]
-    title = f"LSTM that sees one value per step (input) and predicts the one {AHEAD} steps later (output; target dashed)"
+    title = (
+        f"LSTM that sees one value per step (input) and predicts the one {AHEAD} steps later (output; target dashed)"
+    )
     targets = values[first - 100 + AHEAD : first + 150 + AHEAD, None]
     save(activations_figure(record_activations(lstm, x.copy()), title, targets=targets), FOLDER / "activations.png")
 

@@ -7,6 +7,7 @@ sees x(t) alone, or what it was some ``lags`` before as well.
 The laser is data set A of the Santa Fe competition (Weigend & Gershenfeld 1994), as it comes with reservoirpy.
 """
 
+import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
@@ -52,7 +53,11 @@ def laser_series() -> Series:
     Raises:
         ValueError: reservoirpy is missing.
     """
-    return _in_units(load_reservoirpy("the laser").datasets.santafe_laser()[:, 0].astype(np.float64), 900, 1000)
+    datasets = load_reservoirpy("the laser").datasets
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # reservoirpy 0.4.2 leaves the file open
+        values = datasets.santafe_laser()[:, 0].astype(np.float64)
+    return _in_units(values, 900, 1000)
 
 
 def _in_units(values: NDArray[np.float64], training: int, validation: int) -> Series:
