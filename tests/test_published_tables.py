@@ -17,7 +17,7 @@ from lstm_rl.tasks.protocol import Criterion
 
 PENDING = ("gers2000-nto", "gers2000-cnto")
 """Experiments whose runs do not come with the package yet."""
-PARTIAL = ("gers2000-cerg",)
+PARTIAL = ("gers2000-cerg", "series-mackey-glass-17", "series-mackey-glass-30")
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
@@ -79,6 +79,24 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     }
     | {"high=10 every=100 tested=5000: LSTM, Kalman": {"sequences": 2000, "range": "1000 and more"}},
     "gers2001-anbmbmam": {"high=11 tested=100: LSTM": {"sequences": 29000, "best": 18}},
+    "series-mackey-glass-17": {
+        "SOM with local models (Vesanto 1997)": {
+            "NRMSE, t + 84": ".032 (6,000 values), .016 (28,000), .0088 (50,000)"
+        },
+        "Local models (McNames)": {"NRMSE, t + 84": ".015 - .02"},
+        "LSTM, direct": {"NRMSE, t + 84": "worse than the MLP (recalled)"},
+        "Echo state network, 400 units, iterated": {"NRMSE, t + 84": ".00028"},
+        "Echo state network, 400 units, 21,000 values, iterated": {"NRMSE, t + 84": ".00012"},
+    },
+    "series-mackey-glass-30": {
+        "Echo state network, 400 units, iterated": {"NRMSE, t + 84": ".11"},
+        "Echo state network, 400 units, 21,000 values, iterated": {"NRMSE, t + 84": ".032"},
+    },
+    "series-laser": {
+        "FIR network (Wan)": {"NMSE, next 100": ".0230 - .028 (recalled)"},
+        "Local models (Sauer)": {"NMSE, next 100": ".08 (recalled)"},
+        "LSTM": {"NMSE, next 100": "worse than the MLP (recalled)"},
+    },
     "hs1997-lag-a": {
         "p=4: RTRL, one unit, rate 1": {"success": "78 %", "sequences": 1043000},
         "p=4: RTRL, one unit, rate 4": {"success": "56 %", "sequences": 892000},

@@ -50,16 +50,19 @@ class Memoryless(nn.Module):
         return self.function(x), state
 
 
-def untrained(model: str, task: SeriesTask, units: int, scale: float) -> Any:
+def untrained(model: str, task: SeriesTask, units: int, scale: float, radius: float, leak: float) -> Any:
     """A topology, or a function from a seed to a module.
 
     Args:
         model: "lstm", the published network with so many blocks; "standard", without forget gates; "lstm-reservoir",
             the standard cell, with weights uniform in +- ``scale`` and, between cells, divided by the root of their
-            number; "elman", tanh units; "mlp", "gru" or "slstm".
+            number; "constant-gates", cells whose input gates are ``leak``, forget gates 1 - ``leak``, output gates 1: the
+            leaky units of an echo state network; "elman", tanh units; "mlp", "gru" or "slstm".
         task: Says how many inputs.
         units: Of a layer.
-        scale: See above.
+        scale: Of input weights where there is no training.
+        radius: Of weights between cells with constant gates: their spectral radius is about this.
+        leak: See above.
     """
     published, inputs, span = task.topology, task.inputs, scale / np.sqrt(units)
     if model == "mlp":
@@ -74,6 +77,23 @@ def untrained(model: str, task: SeriesTask, units: int, scale: float) -> Any:
         seen: tuple[Layer, ...] = ("input", "hidden")
         ranges = dict.fromkeys(("input_range", "recurrent_range", "output_range", "bias_range"), 0.5)
         return Topology(inputs, 1, units, hidden_activation="tanh", hidden_sees=seen, outputs_see=seen, **ranges)
+    if model == "constant-gates":
+        bias = float(np.log(leak / (1.0 - leak)))
+        return Topology(
+            inputs,
+            1,
+            blocks=(1,) * units,
+            output_gate=False,
+            cell_input="tanh",
+            cell_output="identity",
+            gates_see=(),
+            outputs_see=("input", "cells"),
+            input_range=scale,
+            recurrent_range=radius * float(np.sqrt(3.0 / units)),
+            bias_range=1.0,
+            input_gate_bias=bias,
+            forget_gate_bias=-bias,
+        )
     if model == "lstm-reservoir":
         return Topology(
             inputs,

@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from lstm_rl.experiments.engine import Report
     from lstm_rl.tasks.series import SeriesTask
 
-Model = Literal["mean", "persistence", "mlp", "esn", "lstm", "standard", "lstm-reservoir", "elman", "gru", "slstm"]
+Model = Literal[
+    "mean",
+    "persistence",
+    "mlp",
+    "esn",
+    "lstm",
+    "standard",
+    "lstm-reservoir",
+    "constant-gates",
+    "elman",
+    "gru",
+    "slstm",
+]
 Optimizer = Literal["none", "ridge", "sgd", "kalman", "adam", "lbfgs"]
 HORIZONS = {"mackey-glass": (1, 6, 84), "laser": (1, 100)}
 WASHOUT = 100
@@ -21,6 +33,7 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
     "mlp": ("adam", "lbfgs"),
     "esn": ("ridge",),
     "lstm-reservoir": ("ridge",),
+    "constant-gates": ("ridge",),
     "gru": ("adam", "lbfgs"),
     "slstm": ("adam", "lbfgs"),
     **dict.fromkeys(("lstm", "standard", "elman"), ("sgd", "kalman", "adam", "lbfgs")),
@@ -39,7 +52,8 @@ class SeriesRun:
     """Values of Mackey-Glass for training; the laser has 900, and 100 for validation."""
     model: Model = "lstm"
     """The mean of the training part; the last value; a perceptron; an echo state network; the published LSTM, or one
-    without forget gates; an untrained LSTM behind a read-out; Elman net, GRU or sLSTM."""
+    without forget gates; an untrained LSTM behind a read-out, or one whose gates are constants besides, which makes it
+    an echo state network; Elman net, GRU or sLSTM."""
     units: int = 4
     """Of a layer; of an LSTM its blocks of one cell."""
     lags: tuple[int, ...] = (0,)
@@ -56,9 +70,9 @@ class SeriesRun:
     ridge: float = 0.0
     """Weight of squared read-out weights where they are fitted, or, of a trained LSTM, fitted again; 0: not."""
     radius: float = 1.0
-    """Spectral radius of an echo state network."""
+    """Spectral radius of an echo state network, about that of an LSTM with constant gates."""
     leak: float = 0.6
-    """Of its units."""
+    """Of its units, in (0, 1)."""
     scale: float = 0.5
     """Of its input weights, and of all weights of an untrained LSTM."""
     seed: int = 1000
@@ -90,11 +104,13 @@ def check(settings: SeriesRun) -> None:
     check_int("points", settings.points, 500)
     for name in ("learning_rate", "radius", "leak", "scale"):
         check_float(name, getattr(settings, name), 0.0, open_low=True)
+    if settings.leak >= 1.0 and settings.model == "constant-gates":
+        raise ValueError(f"leak must be below 1 for constant gates, got {settings.leak}")
     check_float("ridge", settings.ridge, 0.0, open_low=settings.optimizer == "ridge")
     if settings.optimizer not in OPTIMIZERS[settings.model]:
         allowed = " or ".join(OPTIMIZERS[settings.model])
         raise ValueError(f"optimizer must be {allowed} for the model {settings.model}, got {settings.optimizer!r}")
-    if settings.ridge and settings.model not in ("esn", "lstm-reservoir", "lstm", "standard"):
+    if settings.ridge and settings.model not in ("esn", "lstm-reservoir", "constant-gates", "lstm", "standard"):
         raise ValueError(f"ridge must be 0 for the model {settings.model}, got {settings.ridge}")
     settings.task()
     if settings.model == "esn":
@@ -116,7 +132,7 @@ def make(settings: SeriesRun, horizon: int, report: "Report") -> Any:
     if model == "esn":
         reservoir = {name: getattr(settings, name) for name in ("radius", "leak", "scale", "ridge")}
         return networks.EchoStateNetwork(x, targets, WASHOUT, units, seed, **reservoir)
-    net: Any = networks.untrained(model, task, units, settings.scale)
+    net: Any = networks.untrained(model, task, units, settings.scale, settings.radius, settings.leak)
     if isinstance(net, Topology) and settings.optimizer in ("sgd", "kalman"):
         rate, epochs = settings.learning_rate, settings.epochs
         net = training.step_by_step(net, task, settings.optimizer, rate, epochs, seed, report)

@@ -50,6 +50,7 @@ def _mackey_glass(tau: int) -> list[Row]:
         _row("LSTM, 16 cells, window, Kalman, iterated (ours)", units=16, **window, **KALMAN),
         _row("LSTM, 16 cells, window, L-BFGS, iterated (ours)", units=16, **window, **LBFGS),
         _row("LSTM, 200 cells, untrained, read-out by ridge, iterated (ours)", tau=tau, **RESERVOIR),
+        _row("LSTM, 400 cells, constant gates, ridge, iterated (ours)", **{**echo, "model": "constant-gates"}),
     ]
 
 
