@@ -80,9 +80,7 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     | {"high=10 every=100 tested=5000: LSTM, Kalman": {"sequences": 2000, "range": "1000 and more"}},
     "gers2001-anbmbmam": {"high=11 tested=100: LSTM": {"sequences": 29000, "best": 18}},
     "series-mackey-glass-17": {
-        "SOM with local models (Vesanto 1997)": {
-            "NRMSE, t + 84": ".032 (6,000 values), .016 (28,000), .0088 (50,000)"
-        },
+        "SOM with local models (Vesanto 1997)": {"NRMSE, t + 84": ".032 (6,000 values), .016 (28,000), .0088 (50,000)"},
         "Local models (McNames)": {"NRMSE, t + 84": ".015 - .02"},
         "LSTM, direct": {"NRMSE, t + 84": "worse than the MLP (recalled)"},
         "Echo state network, 400 units, iterated": {"NRMSE, t + 84": ".00028"},

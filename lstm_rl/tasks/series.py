@@ -83,14 +83,16 @@ def load_reservoirpy(what: str) -> Any:
 def windows(values: NDArray[np.float64], lags: tuple[int, ...]) -> NDArray[np.float64]:
     """What each lag before each step was, (N, I); before the start, the first value."""
     at = np.arange(len(values))[:, None] - np.array(lags)
-    return values[at.clip(min=0)]
+    seen: NDArray[np.float64] = values[at.clip(min=0)]
+    return seen
 
 
 @sequence_rule
 def _stretch(params: Any, generator: Any, x: Any, targets: Any, has_target: Any) -> int:
     """params: horizon, washout, number of lags, the lags, then the values of the part."""
     horizon, washout, lags = int(params[0]), int(params[1]), int(params[2])
-    length, values = x.shape[0], 3 + lags
+    length: int = x.shape[0]
+    values = 3 + lags
     span = int(params[values - 1])  # lags are in ascending order
     first = values + span + integer(generator, 0, params.shape[0] - values - span - horizon - length + 1)
     for t in range(length):

@@ -56,7 +56,7 @@ def untrained(model: str, task: SeriesTask, units: int, scale: float, radius: fl
     Args:
         model: "lstm", the published network with so many blocks; "standard", without forget gates; "lstm-reservoir",
             the standard cell, with weights uniform in +- ``scale`` and, between cells, divided by the root of their
-            number; "constant-gates", cells whose input gates are ``leak``, forget gates 1 - ``leak``, output gates 1: the
+            number; "constant-gates", cells whose input gates are ``leak``, forget gates 1 - ``leak``, output gates 1:
             leaky units of an echo state network; "elman", tanh units; "mlp", "gru" or "slstm".
         task: Says how many inputs.
         units: Of a layer.
@@ -75,7 +75,7 @@ def untrained(model: str, task: SeriesTask, units: int, scale: float, radius: fl
         return lambda seed: kind(inputs, 1, units, seed, dtype=torch.float64)
     if model == "elman":
         seen: tuple[Layer, ...] = ("input", "hidden")
-        ranges = dict.fromkeys(("input_range", "recurrent_range", "output_range", "bias_range"), 0.5)
+        ranges: dict[str, Any] = dict.fromkeys(("input_range", "recurrent_range", "output_range", "bias_range"), 0.5)
         return Topology(inputs, 1, units, hidden_activation="tanh", hidden_sees=seen, outputs_see=seen, **ranges)
     if model == "constant-gates":
         bias = float(np.log(leak / (1.0 - leak)))
@@ -113,7 +113,7 @@ def untrained(model: str, task: SeriesTask, units: int, scale: float, radius: fl
     return replace(network, forget_gate=False, forget_gate_bias=None, biased=unforgetting)
 
 
-def _spread(published: Topology, units: int) -> dict[str, tuple[float, ...]]:
+def _spread(published: Topology, units: int) -> dict[str, Any]:
     """The published biases of gates, spread over another number of blocks."""
     biases = {gate: getattr(published, f"{gate}_bias") for gate in GATES}
     return {f"{gate}_bias": tuple(np.linspace(b[0], b[-1], units).tolist()) for gate, b in biases.items()}

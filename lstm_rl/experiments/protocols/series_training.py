@@ -76,11 +76,12 @@ def step_by_step(
     """Learn after each value, by the truncated gradient or a Kalman filter on it; an epoch is the training part."""
     rng = np.random.default_rng([seed, task.horizon])
     weights, task = make_weights(topology, rng), replace(task, washout=WASHOUT)
-    update, learner = Update(Sgd(), learning_rate, 1.0), None
+    learner: Any
     if optimizer == "kalman":
         steps = epochs * (task.max_length - task.washout)
         update, learner = Update(KALMAN._replace(anneal_steps=steps), 1.0, 1.0), make_dekf(topology, weights, 1.0)
     else:
+        update = Update(Sgd(), learning_rate, 1.0)
         learner = make_approximator(topology, weights, 1, np.float64, "truncated", task.max_length)
 
     def looks() -> Iterator[LstmNetwork]:

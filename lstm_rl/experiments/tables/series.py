@@ -26,7 +26,7 @@ def _row(label: str, published: dict[str, Any] | None = None, **settings: Any) -
 
 
 def _mackey_glass(tau: int) -> list[Row]:
-    window = {"lags": (0, 6, 12, 18), "tau": tau}
+    window: dict[str, Any] = {"lags": (0, 6, 12, 18), "tau": tau}
     mlp: dict[str, Any] = {"model": "mlp", "units": 32, **LBFGS, **window}
     direct: dict[str, Any] = {"tau": tau, "direct": True}
     echo = {**ECHO, "tau": tau, **RESERVOIRS[tau]}
