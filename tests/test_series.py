@@ -202,6 +202,20 @@ def test_an_echo_state_network_is_that_of_reservoirpy() -> None:
     assert nmse(y[50:, 0, 0].numpy(), targets[50:]) < 1e-3
 
 
+def test_an_lstm_with_constant_gates_is_an_echo_state_network() -> None:
+    """Its cells are leaky units: s <- .4 s + .6 tanh(W s + W_in x + b)."""
+    task = MackeyGlass(points=500)
+    net = executed(networks.untrained("constant-gates", task, 12, 0.5, 0.9, 0.6), None, 4)
+    rows, columns = net.topology.rows, net.topology.columns["cells"]
+    w = net.hidden_weights.detach().numpy()[:, columns]
+    x, s = training_part(task)[0][:20], np.zeros(12)
+    for value in x:
+        s = 0.4 * s + 0.6 * np.tanh(s @ w[rows["cells"]] + value @ w[rows["input"]] + w[rows["bias"]])
+    with torch.no_grad():
+        _, state = net(torch.from_numpy(x)[:, None])
+    np.testing.assert_allclose(state.s[0].numpy(), np.ravel(s), rtol=1e-9)
+
+
 def test_ridge_regression_solves_the_normal_equations() -> None:
     rng = np.random.default_rng(0)
     sources, targets = rng.normal(size=(40, 5)), rng.normal(size=40)
@@ -263,6 +277,10 @@ def test_a_run_of_both_kinds() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        (
+            {"model": "constant-gates", "optimizer": "ridge", "ridge": 1.0, "leak": 1.0},
+            "leak must be below 1 .*got 1.0",
+        ),
         ({"series": "sunspots"}, "series must be one of mackey-glass, laser, got 'sunspots'"),
         ({"model": "tcn"}, "model must be one of mean, .*got 'tcn'"),
         ({"model": "gru", "optimizer": "kalman"}, "optimizer must be adam or lbfgs for the model gru, got 'kalman'"),
