@@ -12,6 +12,7 @@ from lstm_rl.tasks.reber import ReberTask
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
 from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOrder, TemporalOrder
+from lstm_rl.tasks.timing import PeriodicFunction, SingleSpikeDelays, SpikeDelays, TimedSpikes
 
 TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "hs1997-reber": (ReberTask, {}),
@@ -32,6 +33,10 @@ TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "gers2001-anbn": (FormalLanguage, {"language": "anbn"}),
     "gers2001-anbncn": (FormalLanguage, {"language": "anbncn"}),
     "gers2001-anbmbmam": (FormalLanguage, {"language": "anbmbmam"}),
+    "gers2002-msd": (SpikeDelays, {}),
+    "gers2002-nmsd": (SingleSpikeDelays, {}),
+    "gers2002-gts": (TimedSpikes, {}),
+    "gers2002-pfg": (PeriodicFunction, {}),
 }
 """Name -> (a `Task`'s class, the settings that the name fixes)."""
 

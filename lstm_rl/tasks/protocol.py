@@ -28,6 +28,14 @@ class Stream(NamedTuple):
     """Test streams."""
     max_steps: int = 100_000_000
     """Steps of training and tests together after which no further stream begins (ours)."""
+    test_answers: int | None = None
+    """Answers after which a test stream ends; None: as many as in training."""
+    free_run: int | None = None
+    """Answers after which a test stream at the very end does; None: as many as in other tests."""
+    whole: bool = False
+    """Whether an answer is a whole sequence, right at all its steps, instead of each step with a target."""
+    reset: bool = False
+    """Whether the network is put to rest where a sequence begins, as the paper does."""
 
 
 @dataclass(frozen=True)

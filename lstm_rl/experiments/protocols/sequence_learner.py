@@ -10,6 +10,7 @@ from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences, torch_stream
 from lstm_rl.kernels.approximator import Kalman, Momentum, RmsProp, Sgd, Update
+from lstm_rl.kernels.global_kalman import make_global_kalman
 from lstm_rl.kernels.kalman import make_dekf
 from lstm_rl.kernels.layout import Weights, make_weights
 from lstm_rl.kernels.make import make_approximator
@@ -45,7 +46,7 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
     gradient = "truncated" if run.gradient in (None, "guess") else str(run.gradient)
     weights = make_weights(topology, rng)
     if run.optimizer == "kalman":
-        return make_dekf(topology, weights)
+        return make_global_kalman(topology, weights) if gradient == "rtrl" else make_dekf(topology, weights)
     if run.optimizer == "momentum":  # whose running sums of steps live in the place of mean squares
         weights = weights._replace(hidden_square=0.0 * weights.hidden, output_square=0.0 * weights.output)
     approximator: Any = make_approximator(topology, weights, 1, np.float64, gradient, task.max_length)

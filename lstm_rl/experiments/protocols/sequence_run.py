@@ -178,9 +178,9 @@ def check(run: SequenceRun) -> None:
 
 
 def _check_kalman(run: SequenceRun, has_kernels: bool) -> None:
-    if not has_kernels or run.gradient not in (None, "truncated"):
+    if not has_kernels or run.gradient not in (None, "truncated", "rtrl"):
         kind = f"gradient {run.gradient}" if has_kernels else "a Torch network"
-        raise ValueError(f"gradient must be truncated where optimizer is kalman, got {kind}")
+        raise ValueError(f"gradient must be truncated or rtrl where optimizer is kalman, got {kind}")
     if given := [name.replace("_", "-") for name in ("learning_rate", "loss") if getattr(run, name) is not None]:
         raise ValueError(f"{' and '.join(given)} must be left out where optimizer is kalman")
 
