@@ -25,6 +25,7 @@ from lstm_rl.topology import Topology
 Function = Literal["cosine", "triangle", "rectangle"]
 FUNCTIONS: tuple[str, ...] = get_args(Function)
 LARGEST = 10  # of I(n), as in the paper
+FREE_RUN = 1_000_000  # intervals or periods of the last test stream (ours)
 
 
 @sequence_rule
@@ -80,17 +81,25 @@ class Timing(Task):
     """Steps of the shortest interval, or of a period, >= 2: 10 .. 50."""
     strings: int = 10
     """Intervals, or periods, in a sequence, >= 1, for batches and episodes; streams draw theirs one by one."""
+    tested: int = 1000
+    """Intervals, or periods, that a test stream has to be right for, >= 1."""
     inputs = 1
     outputs = 1
 
     def __post_init__(self) -> None:
         check_int("F", self.F, 2)
         check_int("strings", self.strings, 1)
+        check_int("tested", self.tested, 1)
 
     @property
     @abstractmethod
     def momentum(self) -> float:
         """Published."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is anything random."""
+        return False
 
     @property
     def topology(self) -> Topology:
@@ -99,8 +108,11 @@ class Timing(Task):
 
     @property
     def protocol(self) -> Protocol:
-        """A test stream of 1,000 intervals without an error, after training streams of 100; 10^9 steps (ours)."""
-        stream = Stream(100, tests=1, max_steps=1_000_000_000, test_answers=1000, free_run=1_000_000, whole=True)
+        """Test streams of ``tested`` intervals without an error, after training streams of 100; 10^9 steps (ours).
+
+        There are ten of them where intervals are drawn (ours), one where each would be the same.
+        """
+        stream = Stream(100, tests=10 if self.draws else 1, max_steps=1_000_000_000, test_answers=self.tested, free_run=FREE_RUN, whole=True)
         return Protocol(
             1e-5, (), 0.49, momentum=self.momentum, each_step=True, every=1, max_sequences=10**7, stream=stream
         )
@@ -131,6 +143,11 @@ class SpikeDelays(Timing):
     def extras(self) -> tuple[int, ...]:
         """All values of I."""
         return self.I if isinstance(self.I, tuple) else (self.I,)
+
+    @property
+    def draws(self) -> bool:
+        """Whether intervals differ."""
+        return len(self.extras) > 1
 
     @property
     def max_length(self) -> int:

@@ -73,11 +73,13 @@ def trained(run: SequenceRun, report: Report) -> tuple[Any, Task, dict[str, Any]
     assert task.protocol.stream is not None
     budget, in_torch = int(run.max_sequences or 0), isinstance(learner, CallbackApproximator)
     max_steps = TORCH_STEPS_PER_REPORT if in_torch else STEPS_PER_REPORT
-    streams, steps, longest, success = 0, 0, 0, False
+    streams, steps, longest, success, since = 0, 0, 0, False, 0  # training streams when the weights were fresh
     began = time.perf_counter()
     with flushed():
         while not success and streams < budget and steps < task.protocol.stream.max_steps:
-            count = min(STREAMS_PER_REPORT, budget - streams)
+            if run.restart and streams - since >= run.restart:
+                learner, since = make_learner(run, task, rngs[0]), streams
+            count = min(STREAMS_PER_REPORT, budget - streams, since + (run.restart or budget) - streams)
             with reraising(learner):
                 if guesses:
                     done, more, most, success = _guess(learner, mask, generator, sources[1], rules, count, max_steps)
