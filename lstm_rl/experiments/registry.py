@@ -8,6 +8,7 @@ from lstm_rl.experiments.tables import (
     compare,
     gers2000,
     gers2001_languages,
+    gers2002_timing,
     history_compression,
     hs1997_lags,
     hs1997_marked_numbers,
@@ -39,12 +40,19 @@ MODULES = (
     gers2000,
     gers2001_languages,
     series,
+    gers2002_timing,
     parity_guessing,
     history_compression,
     markov_models,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-", "series": "series-"}
+PAPERS = {
+    "hs1997": "hs1997-",
+    "gers2000": "gers2000-",
+    "gers2001-languages": "gers2001-",
+    "gers2002-timing": "gers2002-",
+    "series": "series-",
+}
 GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""
 

@@ -10,6 +10,7 @@ from lstm_rl.tasks.series import Laser, MackeyGlass
 from lstm_rl.tasks.signals import AddingProblem, MultiplicationProblem, TwoSequenceProblem
 from lstm_rl.tasks.task import Task
 from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOrder, TemporalOrder
+from lstm_rl.tasks.timing import PeriodicFunction, SingleSpikeDelays, SpikeDelays, TimedSpikes
 
 __all__ = [
     "AddingProblem",
@@ -23,10 +24,14 @@ __all__ = [
     "MultiplicationProblem",
     "NoisyTemporalOrder",
     "Parity",
+    "PeriodicFunction",
     "RandomLagTask",
     "ReberTask",
+    "SingleSpikeDelays",
+    "SpikeDelays",
     "Task",
     "TemporalOrder",
+    "TimedSpikes",
     "TriggerLagTask",
     "TwoSequenceProblem",
 ]

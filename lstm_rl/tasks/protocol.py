@@ -31,7 +31,7 @@ class Stream(NamedTuple):
     test_answers: int | None = None
     """Answers after which a test stream ends; None: as many as in training."""
     free_run: int | None = None
-    """Answers after which a test stream at the very end does; None: as many as in other tests."""
+    """Answers after which a single test stream at the very end does; None: there are others like those before."""
     whole: bool = False
     """Whether an answer is a whole sequence, right at all its steps, instead of each step with a target."""
     reset: bool = False

@@ -25,7 +25,7 @@ from lstm_rl.topology import Topology
 Function = Literal["cosine", "triangle", "rectangle"]
 FUNCTIONS: tuple[str, ...] = get_args(Function)
 LARGEST = 10  # of I(n), as in the paper
-FREE_RUN = 1_000_000  # intervals or periods of the last test stream (ours)
+FREE_RUN = 1_000_000  # intervals or periods of the last test stream (ours); a tenth where they are drawn
 
 
 @sequence_rule
@@ -102,6 +102,11 @@ class Timing(Task):
         return False
 
     @property
+    def classes(self) -> int:
+        """Discrete answers 0, 1, ..; 0: answers are numbers."""
+        return 0
+
+    @property
     def topology(self) -> Topology:
         """17 weights."""
         return PUBLISHED["gers2002-timing"]
@@ -112,7 +117,8 @@ class Timing(Task):
 
         There are ten of them where intervals are drawn (ours), one where each would be the same.
         """
-        stream = Stream(100, tests=10 if self.draws else 1, max_steps=1_000_000_000, test_answers=self.tested, free_run=FREE_RUN, whole=True)
+        tests, free_run = (10, FREE_RUN // 10) if self.draws else (1, FREE_RUN)
+        stream = Stream(100, tests, 1_000_000_000, self.tested, free_run, whole=True)
         return Protocol(
             1e-5, (), 0.49, momentum=self.momentum, each_step=True, every=1, max_sequences=10**7, stream=stream
         )
@@ -148,6 +154,11 @@ class SpikeDelays(Timing):
     def draws(self) -> bool:
         """Whether intervals differ."""
         return len(self.extras) > 1
+
+    @property
+    def classes(self) -> int:
+        """Values up to the largest of I."""
+        return max(*self.extras, 1) + 1
 
     @property
     def max_length(self) -> int:
@@ -200,6 +211,7 @@ class TimedSpikes(SpikeDelays):
     name = "gers2002-gts"
     rule = _generated
     momentum = 0.999
+    classes = 2
     topology = PUBLISHED["gers2002-timing"]
 
 

@@ -16,7 +16,7 @@ from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check, parse
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.kernels.approximator import Sgd, Update
 from lstm_rl.kernels.callback import CallbackApproximator, reraising
-from lstm_rl.tasks.continual import StreamRules, follow_stream, learn_streams, run_stream, rules_of_tests
+from lstm_rl.tasks.continual import StreamRules, follow_stream, learn_streams, rules_of_tests, run_stream
 from lstm_rl.tasks.names import make_task
 from lstm_rl.tasks.streaming import Source, make_source
 from lstm_rl.tasks.task import Task
@@ -47,7 +47,8 @@ def learn(run: SequenceRun, report: Report) -> dict[str, Any]:
 
     Returns:
         success; sequences: training streams, or trials; first: None; longest: most right answers of a test stream
-        during training; length: right answers of the fresh test streams at the end, mean; steps and seconds of
+        during training; length: right answers of the fresh test streams at the end, mean, or of the free
+        run, where there is one; mse: mean squared error in them; steps and seconds of
         training, tests included.
 
     Raises:
@@ -90,8 +91,10 @@ def trained(run: SequenceRun, report: Report) -> tuple[Any, Task, dict[str, Any]
         seconds = time.perf_counter() - began
         fresh = make_source(task, rngs[3])
         with reraising(learner):
-            last = rules._replace(answers=task.protocol.stream.free_run or rules.test_answers)
-            tested = [run_stream(learner, fresh, update._replace(learning_rate=0.0), last) for _ in range(rules.tests)]
+            free_run = task.protocol.stream.free_run
+            count, last = (1, free_run) if free_run else (rules.tests, rules.test_answers)
+            frozen, last_rules = update._replace(learning_rate=0.0), rules._replace(answers=last)
+            tested = [run_stream(learner, fresh, frozen, last_rules) for _ in range(count)]
     lengths, _, squares = np.mean(tested, axis=0)
     result: dict[str, Any] = {"success": success, "sequences": streams, "first": None, "longest": longest}
     result |= {"length": float(lengths), "mse": float(f"{squares:.4g}"), "steps": steps, "seconds": round(seconds, 2)}

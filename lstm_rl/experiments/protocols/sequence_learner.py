@@ -61,7 +61,9 @@ def make_learner(run: SequenceRun, task: Task, rng: np.random.Generator, *, with
 def make_update(run: SequenceRun) -> Update:
     """How the weights of a run change."""
     if run.optimizer == "kalman":
-        return Update(GLOBAL_KALMAN if run.gradient == "rtrl" else KALMAN, 1.0, 1.0)  # any rate but 0 says that it learns
+        return Update(
+            GLOBAL_KALMAN if run.gradient == "rtrl" else KALMAN, 1.0, 1.0
+        )  # any rate but 0 says that it learns
     optimizer: Any = Sgd()
     if run.optimizer == "rmsprop":
         optimizer = RmsProp(0.999 if run.rms_decay is None else run.rms_decay)

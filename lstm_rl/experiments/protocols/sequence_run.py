@@ -18,6 +18,7 @@ NetworkName = Literal[
     "state-decay",
     "forget-gates",
     "peepholes",
+    "without-peepholes",
     "open-gates",
     "inputs-only",
     "shortcuts",
@@ -36,9 +37,9 @@ class Method:
 
     network: NetworkName | TorchName | None = None
     """The published network; one without forget gates, or with states that decay instead; one with forget gates or
-    peepholes besides; one whose input and forget gates begin open; one whose cells and gates see the inputs alone; one
-    whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a GRU or sLSTM in
-    Torch."""
+    peepholes besides, or without the latter; one whose input and forget gates begin open; one whose cells and gates see
+    the inputs alone; one whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a
+    GRU or sLSTM in Torch."""
     units: int | None = None
     """Of an Elman net, GRU or sLSTM; default: 10."""
     initial_range: float | None = None
@@ -144,7 +145,11 @@ def check(run: SequenceRun) -> None:
     if run.max_sequences is not None:
         check_int("max-sequences", run.max_sequences, task.protocol.every)
     has_kernels = isinstance(make_network(task, run.network or "published", run.units, run.initial_range), Topology)
-    streams = {"learning-rate-decay": run.learning_rate_decay, "external-reset": run.external_reset, "restart": run.restart}
+    streams = {
+        "learning-rate-decay": run.learning_rate_decay,
+        "external-reset": run.external_reset,
+        "restart": run.restart,
+    }
     if task.protocol.stream is None and (given := [name for name, value in streams.items() if value is not None]):
         raise ValueError(f"{' and '.join(given)} must be left out of tasks without streams, got {task.name}")
     if not has_kernels and run.gradient not in (None, "bptt"):
@@ -153,8 +158,8 @@ def check(run: SequenceRun) -> None:
         learning = ("learning_rate", "learning_rate_decay", "optimizer", "rms_decay", "loss", "restart", "average")
         if chosen := [f"{name.replace('_', '-')} {value}" for name, value in run.chosen().items() if name in learning]:
             raise ValueError(
-                "learning-rate, its decay, optimizer, rms-decay, loss, restart and average must be left out where gradient is "
-                f"guess, got {', '.join(chosen)}"
+                "learning-rate, its decay, optimizer, rms-decay, loss, restart and average must be left out where "
+                f"gradient is guess, got {', '.join(chosen)}"
             )
         return
     if run.optimizer == "kalman":
