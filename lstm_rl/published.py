@@ -167,7 +167,7 @@ _TIMING = replace(
     output_activation="logistic",
     outputs_see=("cells",),
     input_gate_bias=0.0,  # the forget and output gates' are as above: of recalled biases, the signs that give the
-)  # published numbers of streams (docs/results/gers2002-timing.md)
+)  # published numbers of streams (docs/deviations.md)
 
 # --- Bakker 2001: one cell per block, ordinary hidden units beside them ----------------------------------------------
 

@@ -18,6 +18,7 @@ from lstm_rl.tasks.protocol import Criterion
 PENDING = ("gers2000-nto", "gers2000-cnto")
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = ("gers2000-cerg", "series-mackey-glass-17", "series-mackey-glass-30")
+PARTIAL = ("gers2000-cerg", "gers2002-msd", "gers2002-nmsd", "gers2002-gts", "gers2002-pfg")
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
@@ -143,6 +144,40 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     },
     "hs1997-temporal-order-3": {"LSTM": {"success": "100 %", "sequences": 31390, "wrong": 1 / 2560}},
     "hs1997-temporal-order-4": {"LSTM": {"success": "100 %", "sequences": 571100, "wrong": 2 / 2560}},
+    "gers2002-nmsd": {
+        f"F={F}: LSTM{name}": {"streams": n}
+        for name, figures in {
+            ", no peepholes": (160_000, 732_000, 17_521_000, 37_533_000, 59_453_000),
+            "": (125_000, 763_000, 12_885_000, 25_686_000, 32_485_000),
+        }.items()
+        for F, n in zip((10, 20, 30, 40, 50), figures, strict=True)
+    },
+    "gers2002-msd": {
+        "F=10: LSTM, no peepholes": {"solved": "10 %", "streams": 8_850_000},
+        "F=10: LSTM": {"solved": "20 %", "streams": 27_453_000},
+        "F=10 I=0,1,2: LSTM, no peepholes": {"solved": "20 %"},
+        "F=10 I=0,1,2: LSTM": {"solved": "60 %", "streams": 9_791_000},
+    },
+    "gers2002-gts": {
+        **{
+            f"F={F}: LSTM": {"solved": "80 %" if F == 30 else "100 %", "streams": n}
+            for F, n in {10: 41_000, 20: 67_000, 30: 845_000, 40: 1_152_000, 50: 2_538_000}.items()
+        },
+        "F=10 I=0,1: LSTM": {"solved": "50 %", "streams": 1_647_000},
+        "F=10: LSTM, no peepholes": {"solved": "0 %"},
+        "F=10: LSTM, no forget gates": {"solved": "0 %"},
+    },
+    "gers2002-pfg": {
+        f"F={F} function={function}: LSTM": {"streams": n, "RMSE": error}
+        for F, function, n, error in (
+            (10, "cosine", 145_000, 0.18),
+            (25, "cosine", 149_000, 0.17),
+            (10, "triangle", 869_000, 0.13),
+            (25, "triangle", 3_063_000, 0.14),
+            (10, "rectangle", 1_107_000, 0.12),
+            (25, "rectangle", 13_188_000, 0.15),
+        )
+    },
     "parity": {
         "parity, A1": {"trials": 2906},
         "parity, A2": {"trials": 2797},
