@@ -73,7 +73,6 @@ def main(arguments: Arguments) -> int:
     for paper, names in GROUPS.items():
         data = group_table({name: stored_runs(name) for name in names})
         title = f"# All experiments of {paper}\n\n"
-        title = f"# All experiments of {paper.partition("-")[0][-4:]}\n\n"
         for ending, text in (("md", title + markdown(data)), ("csv", data.to_csv(index=False))):
             with atomic_write(DOCS / f"{paper}.{ending}") as part:
                 part.write_text(text.rstrip() + "\n", encoding="utf-8")
