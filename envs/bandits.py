@@ -55,10 +55,11 @@ from lstm_rl.envs.bandit_returns import (
     two_armed_win_stay,
     win_stay_payouts,
 )
-from lstm_rl.envs.dynamics import CONTINUES, World, observe_rule, reset_rule, step_rule
+from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, World, observe_rule, reset_rule, step_rule
 
 PULLS, LAST, PAID, ARMS = range(4)  # the state's first numbers; p_1 .. p_k follow
-TIME, WIN, LOSS, DEPENDENT, LOW, SHOW_TIME = range(6)  # the constants; TIME: pulls, LOW: the smaller p of two, or -1
+# The constants; TIME: pulls, LOW: the smaller p of two, or -1, END: the pull that ends the task itself, or 0
+TIME, WIN, LOSS, DEPENDENT, LOW, SHOW_TIME, END = range(7)
 LEVELS = "easy", "medium", "hard"
 PAIRS: dict[str, float | None] = {"uniform": None, "easy": 0.1, "medium": 0.25, "hard": 0.4}
 MAX_ARMS, MAX_PULLS = 1000, 10**6
@@ -89,7 +90,8 @@ def bandit_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float
     state[PULLS] += 1.0
     state[LAST] = action
     state[PAID] = 1.0 if paid else 0.0
-    return params[WIN] if paid else params[LOSS], CONTINUES
+    outcome = SUCCEEDED if state[PULLS] == params[END] else CONTINUES
+    return params[WIN] if paid else params[LOSS], outcome
 
 
 @observe_rule
@@ -126,7 +128,7 @@ def multiarmed_bandit(
         exact = k == 2 and pulls <= MAX_EXACT["independent"]
         most = two_armed_optimum(pulls, False) if exact else many_armed_bound(k, pulls)
         optimum, without = unit * (2 * most - pulls), unit * (2 * win_stay_payouts(k, pulls) - pulls)
-    return _bandit(k, pulls, [pulls, unit, -unit, False, -1.0, False], optimum, without)
+    return _bandit(k, pulls, [pulls, unit, -unit, False, -1.0, False, 0], optimum, without)
 
 
 def two_armed_bandit(
@@ -157,9 +159,32 @@ def two_armed_bandit(
     return _bandit(
         2,
         limit,
-        [pulls, 1.0, 0.0, dependent, -1.0 if low is None else low, bool(show_time)],
+        [pulls, 1.0, 0.0, dependent, -1.0 if low is None else low, bool(show_time), 0],
         two_armed_optimum(limit, dependent, low) if exact else None,
         two_armed_win_stay(limit, dependent, low) if exact else None,
+    )
+
+
+def bernoulli_bandit(arms: int = 5, *, pulls: int = 10, max_steps: int | None = None) -> World:
+    """The bandit of Duan et al. (2016), n pulls at k independent arms, as a `World`; the module describes it.
+
+    Args:
+        arms: k in [2, 1000].
+        pulls: n in [1, 10^6], after which the episode terminates.
+        max_steps: Pulls in [1, 10^6] after which an episode is truncated, if that is earlier.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+    k, n = check_int("arms", arms, 2, MAX_ARMS), check_int("pulls", pulls, 1, MAX_PULLS)
+    limit = n if max_steps is None else check_int("max_steps", max_steps, 1, MAX_PULLS)
+    exact = limit >= n <= MAX_EXACT["many"]
+    return _bandit(
+        k,
+        limit,
+        [n, 1.0, 0.0, False, -1.0, False, n],
+        many_armed_bound(k, n) if exact else None,
+        win_stay_payouts(k, n) if exact else None,
     )
 
 
@@ -177,4 +202,5 @@ def _bandit(arms: int, limit: int, params: list[float], optimum: float | None, w
         optimal_return=optimum,
         memoryless_return=without,
         renderer="lstm_rl.envs.rendering_bandit",
+        task=tuple(f"p_{i + 1}" for i in range(arms)),
     )
