@@ -50,7 +50,9 @@ import numpy as np
 
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs.bandit_returns import (
+    MAX_OPTIMUM,
     many_armed_bound,
+    many_armed_optimum,
     two_armed_optimum,
     two_armed_win_stay,
     win_stay_payouts,
@@ -103,6 +105,15 @@ def bandit_observe(params: Any, noise: Any, state: Any, observation: Any) -> Non
         observation[1 + int(state[LAST])] = 1.0
     if params[SHOW_TIME] == 1.0:
         observation[observation.size - 1] = state[PULLS] / params[TIME]
+
+
+@observe_rule
+def paired_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
+    """The last payout at the arm that was pulled: payouts in the first k numbers, failures in the other k."""
+    observation[:] = 0.0
+    if state[LAST] >= 0.0:
+        arms = state.size - ARMS
+        observation[int(state[LAST]) + (0 if state[PAID] == 1.0 else arms)] = 1.0
 
 
 def multiarmed_bandit(
@@ -178,13 +189,14 @@ def bernoulli_bandit(arms: int = 5, *, pulls: int = 10, max_steps: int | None = 
     """
     k, n = check_int("arms", arms, 2, MAX_ARMS), check_int("pulls", pulls, 1, MAX_PULLS)
     limit = n if max_steps is None else check_int("max_steps", max_steps, 1, MAX_PULLS)
-    exact = limit >= n <= MAX_EXACT["many"]
+    whole = limit >= n <= MAX_EXACT["many"]
+    best = many_armed_optimum if n <= MAX_OPTIMUM else many_armed_bound
     return _bandit(
         k,
         limit,
         [n, 1.0, 0.0, False, -1.0, False, n],
-        many_armed_bound(k, n) if exact else None,
-        win_stay_payouts(k, n) if exact else None,
+        best(k, n) if whole else None,
+        win_stay_payouts(k, n) if whole else None,
     )
 
 
