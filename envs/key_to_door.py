@@ -125,5 +125,6 @@ def key_to_door(size: int = 9, *, round_steps: int = 50, rounds: int = 10, max_s
         observation_space=gym.spaces.Box(0.0, 2.0, (2 * size + 7,), np.float32),
         action_space=gym.spaces.Discrete(5),
         max_steps=limit,
+        renderer="lstm_rl.envs.rendering_key_to_door",
         task=TASK,
     )

@@ -139,6 +139,7 @@ def tabular_mdp(
         observation_space=gym.spaces.Box(-np.inf, np.inf, (s + a + 2,), np.float32),
         action_space=gym.spaces.Discrete(a),
         max_steps=limit,
+        renderer="lstm_rl.envs.rendering_mdp",
         task=task,
     )
 
