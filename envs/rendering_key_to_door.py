@@ -28,7 +28,7 @@ MOST = 31  # cells per side that are written one by one
 
 
 def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray[np.uint8]:
-    """Draw a moment: (320, 640, 3). The agent is a disc, the key an orange cell, the door a blue one; it sees neither."""
+    """Draw a moment: (320, 640, 3). The agent is a disc, the key orange, the door blue; it sees neither."""
     canvas = Canvas(WIDTH, HEIGHT)
     canvas.words(LEFT, 30, "Key and door in the dark", size=22)
     cell = SIDE / int(world.params[SIZE])

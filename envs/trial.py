@@ -15,8 +15,8 @@ worlds BernoulliBandit, TabularMDP, DarkKeyToDoor, and DarkRoom with ``terminate
 and train inside the compiled loop; this wrapper makes one of any other environment.
 
 What keeps the task? An environment of its own may take an option of `reset` for it, as our worlds take
-``{"same_task": True}``. Else the trial's seed keeps it: each inner episode begins with ``reset(seed=s)``, so that what a
-reset draws is the same again. So are then, in an environment that draws in ``step``, all draws of an episode.
+``{"same_task": True}``. Else the trial's seed keeps it: each inner episode begins with ``reset(seed=s)``, so that what
+a reset draws is the same again. So are then, in an environment that draws in ``step``, all draws of an episode.
 """
 
 from typing import Any, SupportsFloat

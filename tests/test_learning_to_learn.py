@@ -63,7 +63,9 @@ def test_compiled_trial_equals_the_wrapper_on_the_plain_world(name: str) -> None
         while not terminated:
             own = joined[-actions - 2 :]
             flag = seen[-1] if shown else own[-1]
-            parts = (seen[:shown], seen[-actions:], seen[:1]) if not shown else (seen[:shown], seen[shown:-2], seen[-2:-1])
+            parts = (
+                (seen[:shown], seen[-actions:], seen[:1]) if not shown else (seen[:shown], seen[shown:-2], seen[-2:-1])
+            )
             np.testing.assert_array_equal(np.concatenate([*parts, [flag]]), np.append(joined[:shown], own))
             action = rng.integers(actions)
             seen, reward, terminated, truncated, _ = whole.step(action)

@@ -1,8 +1,8 @@
 """Gittins indices of a Bernoulli arm whose probability is uniform in [0, 1] at first, discounted, without an end.
 
-The index of an arm that paid s times and failed f times is the sure payment per pull that is worth as much as pulling on
-and stopping at the best time. For each payment nu of a fine grid, dynamic programming over (s, f) gives what going on is
-worth beyond nu,
+The index of an arm that paid s times and failed f times is the sure payment per pull that is worth as much as pulling
+on and stopping at the best time. For each payment nu of a fine grid, dynamic programming over (s, f) gives what going
+on is worth beyond nu,
 
     gain(s, f) = p (1 + gamma V(s + 1, f)) + (1 - p) gamma V(s, f + 1) - nu / (1 - gamma),   p = (s + 1) / (s + f + 2)
     V(s, f)    = nu / (1 - gamma) + max(0, gain(s, f))

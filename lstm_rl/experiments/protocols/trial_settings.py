@@ -1,7 +1,7 @@
 """Our settings for learning to learn: the actor-critic rule on exact cells, by the size of the task.
 
-Found on seeds below 1000. The learning rule is `lstm_rl.agents.actor_critic`: values of actions alone (Advantage(lambda)
-with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
+Found on seeds below 1000. The learning rule is `lstm_rl.agents.actor_critic`: values of actions alone
+(Advantage(lambda) with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field

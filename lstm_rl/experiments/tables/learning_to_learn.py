@@ -1,26 +1,14 @@
-"""Learning to learn in reinforcement learning: the tables of Duan et al. (2016) and Mishra et al. (2018) beside ours."""
+"""Learning to learn by reinforcement: the tables of Duan et al. (2016) and Mishra et al. (2018) beside ours."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import trial_run
 from lstm_rl.experiments.protocols.trial_run import METHODS, OURS, TrialRun
 from lstm_rl.experiments.trial_charts import pictures
-from lstm_rl.experiments.trial_references import references
+from lstm_rl.experiments.trial_score import NOTES, PROTOCOL, references, score
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-PROTOCOL = """\
-A trial is n episodes of one task (of a bandit: n pulls); each trial has a new task. Figures are total returns of a
-trial, means over 10,000 fresh tasks with their standard errors. Ours: weights frozen, the best action always, inputs
-are the observation, the last action, the last reward and where an episode begins. Players that are not ours know how
-tasks are drawn."""
-NOTES = """\
-Published: random to RL^2 from Duan et al. (2016), 1,000 tasks; SNAIL from Mishra et al. (2018), second-hand. Optimum:
-the exact Bayes optimum where dynamic programming can have it, else (with <=) a bound that no player can exceed. c and
-epsilon in brackets: the best of a grid."""
 NAMES = ("random", "Gittins", "Thompson", "OTS", "UCB1", "epsilon-greedy", "greedy", "RL^2", "SNAIL")
 BANDITS: dict[tuple[int, int], tuple[float, ...]] = {  # pulls, arms: published figures in the order of `NAMES`
     (10, 5): (5.0, 6.6, 5.7, 6.5, 6.7, 6.6, 6.6, 6.7, 6.6),
@@ -40,21 +28,6 @@ MDPS: dict[int, tuple[float, ...]] = {  # episodes
 }
 ROOMS = ("DarkRoom terminates=True", "DarkKeyToDoor")
 RUNS = 3  # of ours
-
-
-def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
-    """Mean return of a trial and its standard error; of several runs the range of their means as well."""
-    means = runs["score"].astype(float)
-    error = float((runs["error"].astype(float) ** 2).sum() ** 0.5 / len(runs))
-    text = f"{means.mean():.{2 if means.mean() < 20 else 1}f} ± {error:.2g}"
-    if len(runs) > 1:
-        text += f" ({means.min():.4g} to {means.max():.4g})"
-    setting = runs["setting"].iloc[0]
-    cells: dict[str, Any] = {"": text if setting is None or setting != setting else f"{text} [{setting:g}]"}
-    if runs["method"].iloc[0] == OURS:
-        cells["weights"] = float(runs["weights"].max())
-        cells["steps"] = f"{runs['steps'].astype(float).max() / 1e6:.3g} M, {runs['seconds'].astype(float).max():.0f} s"
-    return cells
 
 
 def _rows() -> Iterator[Row]:
