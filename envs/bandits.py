@@ -8,6 +8,7 @@ Description:
     |---------------------|--------------|-----------------|-------------------------------------------------|
     | MultiarmedBandit-v0 | 10 / 20 / 30 | 200 / 400 / 600 | independent, uniform in [0, 1)                  |
     | TwoArmedBandit-v0   | 2            | 100             | p and 1 - p, or independent: argument ``arms``  |
+    | BernoulliBandit-v0  | k            | n               | independent, uniform in [0, 1)                  |
 
     Three numbers are POPGym's difficulties easy, medium and hard.
 
@@ -19,26 +20,29 @@ Observation Space: ``Box(0, 1, (1 + k,), float32)``: whether the last pull paid,
     pretends that action 0 was taken before the first step); so it is part of the observation here.
 
 Rewards: MultiarmedBandit-v0 +1 / pulls for a payout, else -1 / pulls, as in POPGym, with the difficulty's pulls
-    whatever ``max_steps`` is; TwoArmedBandit-v0 1 or 0.
+    whatever ``max_steps`` is; TwoArmedBandit-v0 and BernoulliBandit-v0 1 or 0.
 
 Starting State: p as in the table. TwoArmedBandit-v0, argument ``probabilities``: "uniform": p in [0, 1); "easy",
     "medium", "hard": p is one of {.1, .9}, {.25, .75}, {.4, .6} with probability 1/2 each.
 
-Episode End: truncated after the last pull, which does not count as success or failure. (Nothing else ends an episode.)
+Episode End: truncated after the last pull, which does not count as success or failure. BernoulliBandit-v0 is a trial of
+    n episodes of one pull each: terminated after the last one (which counts as success: nothing can fail).
 
 Info: ``state`` = (pulls so far, last action or -1, whether it paid, p_1 .. p_k).
 
 Optimal Return: two arms: exact, by dynamic programming over what can be known (`two_armed_optimum`). More arms: an
     upper bound (`many_armed_bound`), since the best policy is out of reach of computers: easy .802, medium .857, hard
     .882, where an agent that knows all p gets 2 k / (k + 1) - 1 = .818, .905 and .935. 100 pulls at two dependent arms:
-    73.779 of 100; None beyond `MAX_EXACT` pulls.
+    73.779 of 100; None beyond `MAX_EXACT` pulls. BernoulliBandit-v0: exact up to `MAX_OPTIMUM` pulls (6.660 of 10 at 5
+    arms), else the bound.
 
 Best Return Without Memory: the observation holds the last action and payout, so "pull the same arm after a payout, else
     the next one" needs no memory; its return, exact (`win_stay_payouts`), is the best that we know without memory: easy
     .474, medium .557, hard .596, and 66.5 of 100 pulls at two dependent arms.
 
 Source: S. Morad et al., "POPGym", ICLR 2023, rules as in version 1.0.7 of the package; J. X. Wang et al., "Learning to
-    reinforcement learn", arXiv 1611.05763 (2016), section 3.1.
+    reinforcement learn", arXiv 1611.05763 (2016), section 3.1; Y. Duan et al., "RL^2: Fast Reinforcement Learning via
+    Slow Reinforcement Learning", arXiv 1611.02779 (2016), section 3.1.
 
 Version History: v0, first release.
 """
@@ -105,15 +109,6 @@ def bandit_observe(params: Any, noise: Any, state: Any, observation: Any) -> Non
         observation[1 + int(state[LAST])] = 1.0
     if params[SHOW_TIME] == 1.0:
         observation[observation.size - 1] = state[PULLS] / params[TIME]
-
-
-@observe_rule
-def paired_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
-    """The last payout at the arm that was pulled: payouts in the first k numbers, failures in the other k."""
-    observation[:] = 0.0
-    if state[LAST] >= 0.0:
-        arms = state.size - ARMS
-        observation[int(state[LAST]) + (0 if state[PAID] == 1.0 else arms)] = 1.0
 
 
 def multiarmed_bandit(
