@@ -131,7 +131,7 @@ def train(run_settings: TrialRun, world: Any, report: "Report") -> tuple["Advant
     from lstm_rl.make import make_env
 
     torch.set_num_threads(1)
-    chosen = recipe(run_settings.task)
+    chosen = recipe(run_settings.world_name, world)
 
     def learner() -> AdvantageLearning:
         env = make_env(f"lstm_rl/{run_settings.world_name}-v0", run_settings.env_kwargs)

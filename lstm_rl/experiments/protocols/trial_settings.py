@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lstm_rl.envs.dynamics import World
+    from lstm_rl.kernels.cells import Cells
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A network, a learning rule and a budget."""
 
-    cells: int
-    """LSTM cells that see their own state."""
+    layers: tuple[tuple[str, int], ...]
+    """Kinds of cells and how many of each, see `lstm_rl.kernels.cells.Cells`."""
+    time_scales: tuple[float, float]
+    """Trials that the first and the last cell remember at the start."""
     readout: int
     """tanh units between cells and outputs."""
     steps: int
@@ -27,50 +30,52 @@ class Recipe:
 
 COMMON: dict[str, Any] = {
     "rule": "actor_critic",
-    "lambda_": 0.9,
-    "entropy_weight": 0.003,
-    "rms_epsilon": 1e-8,
-    "rms_memory": 0,
-    "error_memory": 0,  # a trial is full of chance: errors never become small
-    "averaging": 1e5,  # a tenth of training so far: what is averaged is long
     "schedule": "linear",
+    "lambda_": 0.9,
+    "rms_epsilon": 1e-8,
+    "error_memory": 0,  # a trial is full of chance: errors never become small
     "previous_action": False,  # it is part of the observation
 }
 INPUT_RANGE = 1.0
 """Of the initial weights from inputs: what an arm paid is a product of two inputs, which small weights do not see."""
-MEMORY = 10.0
-"""Trials that the cells remember at the start."""
-RECIPES: dict[str, Recipe] = {
-    "BernoulliBandit": Recipe(16, 16, 20_000_000, {"learning_rate": 3e-4}),
-    "TabularMDP": Recipe(48, 32, 40_000_000, {"learning_rate": 3e-4}),
-    "DarkRoom": Recipe(32, 32, 40_000_000, {"learning_rate": 3e-4}),
-    "DarkKeyToDoor": Recipe(32, 32, 40_000_000, {"learning_rate": 3e-4}),
+SHORT = {"learning_rate": 3e-4, "entropy_weight": 3e-3, "rms_memory": 0, "averaging": 1e5}
+LONG = {"learning_rate": 1e-3, "entropy_weight": 3e-4, "rms_memory": 10_000}
+RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
+    "BernoulliBandit": (
+        (10, Recipe((("self_lstm", 16),), (10.0, 10.0), 16, 10_000_000, SHORT)),
+        (100, Recipe((("min_gru", 24),), (0.02, 1.0), 16, 40_000_000, LONG)),
+        (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, LONG)),
+    ),
+    "TabularMDP": (
+        (100, Recipe((("min_gru", 64),), (0.1, 1.0), 32, 40_000_000, LONG)),
+        (1000, Recipe((("min_gru", 64),), (0.01, 1.0), 32, 40_000_000, LONG)),
+    ),
+    "DarkRoom": ((200, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, LONG)),),
+    "DarkKeyToDoor": ((500, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, LONG)),),
 }
-"""By the name of the world; `recipe` may know a better one for a size."""
+"""By the name of the world and the steps of a trial, up to which a recipe is for."""
 
 
-def recipe(task: str) -> Recipe:
-    """The settings for a task such as "BernoulliBandit arms=5 pulls=10"."""
-    return RECIPES.get(task) or RECIPES[task.partition(" ")[0]]
+def recipe(name: str, world: "World") -> Recipe:
+    """The settings for a world; those of the longest trials for all that are longer."""
+    known = RECIPES[name]
+    assert world.max_steps is not None
+    return next((chosen for steps, chosen in known if world.max_steps <= steps), known[-1][1])
 
 
-def make_cells(chosen: Recipe, world: "World") -> Any:
+def make_cells(chosen: Recipe, world: "World") -> "Cells":
     """The network for a world: a policy and the value of states."""
     from lstm_rl.kernels.cells import Cells
 
-    assert world.max_steps is not None
-    return Cells(
-        world.observation_space.shape[0],
-        int(world.action_space.n) + 1,
-        (("self_lstm", chosen.cells),),
-        chosen.readout,
-        (MEMORY * world.max_steps, MEMORY * world.max_steps),
-        INPUT_RANGE,
-    )
+    n = world.max_steps
+    assert n is not None
+    shortest, longest = (max(scale * n, 1.0) for scale in chosen.time_scales)
+    inputs, outputs = world.observation_space.shape[0], int(world.action_space.n) + 1
+    return Cells(inputs, outputs, chosen.layers, chosen.readout, (shortest, longest), INPUT_RANGE)
 
 
 def settings(chosen: Recipe, world: "World") -> dict[str, Any]:
     """Fields of `Config` for a world: the discount is 1 - 1 / n for trials of n steps."""
     n = world.max_steps
     assert n is not None
-    return COMMON | {"horizon": n, "gamma": 1.0 - 1.0 / n, "readout": chosen.readout} | chosen.config
+    return COMMON | {"horizon": n, "gamma": 1.0 - 1.0 / n} | chosen.config
