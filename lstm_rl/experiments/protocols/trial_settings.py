@@ -24,6 +24,8 @@ class Recipe:
     """tanh units between cells and outputs."""
     steps: int
     """Environment steps of training."""
+    input_range: float = 2.0
+    """Of the initial weights from inputs: what an arm paid is a product of two inputs; small weights do not see it."""
     config: dict[str, Any] = field(default_factory=dict)
     """Fields of `lstm_rl.agents.config.Config` besides `COMMON`."""
 
@@ -31,27 +33,25 @@ class Recipe:
 COMMON: dict[str, Any] = {
     "rule": "actor_critic",
     "schedule": "linear",
-    "lambda_": 0.9,
     "rms_epsilon": 1e-8,
     "error_memory": 0,  # a trial is full of chance: errors never become small
     "previous_action": False,  # it is part of the observation
 }
-INPUT_RANGE = 1.0
-"""Of the initial weights from inputs: what an arm paid is a product of two inputs, which small weights do not see."""
-SHORT = {"learning_rate": 3e-4, "entropy_weight": 3e-3, "rms_memory": 0, "averaging": 1e5}
-LONG = {"learning_rate": 1e-3, "entropy_weight": 3e-4, "rms_memory": 10_000}
+SHORT = {"lambda_": 0.9, "learning_rate": 3e-4, "entropy_weight": 3e-3, "rms_memory": 0, "averaging": 1e5}
+LONG = {"lambda_": 0.97, "learning_rate": 1e-3, "entropy_weight": 5e-3, "rms_memory": 10_000}
+LONGER = LONG | {"lambda_": 0.99, "entropy_weight": 2e-3}
 RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
     "BernoulliBandit": (
-        (10, Recipe((("self_lstm", 16),), (10.0, 10.0), 16, 10_000_000, SHORT)),
-        (100, Recipe((("min_gru", 24),), (0.02, 1.0), 16, 40_000_000, LONG)),
-        (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, LONG)),
+        (10, Recipe((("self_lstm", 16),), (10.0, 10.0), 16, 10_000_000, 1.0, SHORT)),
+        (100, Recipe((("min_gru", 24),), (0.02, 1.0), 16, 120_000_000, config=LONG)),
+        (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, config=LONGER)),
     ),
     "TabularMDP": (
-        (100, Recipe((("min_gru", 64),), (0.1, 1.0), 32, 40_000_000, LONG)),
-        (1000, Recipe((("min_gru", 64),), (0.01, 1.0), 32, 40_000_000, LONG)),
+        (100, Recipe((("min_gru", 64),), (0.1, 1.0), 32, 40_000_000, config=LONG)),
+        (1000, Recipe((("min_gru", 64),), (0.01, 1.0), 32, 40_000_000, config=LONG)),
     ),
-    "DarkRoom": ((200, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, LONG)),),
-    "DarkKeyToDoor": ((500, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, LONG)),),
+    "DarkRoom": ((200, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
+    "DarkKeyToDoor": ((500, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 
@@ -71,7 +71,7 @@ def make_cells(chosen: Recipe, world: "World") -> "Cells":
     assert n is not None
     shortest, longest = (max(scale * n, 1.0) for scale in chosen.time_scales)
     inputs, outputs = world.observation_space.shape[0], int(world.action_space.n) + 1
-    return Cells(inputs, outputs, chosen.layers, chosen.readout, (shortest, longest), INPUT_RANGE)
+    return Cells(inputs, outputs, chosen.layers, chosen.readout, (shortest, longest), chosen.input_range)
 
 
 def settings(chosen: Recipe, world: "World") -> dict[str, Any]:
