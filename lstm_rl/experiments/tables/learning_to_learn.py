@@ -30,13 +30,18 @@ ROOMS = ("DarkRoom terminates=True", "DarkKeyToDoor")
 RUNS = 3  # of ours
 
 
+def _as_text(names: tuple[str, ...], figures: tuple[float, ...]) -> dict[str, str]:
+    """Published figures with all the digits that were published."""
+    return {name: f"{figure:,}" for name, figure in zip(names, figures, strict=True)}
+
+
 def _rows() -> Iterator[Row]:
     labels: list[tuple[str, str, Mapping[str, Any]]] = []
     for (pulls, arms), figures in BANDITS.items():
         task = f"BernoulliBandit arms={arms} pulls={pulls}"
-        labels.append((f"{pulls} pulls, {arms} arms", task, dict(zip(NAMES, figures, strict=True))))
+        labels.append((f"{pulls} pulls, {arms} arms", task, _as_text(NAMES, figures)))
     for episodes, figures in MDPS.items():
-        published = dict(zip(MDP_NAMES, figures, strict=True))
+        published = _as_text(MDP_NAMES, figures)
         labels.append((f"MDP, {episodes} episodes", f"TabularMDP episodes={episodes}", published))
     labels += [(task.partition(" ")[0], task, {}) for task in ROOMS]
     for label, task, published in labels:
