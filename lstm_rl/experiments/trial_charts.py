@@ -36,7 +36,7 @@ def _panels(runs: "DataFrame", xlabel: str, ylabel: str, regret: bool) -> Figure
         regret: Draw what who knows the best arm would have got more, summed up; else the curve itself.
     """
     tasks = list(runs["task"].unique())
-    columns = min(COLUMNS, len(tasks))
+    columns = min(COLUMNS, max(len(tasks), 2))  # a single panel is too narrow for the legend
     lines = -(-len(tasks) // columns)
     figure = Figure(figsize=(3.6 * columns + 0.6, 2.7 * lines + 0.9), dpi=100, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
@@ -60,10 +60,12 @@ def _panels(runs: "DataFrame", xlabel: str, ylabel: str, regret: bool) -> Figure
         panels[0].plot([], [], color=_color(method), label=method)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(present), frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4 * columns // 2, frameon=False
+    )
     return figure
 
 
 def _color(method: str) -> str:
-    colors = ("#999999", *LINES[1:])
-    return LINES[0] if method == OURS else colors[SHOWN.index(method) % len(colors)]
+    fixed = {OURS: LINES[0], "random": "#999999", "knows": "black"}
+    return fixed.get(method) or (*LINES[1:], *LINES[1:])[SHOWN.index(method) - 1]

@@ -52,7 +52,7 @@ def _epsilon_greedy(s: Numbers, f: Numbers, t: int, rng: np.random.Generator, ep
 
 
 def _ucb1(s: Numbers, f: Numbers, t: int, rng: np.random.Generator, c: float) -> Numbers:
-    return mean(s, f, t, rng) + c * np.sqrt(2.0 * np.log(t) / (s + f + 2.0))
+    return np.asarray(mean(s, f, t, rng) + c * np.sqrt(2.0 * np.log(t) / (s + f + 2.0)))
 
 
 def _thompson(s: Numbers, f: Numbers, t: int, rng: np.random.Generator) -> Numbers:
