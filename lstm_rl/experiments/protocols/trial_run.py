@@ -41,7 +41,7 @@ class TrialRun:
 
     task: str
     """A world's name without `lstm_rl/` and its version, and its arguments: "BernoulliBandit arms=5 pulls=10"."""
-    method: str = OURS
+    method: str
     """One of `METHODS` of this world."""
     seed: int = 0
     tasks: int = 10_000

@@ -37,12 +37,12 @@ COMMON: dict[str, Any] = {
     "error_memory": 0,  # a trial is full of chance: errors never become small
     "previous_action": False,  # it is part of the observation
 }
-SHORT = {"lambda_": 0.9, "learning_rate": 3e-4, "entropy_weight": 3e-3, "rms_memory": 0, "averaging": 1e5}
 LONG = {"lambda_": 0.97, "learning_rate": 1e-3, "entropy_weight": 5e-3, "rms_memory": 10_000}
+SHORT = LONG | {"entropy_weight": 3e-3, "averaging": 2000.0}
 LONGER = LONG | {"lambda_": 0.99, "entropy_weight": 2e-3}
 RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
     "BernoulliBandit": (
-        (10, Recipe((("self_lstm", 16),), (10.0, 10.0), 16, 10_000_000, 1.0, SHORT)),
+        (10, Recipe((("min_gru", 16),), (0.2, 1.0), 16, 6_000_000, config=SHORT)),
         (100, Recipe((("min_gru", 24),), (0.02, 1.0), 16, 120_000_000, config=LONG)),
         (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, config=LONGER)),
     ),

@@ -1,6 +1,6 @@
 """Learning to learn by reinforcement: the tables of Duan et al. (2016) and Mishra et al. (2018) beside ours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from lstm_rl.experiments.engine import Experiment, Row
@@ -36,7 +36,7 @@ def _as_text(names: tuple[str, ...], figures: tuple[float, ...]) -> dict[str, st
 
 
 def _rows() -> Iterator[Row]:
-    labels: list[tuple[str, str, Mapping[str, Any]]] = []
+    labels: list[tuple[str, str, dict[str, str]]] = []
     for (pulls, arms), figures in BANDITS.items():
         task = f"BernoulliBandit arms={arms} pulls={pulls}"
         labels.append((f"{pulls} pulls, {arms} arms", task, _as_text(NAMES, figures)))
