@@ -5,6 +5,7 @@ from lstm_rl.experiments.engine import Experiment
 from lstm_rl.experiments.tables import (
     ablation,
     bakker2001_tmaze,
+    blues,
     compare,
     gers2000,
     gers2001_languages,
@@ -39,12 +40,19 @@ MODULES = (
     gers2000,
     gers2001_languages,
     series,
+    blues,
     parity_guessing,
     history_compression,
     markov_models,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-", "series": "series-"}
+PAPERS = {
+    "hs1997": "hs1997-",
+    "gers2000": "gers2000-",
+    "gers2001-languages": "gers2001-",
+    "series": "series-",
+    "blues": "blues-",
+}
 GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""
 

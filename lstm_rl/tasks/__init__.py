@@ -1,5 +1,6 @@
 """The classical sequence tasks: seeded generators for anybody's model, with the networks published for them."""
 
+from lstm_rl.tasks.blues import Blues
 from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
@@ -13,6 +14,7 @@ from lstm_rl.tasks.temporal_order import ContinualTemporalOrder, NoisyTemporalOr
 
 __all__ = [
     "AddingProblem",
+    "Blues",
     "ContinualReber",
     "ContinualTemporalOrder",
     "FormalLanguage",

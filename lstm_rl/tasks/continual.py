@@ -23,6 +23,7 @@ class StreamRules(NamedTuple):
     rate_decay: float  # of the learning rate after each answer, in (0, 1]
     external_reset: bool
     power: float  # of the errors in the loss, see `supervised.loss_gradient`
+    judged: int  # outputs, the first ones, that decide whether an answer is right
 
 
 @kernel
@@ -44,7 +45,7 @@ def follow_stream(approximator: Any, source: Source, update: Update, rules: Stre
             if source.has_target[t]:
                 for k in range(errors.shape[0]):
                     errors[k] = source.targets[t, k] - approximator.outputs[0, k]
-                is_right = largest_error(errors, 0, errors.shape[0]) < rules.tolerance
+                is_right = largest_error(errors, 0, rules.judged) < rules.tolerance
                 if rate > 0.0:
                     for k in range(errors.shape[0]):
                         errors[k] = loss_gradient(errors[k], rules.power)

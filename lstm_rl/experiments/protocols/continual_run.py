@@ -33,7 +33,7 @@ def make_rules(run: SequenceRun, task: Task) -> StreamRules:
     assert protocol.stream is not None
     decay, power = run.learning_rate_decay or 1.0, float(run.loss) if isinstance(run.loss, int | float) else 2.0
     answers, tests, _ = protocol.stream
-    return StreamRules(answers, tests, protocol.tolerance, decay, bool(run.external_reset), power)
+    return StreamRules(answers, tests, protocol.tolerance, decay, bool(run.external_reset), power, task.judged)
 
 
 def learn(run: SequenceRun, report: Report) -> dict[str, Any]:
