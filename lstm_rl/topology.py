@@ -213,7 +213,7 @@ class Topology:
 
     @property
     def is_standard(self) -> bool:
-        """Whether all is the standard cell, that of `torch.nn.LSTM`, and a full read-out: its fused kernels can run it."""
+        """Whether all is the standard cell of `torch.nn.LSTM` and a full read-out: its fused kernels can run it."""
         gates = self.input_gate and self.forget_gate and self.output_gate and not self.peepholes
         alone = self.hidden == 0 and set(self.blocks) == {1} and not self.without and not self.output_without
         tanh = self.cell_input == self.cell_output == "tanh"

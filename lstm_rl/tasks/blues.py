@@ -8,7 +8,7 @@ makes 4,096 pieces. Inputs are shifted and scaled to mean 0 and standard deviati
 Pieces follow one another in a stream: the last step's target is the first step of the piece that is drawn next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from lstm_rl.tasks.blues_score import CHORD_UNITS, FORMS, MELODY_UNITS, STEPS, S
 from lstm_rl.tasks.protocol import Protocol, Stream
 from lstm_rl.tasks.task import Task, sequence_rule
 from lstm_rl.topology import Topology
+
 
 @kernel
 def notes_at(params: Any, bar: int, which: int, step: int, to: Any) -> None:
@@ -94,6 +95,12 @@ class Blues(Task):
 
             return read_score(self.midi_file, self.melody)
         return blues_score(self.form, self.melody)
+
+    def with_bars(self, bars: NDArray[np.float64]) -> "Blues":
+        """The same with other bars (B, A, 8, K)."""
+        task = replace(self)
+        task.__dict__["score"] = Score(bars, CHORD_UNITS)
+        return task
 
     @property
     def inputs(self) -> int:

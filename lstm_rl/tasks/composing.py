@@ -49,7 +49,15 @@ def choose_notes(outputs: Any, chords: int, rests: bool, generator: Any, notes: 
 
 @compiled
 def improvise(
-    approximator: Any, params: Any, chords: int, rests: bool, generator: Any, row: Any, steps: int, stop: bool, piece: Any
+    approximator: Any,
+    params: Any,
+    chords: int,
+    rests: bool,
+    generator: Any,
+    row: Any,
+    steps: int,
+    stop: bool,
+    piece: Any,
 ) -> tuple[int, int]:
     """Play from rest.
 
@@ -105,3 +113,23 @@ def play(approximator: Any, task: Blues, steps: int, seed: Any, last: int | None
     with flushed(), reraising(approximator):
         done, wrong = improvise(approximator, *arguments)
     return np.roll(piece, -(done % len(piece)), 0) if done >= len(piece) else piece, done, wrong
+
+
+def states_of(approximator: Any, task: Blues, piece: NDArray[Any]) -> NDArray[np.float64]:
+    """Cell states (N, C) while a network with kernels hears a piece (N, K) from rest."""
+    states = np.zeros((len(piece), approximator.streams.s.shape[1]))
+    hear(approximator, task.params, np.ascontiguousarray(piece, np.float64), np.zeros(task.inputs), states)
+    return states
+
+
+@compiled
+def hear(approximator: Any, params: Any, piece: Any, row: Any, states: Any) -> None:
+    """Fill the states (N, C) of stream 0 after each step of a piece (N, K); ``row`` (K,) is scratch."""
+    reset(approximator, 0)
+    for t in range(piece.shape[0]):
+        for k in range(row.shape[0]):
+            row[k] = piece[t, k]
+        scale_notes(params, row)
+        forward(approximator, 0, row)
+        for v in range(states.shape[1]):
+            states[t, v] = approximator.streams.s[0, v]

@@ -150,7 +150,9 @@ def write_midi(path: Path, piece: NDArray[Any], tempo: float = 120.0) -> None:
         events += [(note.start, "note_on", note.unit + lowest, VELOCITIES[channel]) for note in notes]
         now = 0
         for at, kind, pitch, velocity in sorted(events):  # at the same time notes end before others begin
-            track.append(mido.Message(kind, channel=channel, note=pitch, velocity=velocity, time=(at - now) * TICKS // 2))
+            track.append(
+                mido.Message(kind, channel=channel, note=pitch, velocity=velocity, time=(at - now) * TICKS // 2)
+            )
             now = at
         file.tracks.append(track)
     with atomic_write(path) as part:

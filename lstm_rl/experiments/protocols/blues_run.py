@@ -26,6 +26,7 @@ UNITS = {"elman": 24, "gru": 12}
 CHORUSES = {False: 10_000, True: 1_000}
 """That are to be right in the end, by whether there is a melody."""
 TORCH_CHORUSES = 100  # of a GRU, whose step takes near a millisecond
+BETAS = 0.9, 0.99
 PRACTISE = 100_000  # steps of published training between two tests
 
 
@@ -50,7 +51,7 @@ class BluesRun:
     """Pieces side by side."""
     choruses: int = 2
     """Of each piece in an update, >= 1."""
-    learning_rate: float = 0.05
+    learning_rate: float = 0.03
     """Of Adam at first."""
     seed: int = 0
 
@@ -144,7 +145,7 @@ def _descend(settings: BluesRun, task: "Blues", rng: np.random.Generator, report
     from torch.optim.lr_scheduler import LinearLR
 
     network = make_network(settings, task, int(rng.integers(2**31)))
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate, BETAS)
     schedule = LinearLR(optimizer, 1.0, 0.02, settings.updates)
     for update in range(settings.updates):
         x, targets = pieces(task, settings.batch, settings.choruses, rng)

@@ -1,6 +1,7 @@
 """Eck & Schmidhuber (2002): chords of a twelve-bar blues, then chords and melody, played without end."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,9 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
     return cells
 
 
-def _rows(**settings: Any) -> list[Row]:
-    said = "keeps the form, new melodies, does not drift" if settings["melody"] else "learned, cycles without end; 15 - 45 minutes"
-    row = partial(BluesRun, **settings)
+def _rows(ours: BluesRun) -> list[Row]:
+    said = "keeps the form, new melodies, does not drift" if ours.melody else "learned, plays on; 15 - 45 minutes"
+    row = partial(replace, ours)
     return [
         Row("LSTM", row(learner="published", updates=20_000, attempts=1), {"": said}),
         Row("LSTM, complete gradient, Adam (ours)", row()),
@@ -56,18 +57,23 @@ def _experiment(name: str, about: str, rows: list[Row], **of_protocol: Any) -> E
     return Experiment(name, about, PROTOCOL.format(**of_protocol), rows, run, score, pictures, check)
 
 
+CHORDS = BluesRun()
+MELODY = BluesRun(melody=True, batch=2, updates=10_000)
 EXPERIMENTS = (
     _experiment(
         "blues-chords",
         "twelve-bar blues of 2002: chords, played for 10,000 choruses",
-        _rows(melody=False),
+        _rows(CHORDS),
         **{"number": 1, "blocks": "4 blocks of 2 cells", "melody": "", "choruses": 10_000, "figures": ""},
     ),
     _experiment(
         "blues-melody",
         "the same with a melody, played for 1,000 choruses",
-        _rows(melody=True, batch=2, learning_rate=0.03),
-        **{"number": 2, "blocks": "8 blocks of 2 cells, of which the melody's see the chords' but not the other way round"},
+        _rows(MELODY),
+        **{
+            "number": 2,
+            "blocks": "8 blocks of 2 cells, of which the melody's see the chords' but not the other way round",
+        },
         **{"melody": " and 4,096 melodies in C minor pentatonic", "choruses": 1_000, "figures": FIGURES},
     ),
 )
