@@ -173,6 +173,8 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "lstm": {"": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps"},
         "elman": {"": "balances only the first 50 steps"},
     },
+    "blues-chords": {"LSTM": {"": "learned, plays on; 15 - 45 minutes"}},
+    "blues-melody": {"LSTM": {"": "keeps the form, new melodies, does not drift"}},
     "memory-tasks": {
         f"{task}, ours": {"": figures}
         for task, figures in {

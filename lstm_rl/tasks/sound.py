@@ -13,6 +13,7 @@ from lstm_rl.checks import needs_extra
 
 FORMATS = (".wav", ".flac", ".ogg", ".mp3")
 SOUNDFONT = "TimGM6mb.sf2"
+LOUDEST = 0.9
 
 
 def check_sound(path: Path, soundfont: Path | None) -> Path:
@@ -37,7 +38,7 @@ def check_sound(path: Path, soundfont: Path | None) -> Path:
 
 
 def write_sound(path: Path, midi: Path, soundfont: Path | None = None) -> float:
-    """Play a MIDI file into a sound file; return its seconds.
+    """Play a MIDI file into a sound file, one channel, its loudest sample at .9; return its seconds.
 
     Args:
         path: A .wav, .flac, .ogg or .mp3 file.
@@ -56,6 +57,7 @@ def write_sound(path: Path, midi: Path, soundfont: Path | None = None) -> float:
     except Exception as error:  # whatever the library raises
         raise ValueError(f"soundfont must be a .sf2 file, got {soundfont}: {error}") from error
     sound, rate = soundfile.read(io.BytesIO(rendered), dtype="float32")  # (samples, 2)
+    mono = sound.mean(1)
     with atomic_write(path) as part:
-        soundfile.write(part, sound.mean(1), rate)
+        soundfile.write(part, LOUDEST * mono / max(abs(mono).max(), 1e-9), rate)
     return len(sound) / rate
