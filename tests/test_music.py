@@ -118,8 +118,8 @@ def test_chords_do_not_hear_the_melody() -> None:
     """Neither now nor later: whatever melody is played, chord outputs are bit-equal."""
     network = LstmNetwork(PUBLISHED["blues-melody"], seed=0, dtype=torch.float64)
     with torch.no_grad():
-        network.output_weights += 1.0  # also of links that do not exist
-        network.hidden_weights += 0.1
+        network.output_weights.add_(1.0)  # also of links that do not exist
+        network.hidden_weights.add_(0.1)
     x = torch.randn(20, 3, 25, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     other = x.clone()
     other[..., 12:] = torch.randn(20, 3, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -178,7 +178,7 @@ def test_the_gradient_without_links_is_the_loops() -> None:
     gradients = []
     x = torch.randn(7, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for execution in ("loop", "compiled"):
-        network = LstmNetwork(SMALL, seed=0, execution=execution, dtype=torch.float64)  # type: ignore[arg-type]
+        network = LstmNetwork(SMALL, seed=0, execution=execution, dtype=torch.float64)
         network(x)[0].square().sum().backward()
         gradients.append([network.hidden_weights.grad, network.output_weights.grad])
     for one, other in zip(*gradients, strict=True):

@@ -110,7 +110,8 @@ class LstmNetwork(nn.Module):
         return unroll_checked(self, x, state, resets)
 
     def _unroll(self, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
-        w, w_out = self.hidden_weights * self.mask, self.output_weights  # once: a parametrisation may draw anew
+        w = self.hidden_weights * self.mask  # once, as below: a parametrisation may draw anew
+        w_out: Tensor = self.output_weights
         if self.topology.output_without:
             w_out = w_out * self.output_mask
         execution = self.execution or self._fastest(x)

@@ -94,7 +94,8 @@ def _notes(file: Any) -> Iterator[tuple[int, int, int]]:
     """First eighth, eighth after the last, and pitch of each note; channel 10 has drums, which are left out."""
     eighth = file.ticks_per_beat / 2
     for track in file.tracks:
-        now, began = 0, {}
+        now = 0
+        began: dict[tuple[int, int], int] = {}
         for message in track:
             now += message.time
             if message.type not in ("note_on", "note_off") or message.channel == 9:

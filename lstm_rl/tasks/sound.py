@@ -60,4 +60,4 @@ def write_sound(path: Path, midi: Path, soundfont: Path | None = None) -> float:
     mono = sound.mean(1)
     with atomic_write(path) as part:
         soundfile.write(part, LOUDEST * mono / max(abs(mono).max(), 1e-9), rate)
-    return len(sound) / rate
+    return len(sound) / float(rate)

@@ -9,6 +9,7 @@ Dimensions: T steps, B pieces side by side, K units.
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -43,9 +44,9 @@ class BluesRun:
     """Chords of the 12 bars: bebop or plain."""
     midi_file: str = ""
     """A MIDI file in the place of our pieces."""
-    updates: int = 5_000
+    updates: int = 12_000
     """Of the weights; of published training thousands of steps, of guessing trials."""
-    attempts: int = 5
+    attempts: int = 3
     """With new weights, >= 1."""
     batch: int = 1
     """Pieces side by side."""
@@ -93,7 +94,7 @@ def run(settings: BluesRun, report: "Report") -> dict[str, Any]:
     choruses = TORCH_CHORUSES if settings.learner == "gru" else CHORUSES[settings.melody]
     results = measure(trained.player, task, settings.seed, choruses, settings.learner != "gru")
     return results | {
-        "attempts": trained.attempts,
+        "attempt": trained.attempts,
         "trained_updates": trained.updates,
         "seconds": round(trained.seconds, 2),
     }
@@ -110,11 +111,15 @@ def train(settings: BluesRun, report: "Report") -> Trained:
     for attempt in range(settings.attempts):
         rng = np.random.default_rng([settings.seed, attempt])
         learn = _practise if settings.learner == "published" else _descend
-        player, network, updates = learn(settings, task, rng, lambda now, before=done: report(before + now))
+        player, network, updates = learn(settings, task, rng, partial(_report, report, done))
         done += updates
         if keeps_chords(player, task):
             break
     return Trained(player, network, attempt + 1, done, time.process_time() - began)
+
+
+def _report(report: "Report", before: int, now: int) -> None:
+    report(before + now)
 
 
 def keeps_chords(player: Any, task: "Blues") -> bool:
@@ -214,7 +219,8 @@ def make_network(settings: BluesRun, task: "Blues", seed: int) -> Any:
         return GruNetwork(task.inputs, task.outputs, units=UNITS["gru"], seed=seed, dtype=torch.float64)
     topology = task.topology
     if settings.learner == "elman":
-        span = dict.fromkeys(("input_range", "recurrent_range", "output_range", "bias_range"), 0.2)
+        ranges = ("input_range", "recurrent_range", "output_range", "bias_range")
+        span: dict[str, Any] = dict.fromkeys(ranges, 0.2)
         topology = Topology(task.inputs, task.outputs, UNITS["elman"], hidden_activation="tanh", **span)
     return LstmNetwork(replace(topology, output_activation="identity"), seed=seed, dtype=torch.float64)
 

@@ -29,7 +29,7 @@ choruses that were played before. Drift: in how many nets the notes of chorus 1 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
     """Who keeps the chords, what it took, and what is played."""
     cells: dict[str, Any] = {"success": successes(runs)[1], "right": median_text(runs["right"])}
-    cells |= {"attempts": f"{runs['attempts'].mean():.3g}", "seconds": median_text(runs["seconds"])}
+    cells |= {"attempts": f"{runs['attempt'].mean():.3g}", "seconds": median_text(runs["seconds"])}
     if "in_scale" in runs and runs["in_scale"].notna().any():
         cells["in scale"] = f"{runs['in_scale'].min():.2%} and more".replace("%", " %")
         for name in ("new_bars", "new_here", "repeats"):
