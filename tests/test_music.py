@@ -128,9 +128,8 @@ def test_chords_do_not_hear_the_melody() -> None:
     assert torch.equal(one[..., :12], two[..., :12]) and not torch.allclose(one[..., 12:], two[..., 12:])
 
 
-@pytest.mark.parametrize("gradient", ["truncated", "bptt", "rtrl"])
+@pytest.mark.parametrize(("gradient", "optimizer"), [("truncated", RmsProp(0.9)), ("bptt", Sgd()), ("rtrl", Sgd())])
 @pytest.mark.parametrize("each_step", [True, False])
-@pytest.mark.parametrize("optimizer", [Sgd(), RmsProp(0.9)], ids=["sgd", "rmsprop"])
 def test_absent_links_stay_zero_in_kernels(gradient: str, each_step: bool, optimizer: Any) -> None:
     approximator: Any = make_approximator(
         SMALL, make_weights(SMALL, np.random.default_rng(0)), 1, np.float64, gradient, 5
@@ -317,8 +316,8 @@ def test_the_sound_of_the_page_is_what_it_says() -> None:
 def loudness(sound: NDArray[Any], rate: int, note: Note, unit: int) -> float:
     """Of a unit's pitch while a note sounds, at 120 quarter notes a minute."""
     part = sound[note.start * rate // 4 : note.stop * rate // 4]
-    strength = np.abs(np.fft.rfft(part * np.hanning(len(part)), 8 * len(part)))
-    octaves = np.abs(np.log2(np.maximum(np.fft.rfftfreq(8 * len(part), 1 / rate), 1.0) / 440.0) - (unit - 9) / 12)
+    strength = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 17))
+    octaves = np.abs(np.log2(np.maximum(np.fft.rfftfreq(1 << 17, 1 / rate), 1.0) / 440.0) - (unit - 9) / 12)
     return float(strength[octaves < 0.02].max())
 
 
@@ -375,7 +374,7 @@ def test_learning_reaches_fewer_errors() -> None:
     trained, task = train(settings, lambda _: None), settings.make_task()
     x, targets = pieces(task, 1, 1, np.random.default_rng(0))
     losses = [
-        float(torch.nn.functional.binary_cross_entropy_with_logits(network(x)[0], targets))
+        float(torch.nn.functional.binary_cross_entropy_with_logits(network(x)[0].detach(), targets))
         for network in (make_network(settings, task, 0), trained.network)
     ]
     assert losses[1] < losses[0] / 3 and trained.updates == 60
