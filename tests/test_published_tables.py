@@ -15,10 +15,11 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("gers2000-nto", "gers2000-cnto")
+PENDING = ("gers2000-nto", "gers2000-cnto", "blues-melody")
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "gers2000-cerg",
+    "blues-chords",
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
@@ -216,6 +217,8 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "lstm": {"": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps"},
         "elman": {"": "balances only the first 50 steps"},
     },
+    "blues-chords": {"LSTM": {"": "learned, plays on; 15 - 45 minutes"}},
+    "blues-melody": {"LSTM": {"": "keeps the form, new melodies, does not drift"}},
     "memory-tasks": {
         f"{task}, ours": {"": figures}
         for task, figures in {

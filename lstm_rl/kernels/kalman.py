@@ -83,7 +83,7 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
         streams.outputs,
         np.zeros(1, np.int64),
         variance * np.eye(m) * topology.mask.T[:, :, None],
-        variance * np.tile(np.eye(v), (k, 1, 1)),
+        variance * np.eye(v) * topology.output_mask.T[:, :, None],
         make_coefficients(topology, np.float64),
         *(np.zeros(shape) for shape in ((v,), (u, k, m), (u, k, m), (k, v), (k, v), (k, k), (k,))),
     )

@@ -1,5 +1,6 @@
 """The classical sequence tasks: seeded generators for anybody's model, with the networks published for them."""
 
+from lstm_rl.tasks.blues import Blues
 from lstm_rl.tasks.continual_reber import ContinualReber
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
@@ -14,6 +15,7 @@ from lstm_rl.tasks.timing import PeriodicFunction, SingleSpikeDelays, SpikeDelay
 
 __all__ = [
     "AddingProblem",
+    "Blues",
     "ContinualReber",
     "ContinualTemporalOrder",
     "FormalLanguage",

@@ -53,7 +53,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
 from lstm_rl.tasks.languages import FormalLanguage
-from lstm_rl.tasks.names import make_task
+from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.signals import TwoSequenceProblem
 from lstm_rl.tasks.task import Task
@@ -85,8 +85,13 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         if render_mode is not None:
             check_choice("render_mode", render_mode, ("ansi",))
         self.render_mode = render_mode
+<<<<<<< HEAD
         self.task = make_task(task, **settings)
         symbols, classes = self.task.outputs > 1, _classes(self.task)
+=======
+        self.task = make_task(check_choice("task", task, tuple(TASKS)), **settings)
+        symbols, classes = self.task.outputs > 1, isinstance(self.task, TwoSequenceProblem | Parity)
+>>>>>>> blues
         symbol = -1.0 if isinstance(self.task, FormalLanguage) else 0.0  # where a symbol is not
         low, high = (symbol, 1.0) if symbols else (-5.0, 5.0) if classes else (-1.0, 1.0)
         if isinstance(self.task, Timing):

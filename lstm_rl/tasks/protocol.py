@@ -58,6 +58,8 @@ class Protocol:
     is on the right side of 0, in all strings of the training range."""
     momentum: float = 0.0
     """Decay of the running sum of steps, in [0, 1); 0: none."""
+    loss: Literal["squared", "cross-entropy"] = "squared"
+    """What is descended; cross-entropy is that of logistic outputs."""
     each_step: bool = False
     """Change the weights after each step with a target instead of after each sequence."""
     at_end: bool = False

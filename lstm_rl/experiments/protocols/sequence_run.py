@@ -107,7 +107,7 @@ class SequenceRun(Method):
             "gradient": "bptt" if network in get_args(TorchName) else "truncated",
             "learning_rate": 0.0 if guesses or self.optimizer == "kalman" else protocol.learning_rate,
             "optimizer": "momentum" if protocol.momentum and not guesses else "sgd",
-            "loss": "squared",
+            "loss": "squared" if network in get_args(TorchName) else protocol.loss,
             "max_sequences": protocol.max_sequences,
         }
         return replace(self, **(defaults | self.chosen()))
