@@ -158,8 +158,10 @@ def test_one_pass_is_a_gradient_and_a_step(topology: Topology, optimizer: Any) -
 # --- streams ---------------------------------------------------------------------------------------------------------
 
 
-def rules(answers: int, tolerance: float, decay: float = 1.0, external_reset: bool = False) -> StreamRules:
-    return StreamRules(answers, 3, tolerance, decay, external_reset, 2.0, answers, False)
+def rules(
+    answers: int, tolerance: float, decay: float = 1.0, external_reset: bool = False, judged: int = 1
+) -> StreamRules:
+    return StreamRules(answers, 3, tolerance, decay, external_reset, 2.0, answers, False, judged)
 
 
 def learner(task: Task, seed: int = 0) -> Any:

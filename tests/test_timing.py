@@ -126,7 +126,7 @@ def by_numpy(topology: Topology, x: Any, target: Any, r: float, q: float) -> tup
         w = leaf + torch.tensor(now - first)
         parts = w.split([start.hidden.size, start.output.size])
         hidden, output = (part.reshape(like.shape) for part, like in zip(parts, start[:2], strict=True))
-        y, state = loop.step(topology, hidden, output, torch.tensor(x[t : t + 1]), state)
+        y, state = loop.step(topology, hidden, output, torch.tensor(x[t : t + 1]), state, False)
         h = np.stack([torch.autograd.grad(y_k, leaf, retain_graph=True)[0].numpy() for y_k in y[0]], -1)
         h *= exists[:, None]
         gain = p @ h @ np.linalg.inv(r * np.eye(len(target[t])) + h.T @ p @ h)

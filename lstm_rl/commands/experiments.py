@@ -50,11 +50,7 @@ class Table:
     """Print published figures beside ours, row by row."""
 
     name: tyro.conf.Positional[str]
-<<<<<<< HEAD
-    """An experiment, or hs1997, gers2000, gers2001-languages, gers2002-timing or series: all of that paper."""
-=======
-    """An experiment, or hs1997, gers2000, gers2001-languages, series or blues: all of that paper."""
->>>>>>> blues
+    """An experiment, or hs1997, gers2000, gers2001-languages, gers2002-timing, series or blues: all of that paper."""
     results: Path | None = None
     """Folder of results, an experiment's own or the one around it; default: those that come with lstm_rl."""
     csv: bool = False

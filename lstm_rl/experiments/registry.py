@@ -43,11 +43,8 @@ MODULES = (
     gers2000,
     gers2001_languages,
     series,
-<<<<<<< HEAD
     gers2002_timing,
-=======
     blues,
->>>>>>> blues
     parity_guessing,
     history_compression,
     markov_models,
@@ -57,13 +54,9 @@ PAPERS = {
     "hs1997": "hs1997-",
     "gers2000": "gers2000-",
     "gers2001-languages": "gers2001-",
-<<<<<<< HEAD
     "gers2002-timing": "gers2002-",
     "series": "series-",
-=======
-    "series": "series-",
     "blues": "blues-",
->>>>>>> blues
 }
 GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""

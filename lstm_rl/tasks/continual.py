@@ -23,12 +23,9 @@ class StreamRules(NamedTuple):
     rate_decay: float  # of the learning rate after each answer, in (0, 1]
     external_reset: bool
     power: float  # of the errors in the loss, see `supervised.loss_gradient`
-<<<<<<< HEAD
     test_answers: int  # right ones after which a test stream ends
     whole: bool  # an answer is a whole sequence, else a step with a target
-=======
     judged: int  # outputs, the first ones, that decide whether an answer is right
->>>>>>> blues
 
 
 @kernel
@@ -43,6 +40,7 @@ def rules_of_tests(rules: StreamRules, answers: int) -> StreamRules:
         rules.power,
         answers,
         rules.whole,
+        rules.judged,
     )
 
 
@@ -69,13 +67,9 @@ def follow_stream(approximator: Any, source: Source, update: Update, rules: Stre
             if source.has_target[t]:
                 for k in range(errors.shape[0]):
                     errors[k] = source.targets[t, k] - approximator.outputs[0, k]
-<<<<<<< HEAD
                     squares += errors[k] * errors[k]
                 told += errors.shape[0]
-                is_right = largest_error(errors, 0, errors.shape[0]) < rules.tolerance
-=======
                 is_right = largest_error(errors, 0, rules.judged) < rules.tolerance
->>>>>>> blues
                 if rate > 0.0:
                     for k in range(errors.shape[0]):
                         errors[k] = loss_gradient(errors[k], rules.power)

@@ -85,13 +85,8 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         if render_mode is not None:
             check_choice("render_mode", render_mode, ("ansi",))
         self.render_mode = render_mode
-<<<<<<< HEAD
-        self.task = make_task(task, **settings)
-        symbols, classes = self.task.outputs > 1, _classes(self.task)
-=======
         self.task = make_task(check_choice("task", task, tuple(TASKS)), **settings)
-        symbols, classes = self.task.outputs > 1, isinstance(self.task, TwoSequenceProblem | Parity)
->>>>>>> blues
+        symbols, classes = self.task.outputs > 1, _classes(self.task)
         symbol = -1.0 if isinstance(self.task, FormalLanguage) else 0.0  # where a symbol is not
         low, high = (symbol, 1.0) if symbols else (-5.0, 5.0) if classes else (-1.0, 1.0)
         if isinstance(self.task, Timing):

@@ -32,15 +32,12 @@ def make_rules(run: SequenceRun, task: Task) -> StreamRules:
     protocol = task.protocol
     assert protocol.stream is not None
     decay, power = run.learning_rate_decay or 1.0, float(run.loss) if isinstance(run.loss, int | float) else 2.0
-<<<<<<< HEAD
     answers, tests, _, test_answers, _, whole, reset = protocol.stream
     external_reset = reset if run.external_reset is None else run.external_reset
     test_answers = test_answers or answers
-    return StreamRules(answers, tests, protocol.tolerance, decay, external_reset, power, test_answers, whole)
-=======
-    answers, tests, _ = protocol.stream
-    return StreamRules(answers, tests, protocol.tolerance, decay, bool(run.external_reset), power, task.judged)
->>>>>>> blues
+    return StreamRules(
+        answers, tests, protocol.tolerance, decay, external_reset, power, test_answers, whole, task.judged
+    )
 
 
 def learn(run: SequenceRun, report: Report) -> dict[str, Any]:
