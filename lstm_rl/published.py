@@ -6,6 +6,7 @@
                series: Gers, Eck & Schmidhuber, Applying LSTM to time series predictable through time-window approaches
     gers2002   Gers, Schraudolph & Schmidhuber, Learning precise timing with LSTM recurrent networks, JMLR 3
     blues      Eck & Schmidhuber, Finding temporal structure in music: blues improvisation with LSTM, NNSP 2002
+    hochreiter2001 Hochreiter, Younger & Conwell, Learning to learn using gradient descent, ICANN 2001
     bakker2001 Bakker, Reinforcement learning with long short-term memory, NIPS 14
 
 Weight counts are the published ones where a paper gives one; what it does not give is marked (ours). Learning rates and
@@ -251,6 +252,21 @@ PUBLISHED: dict[str, Topology] = {
     "gers2002-timing-linear": replace(_TIMING, output_activation="identity"),  # PFG, whose only input is always 0
     "blues-chords": _BLUES,
     "blues-melody": _blues_melody(),
+    "hochreiter2001-quadratic": Topology(  # count recalled, blocks and connections that come to it (ours)
+        inputs=3,
+        outputs=1,
+        blocks=(13,) * 5,
+        forget_gate=False,
+        peepholes=True,
+        cells_see=("input", "cells"),
+        gates_see=("input", "cells"),
+        outputs_see=("input", "cells"),
+        biased=("input_gate", "output_gate", "cells"),
+        input_gate_bias=(-1.0, -1.0, -2.0, -2.0, -3.0),
+        output_gate_bias=0.0,
+        output_activation="logistic",
+        **_within(0.1),
+    ),
     "bakker2001-tmaze": _TMAZE,
     "bakker2001-pole": replace(_TMAZE, outputs=2, hidden=14, blocks=(1,) * 6),
     # Two connected blocks of two cells, without forget gates and with: the size of 6a, forget biases (ours).

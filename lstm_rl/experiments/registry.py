@@ -20,9 +20,12 @@ from lstm_rl.experiments.tables import (
     long_tmaze,
     markov_models,
     memory_tasks,
+    meta_learning,
     minimal_time_lag,
     multimode_pole,
     parity_guessing,
+    self_reference,
+    self_reference_policy,
     series,
 )
 
@@ -48,6 +51,9 @@ MODULES = (
     parity_guessing,
     history_compression,
     markov_models,
+    meta_learning,
+    self_reference,
+    self_reference_policy,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
 PAPERS = {

@@ -2,6 +2,7 @@
 
 from lstm_rl.tasks.blues import Blues
 from lstm_rl.tasks.continual_reber import ContinualReber
+from lstm_rl.tasks.function_families import FunctionFamily
 from lstm_rl.tasks.history import HistoryTask
 from lstm_rl.tasks.lags import LagTask, RandomLagTask, TriggerLagTask
 from lstm_rl.tasks.languages import FormalLanguage
@@ -19,6 +20,7 @@ __all__ = [
     "ContinualReber",
     "ContinualTemporalOrder",
     "FormalLanguage",
+    "FunctionFamily",
     "HistoryTask",
     "LagTask",
     "Laser",
