@@ -71,6 +71,14 @@ WORLDS = {
         "lstm_rl.envs.bandits:two_armed_bandit",
         "two arms that pay with p and 1 - p, 100 pulls, after Wang et al. (2016)",
     ),
+    "lstm_rl/BernoulliBandit-v0": (
+        "lstm_rl.envs.bandits:bernoulli_bandit",
+        "k arms, n pulls, after Duan et al. (2016): learn within a trial which arm pays",
+    ),
+    "lstm_rl/TabularMDP-v0": (
+        "lstm_rl.envs.tabular_mdp:tabular_mdp",
+        "episodes in a random Markov decision process, after Duan et al. (2016): find out what it is like",
+    ),
     "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
     "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
     "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
@@ -81,6 +89,10 @@ WORLDS = {
     "lstm_rl/RobotTMazeEvents-v0": (
         "lstm_rl.envs.robot:robot_tmaze_events",
         "the same, but the robot sees events that ARAVQ finds in its sensors",
+    ),
+    "lstm_rl/DarkKeyToDoor-v0": (
+        "lstm_rl.envs.key_to_door:key_to_door",
+        "find a hidden key, then a hidden door, and go straight to both in the next episodes",
     ),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""

@@ -73,6 +73,9 @@ class World:
     memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
     renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
     family: str | None = None  # of worlds that are learnt with the same settings: `lstm_rl.presets` goes by it
+    task: tuple[str, ...] = ()
+    """Names in the state that say which task this is: kept by ``reset(options={"same_task": True})``, so that a trial
+    can have several episodes of one task; see `lstm_rl.envs.trial`."""
     marks: Callable[[NDArray[np.float64], NDArray[np.float64]], Marks] | None = None
     """From constants and the states of T steps (T, S) to steps worth a look in a picture, (T,) by name, "cue" say;
     the error of the last "junction" is the one that diagnoses follow."""
@@ -91,6 +94,11 @@ class World:
         """Addresses of the three compiled rules, (3,): what compiled loops take; see `lstm_rl.compiled.rule_type`."""
         return np.array([self.reset.address, self.step.address, self.observe.address], np.int64)
 
+    @cached_property
+    def task_indices(self) -> list[int]:
+        """Where the numbers of `task` stand in the state."""
+        return [self.state_names.index(name) for name in self.task]
+
     def load_renderer(self) -> ModuleType:
         """The module that draws this world, imported only when somebody looks."""
         if self.renderer is None:
@@ -100,7 +108,7 @@ class World:
     def __getstate__(self) -> dict[str, Any]:
         """Compiled rules travel by name."""
         rules = {name: getattr(self, name)._pyfunc for name in ("reset", "step", "observe")}
-        values = {name: value for name, value in self.__dict__.items() if name != "rules"}
+        values = {name: value for name, value in self.__dict__.items() if name not in ("rules", "task_indices")}
         return values | {name: (f.__module__, f.__qualname__) for name, f in rules.items()}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
@@ -156,6 +164,13 @@ def step_row(
 def reset_one(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, observation: Any) -> None:
     """`reset_row` of row 0, for Python."""
     reset_row(rules, params, noise, state, elapsed, 0, observation)
+
+
+@compiled
+def observe_one(rules: Any, params: Any, noise: Any, state: Any, observation: Any) -> None:
+    """Let row 0 be seen again, for Python."""
+    observe = observe_at(rules[OBSERVE])
+    observe(params, noise, state[0], observation[0])
 
 
 @compiled

@@ -8,7 +8,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
-from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, reset_one, step_one
+from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, observe_one, reset_one, step_one
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
@@ -38,16 +38,32 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
         self._elapsed = np.zeros(1, np.int64)
         self._observation = np.zeros((1, *world.observation_space.shape), np.float32)
         self._running = False  # in an episode
+        self._began = False  # one, ever
         self._window: Any = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start an episode; see `gymnasium.Env.reset`. ``options`` are ignored."""
+        """Start an episode; see `gymnasium.Env.reset`.
+
+        ``options={"same_task": True}``: it has the task of the episode before, see `World.task`. Others are ignored.
+
+        Raises:
+            ValueError: The world has no task that could be kept, or there was no episode before.
+        """
+        keep = bool((options or {}).get("same_task"))
+        if keep and not (self.world.task and self._began):
+            lack = "a world with a task" if self._began else "an episode before this one"
+            raise ValueError(f"same_task in options needs {lack}, got {options!r}")
         super().reset(seed=seed)
         world = self.world
         noise = self.np_random.random(world.noise_size)
+        kept = self._state[0, world.task_indices].copy()
         reset_one(world.rules, world.params, noise, self._state, self._elapsed, self._observation)
+        if keep:
+            self._state[0, world.task_indices] = kept
+            observe_one(world.rules, world.params, noise, self._state, self._observation)
+        self._began = True
         self._running = True
         if self.render_mode == "human":
             self.render()
@@ -87,7 +103,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
     def share(self, state: Any, elapsed: Any, observation: Any, generator: np.random.Generator) -> None:
         """Go on with the memory of a running episode, (1, S), (1,) and (1, I), and its generator."""
         self._state, self._elapsed, self._observation = state, elapsed, observation
-        self._np_random, self._running = generator, True
+        self._np_random, self._running, self._began = generator, True, True
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, as plain values: world, step count, observation and generator."""
@@ -104,7 +120,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             raise ValueError(
                 f"state must have the shape {self._state.shape} of this world, got {values['state'].shape}"
             )
-        self._running = True
+        self._running = self._began = True
         self._state[:] = values["state"]
         self._elapsed[:] = values["elapsed"]
         self._observation[:] = values["observation"]

@@ -13,6 +13,7 @@ from lstm_rl.commands.evaluate import Evaluate, Watch, evaluate, watch
 from lstm_rl.commands.experiments import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.commands.export import Export, export
 from lstm_rl.commands.models import Models, models
+from lstm_rl.commands.music import Music, music
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.commands.tune import Tune, tune
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
+    | Annotated[Music, tyro.conf.subcommand("music")]
 )
 
 
@@ -63,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         Reproduce: reproduce,
         Table: table,
         Diagnose: diagnose,
+        Music: music,
     }
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)

@@ -42,6 +42,9 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
         for name in ("", "PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     },
     **{f"lstm_rl/{name}-v0": {"max_steps": 9} for name in ("MultiarmedBandit", "TwoArmedBandit")},
+    "lstm_rl/BernoulliBandit-v0": {"pulls": 9},
+    "lstm_rl/TabularMDP-v0": {"horizon": 3, "episodes": 4, "states": 3},
+    "lstm_rl/DarkKeyToDoor-v0": {"size": 3, "round_steps": 4, "rounds": 3},
     **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom")},
 }
 ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are terminated, or all are truncated
@@ -55,6 +58,7 @@ ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are termina
     "lstm_rl/HigherLower-v0",
     "lstm_rl/Concentration-v0",
     *(f"lstm_rl/{name}-v0" for name in ("MultiarmedBandit", "TwoArmedBandit", "MountainCar", "Acrobot", "DarkRoom")),
+    *(f"lstm_rl/{name}-v0" for name in ("BernoulliBandit", "TabularMDP", "DarkKeyToDoor")),
 }
 N = 5
 
