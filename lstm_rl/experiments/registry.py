@@ -22,11 +22,13 @@ from lstm_rl.experiments.tables import (
     memory_tasks,
     meta_learning,
     minimal_time_lag,
+    model_critic,
     multimode_pole,
     parity_guessing,
     self_reference,
     self_reference_policy,
     series,
+    world_model,
 )
 
 MODULES = (
@@ -54,6 +56,8 @@ MODULES = (
     meta_learning,
     self_reference,
     self_reference_policy,
+    world_model,
+    model_critic,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
 PAPERS = {
