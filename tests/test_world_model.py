@@ -16,8 +16,11 @@ from lstm_rl.agents.world_model_controller import WorldModelController
 from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.agents.world_model_reference import instead, net, predictions, rest
 from lstm_rl.agents.world_model_trainer import Trainer, play
+from lstm_rl.cli import main
 from lstm_rl.envs.flip_flop import flip_flop
 from lstm_rl.envs.force_pole import force_pole
+from lstm_rl.envs.wrappers import CodedActions
+from lstm_rl.experiments.protocols import model_critic_run, world_model_run
 
 OBSERVATIONS, ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Box(-1.0, 1.0, (2,))
 CASES = {
@@ -214,3 +217,36 @@ def test_the_optimum_is_reached_and_no_memory_is_as_bad_as_said() -> None:
             seen, reward, end, cut, _ = env.step(force)
             total, over = total + float(reward) / 2, end or cut
     assert total == pytest.approx(force_pole().memoryless_return, abs=75)  # of two episodes
+
+
+def test_a_shrunken_run_of_each_experiment() -> None:
+    small = {"max_steps": 800, "eval_freq": 400, "overrides": '{"model_first": 200}'}
+    for more in ({"task": "flip-flop"}, {"task": "pole"}):
+        run = world_model_run.run(world_model_run.WorldModelRun(**small, **more), lambda _: None)  # type: ignore[arg-type]
+        assert run["steps"] == 800 and not run["success"] and run["faults"] > 0 < run["trial_steps"]
+    with pytest.raises(ValueError, match="^overrides must be fields of WorldModelConfig"):
+        world_model_run.check(world_model_run.WorldModelRun(overrides='{"speed": 1}'))
+    critic = model_critic_run.run(model_critic_run.CriticRun("coded T-maze", max_seconds=0.01), lambda _: None)
+    assert critic["steps"] > 0 and -100 < critic["returns"] <= 4.0
+
+
+def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "400", "--model-first", "200"]
+    command += ["--out", str(tmp_path / "run"), "--no-progress"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'run'}: mean reward ")
+    names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
+    assert {"config", "model", "predicted", "events"} <= names
+    assert main(command) == 2 and "holds a model" in capsys.readouterr().err
+    assert main(["world-model", "CartPole-v1", "--out", str(tmp_path / "other")]) == 2
+    assert (
+        capsys.readouterr().err.startswith("lstm-rl: reward_range must be given") and len(list(tmp_path.iterdir())) == 1
+    )
+
+
+def test_codes_of_moves() -> None:
+    env = CodedActions(gym.make("lstm_rl/TMaze-v0", corridor_length=3), 8, 1)
+    assert [env.action(code.astype(float)) for code in env.codes] == [0, 1, 2, 3]
+    assert env.action(0.6 * env.codes[2] + 0.2) == 2 and env.action_space.shape == (8,)
+    with pytest.raises(ValueError, match="^bits must be enough for 4 codes, got 1"):
+        CodedActions(gym.make("lstm_rl/TMaze-v0"), 1)
