@@ -45,7 +45,12 @@ def play(
         seed: Of the episodes; episode i of a seed is the same whatever ``episodes`` is.
         greedy: False: with the learner's own exploration.
         watch: Is shown, after every step of all, returns so far (E,) and states (E, S).
+
+    Raises:
+        ValueError: The world's actions are continuous.
     """
+    if world.continuous:
+        raise ValueError(f"world must have Discrete actions to be played in compiled code, got {world.action_space}")
     steps = STEPS if watch is None else 1
     n = check_int("episodes", episodes, 1)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)

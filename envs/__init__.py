@@ -81,6 +81,16 @@ WORLDS = {
     ),
     "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
     "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
+    "lstm_rl/FlipFlop-v0": ("lstm_rl.envs.flip_flop:flip_flop", "output 1 after B until the next A; X distracts"),
+    "lstm_rl/ForcePole-v0": (
+        "lstm_rl.envs.force_pole:force_pole",
+        "a pole without velocities, by a force of any size",
+    ),
+    "lstm_rl/MultimodeForcePole-v0": (
+        "lstm_rl.envs.force_pole:multimode_force_pole",
+        "the multi-mode pole by a force of any size",
+    ),
+    "lstm_rl/CueMaze-v0": ("lstm_rl.envs.cue_maze:cue_maze", "four wall sensors, and a cue at the start"),
     "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
     "lstm_rl/RobotTMazeTwin-v0": (
         "lstm_rl.envs.robot:robot_tmaze",

@@ -13,7 +13,7 @@ from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, observe_one, res
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
-class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
+class WorldEnv(gym.Env[NDArray[np.float32], Any]):
     """A `World` as a Gymnasium environment; spaces, rewards and episode ends are the world's.
 
     ``reset`` and ``step`` report ``info["state"]``, the Markov state (S,), for oracles and tests, never for agents;
@@ -33,6 +33,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             "optimal_return": world.optimal_return,
             "memoryless_return": world.memoryless_return,
             "horizon": world.horizon,
+            "reward_range": world.reward_range,
         }
         self._state = np.zeros((1, len(world.state_names)))
         self._elapsed = np.zeros(1, np.int64)
@@ -69,7 +70,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
 
-    def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Move by one step; see `gymnasium.Env.step`.
 
         Raises:
@@ -87,7 +88,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             world.params,
             world.max_steps or 0,
             noise,
-            int(action),
+            np.asarray(action, np.float64) if world.continuous else int(action),
             self._state,
             self._elapsed,
             self._observation,

@@ -1,4 +1,4 @@
-"""Wrappers that add to what an agent sees, or hide a part of it, for any Gymnasium environment and anybody's agent.
+"""Wrappers that add to what agents see, hide a part of it, or code what they do, for any Gymnasium environment.
 
 | wrapper           | the observation gets                                        | at the first step of an episode |
 |-------------------|-------------------------------------------------------------|---------------------------------|
@@ -6,6 +6,7 @@
 | `PreviousReward`  | the reward that came with it                                | zero                            |
 | `FirstStepFlag`   | one number                                                  | 1, else 0                       |
 | `HideEntries`     | the named entries less                                      | the same                        |
+| `CodedActions`    | nothing; a move is a vector, by the code that is nearest    | -                               |
 
 Observations are Box (n,) or Discrete (which becomes one-hot), and come out as Box, float32. For several environments
 at once: ``gymnasium.make_vec(id, n, vectorization_mode="sync", wrappers=[PreviousAction])``. Under a wrapper our
@@ -171,3 +172,34 @@ class HideEntries(gym.ObservationWrapper[Observation, Any, Any], RecordConstruct
     def observation(self, observation: Any) -> Observation:
         """The entries that are not hidden."""
         return as_numbers(self.env.observation_space, observation)[self._shown]
+
+
+class CodedActions(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
+    """Moves coded as many numbers: an action is a vector in [0, 1]^bits, which means the move whose code is nearest.
+
+    Args:
+        env: Actions Discrete.
+        bits: Length of the codes, >= 1, with more codes than moves.
+        seed: Of the codes, distinct and drawn once; >= 0.
+
+    Raises:
+        ValueError: The actions are not Discrete, or there are too few bits.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], bits: int = 8, seed: int = 0) -> None:
+        RecordConstructorArgs.__init__(self, bits=bits, seed=seed)
+        gym.ActionWrapper.__init__(self, env)
+        space = env.action_space
+        if not isinstance(space, Discrete):
+            raise ValueError(f"action_space must be Discrete, got {space}")
+        bits = check_int("bits", bits, 1, 60)
+        if 2**bits < space.n:
+            raise ValueError(f"bits must be enough for {space.n} codes, got {bits}")
+        numbers = np.random.default_rng(check_int("seed", seed, 0)).choice(2**bits, int(space.n), replace=False)
+        self.codes = (numbers[:, None] >> np.arange(bits)) & 1  # (K, bits)
+        self.start = int(space.start)
+        self.action_space = Box(0.0, 1.0, (bits,), np.float32)
+
+    def action(self, action: Any) -> np.int64:
+        """The move whose code is nearest to a vector (bits,)."""
+        return np.int64(self.start + ((self.codes - np.asarray(action, np.float64)) ** 2).sum(axis=1).argmin())

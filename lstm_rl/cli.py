@@ -17,6 +17,7 @@ from lstm_rl.commands.music import Music, music
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.commands.tune import Tune, tune
+from lstm_rl.commands.world_model import WorldModel, world_model
 from lstm_rl.envs.checked import place_of
 from lstm_rl.messages import sentence_of, show_warning
 from lstm_rl.parser import parse
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Experiments, tyro.conf.subcommand("experiments")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Table, tyro.conf.subcommand("table")]
+    | Annotated[WorldModel, tyro.conf.subcommand("world-model")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
     | Annotated[Music, tyro.conf.subcommand("music")]
 )
@@ -64,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         Experiments: experiments,
         Reproduce: reproduce,
         Table: table,
+        WorldModel: world_model,
         Diagnose: diagnose,
         Music: music,
     }

@@ -68,7 +68,7 @@ Player = Callable[[AdvantageLearning, int], Trial]
 def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Player:
     """The way to try policies in an environment: our worlds in compiled code, all others step by step."""
     world = plain_world(make_env(env_id, env_kwargs))
-    if world is None:
+    if world is None or world.continuous:
         return _step_by_step(env_id, env_kwargs, episodes)
     if world.survival_is_success:
         return _in_stages(world, episodes)

@@ -38,9 +38,10 @@ def make(env_id: str, **arguments: Any) -> WorldEnv:
 def walk(env: WorldEnv, steps: int, seed: int = 0) -> list[Any]:
     """Everything that a random policy sees from here on, over as many episodes as it takes."""
     seen: list[Any] = []
-    actions = np.random.default_rng(seed)
+    actions = copy.deepcopy(env.action_space)
+    actions.seed(seed)
     for _ in range(steps):
-        seen.append(env.step(actions.integers(env.action_space.n)))  # type: ignore[attr-defined]
+        seen.append(env.step(actions.sample()))
         if seen[-1][2] or seen[-1][3]:
             seen.append(env.reset())
     return seen
@@ -436,7 +437,8 @@ def test_the_pole_stays_finite_at_the_bounds_of_its_constants(name: str, value: 
 @pytest.mark.parametrize("env_id", IDS)
 def test_steps_outside_of_an_episode_are_refused(env_id: str) -> None:
     env = WorldEnv(make(env_id).world.limited(2))
-    steps = [np.int64(0), np.int64(1)]
+    space = env.action_space
+    steps: Any = [np.int64(0), np.int64(1)] if isinstance(space, gym.spaces.Discrete) else [space.sample()] * 2
     sentence = "^reset must be called before the first step and after the last one of an episode$"
     with pytest.raises(ResetNeeded, match=sentence):
         env.step(steps[0])

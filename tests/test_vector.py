@@ -45,7 +45,9 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     "lstm_rl/BernoulliBandit-v0": {"pulls": 9},
     "lstm_rl/TabularMDP-v0": {"horizon": 3, "episodes": 4, "states": 3},
     "lstm_rl/DarkKeyToDoor-v0": {"size": 3, "round_steps": 4, "rounds": 3},
-    **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom")},
+    **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom", "FlipFlop")},
+    **{f"lstm_rl/{name}Pole-v0": {"max_steps": 23} for name in ("Force", "MultimodeForce")},
+    "lstm_rl/CueMaze-v0": {"corridor_length": 2, "max_steps": 11},
 }
 ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are terminated, or all are truncated
     "lstm_rl/MemoryChain-v0",
@@ -59,6 +61,7 @@ ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are termina
     "lstm_rl/Concentration-v0",
     *(f"lstm_rl/{name}-v0" for name in ("MultiarmedBandit", "TwoArmedBandit", "MountainCar", "Acrobot", "DarkRoom")),
     *(f"lstm_rl/{name}-v0" for name in ("BernoulliBandit", "TabularMDP", "DarkKeyToDoor")),
+    "lstm_rl/FlipFlop-v0",
 }
 N = 5
 
@@ -67,6 +70,14 @@ def make_vec(env_id: str, mode: AutoresetMode, n: int = N, **arguments: Any) -> 
     env = gym.make_vec(env_id, num_envs=n, autoreset_mode=mode, **(arguments or SHORT[env_id])).unwrapped
     assert isinstance(env, WorldVectorEnv)
     return env
+
+
+def random_actions(space: gym.Space[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Actions of N rows."""
+    if isinstance(space, gym.spaces.Discrete):
+        return rng.integers(space.n, size=N)
+    assert isinstance(space, gym.spaces.Box)
+    return rng.uniform(space.low, space.high, (N, *space.shape)).astype(np.float32)
 
 
 def scalar(env_id: str, **arguments: Any) -> Callable[[], gym.Env[Any, Any]]:
@@ -98,7 +109,7 @@ def test_rows_are_scalar_environments_in_every_mode(env_id: str, mode: Autoreset
     np.testing.assert_equal(by_row(infos), by_row(expected_infos))
     rng, ends, resets = np.random.default_rng(0), np.zeros((2, N), int), 0
     for _ in range(150):
-        actions = rng.integers(ours.single_action_space.n, size=N)  # type: ignore[attr-defined]
+        actions = random_actions(ours.single_action_space, rng)
         step, expected_step = ours.step(actions), theirs.step(actions)
         for ours_array, theirs_array in zip(step[:4], expected_step[:4], strict=True):
             assert ours_array.dtype == theirs_array.dtype
@@ -320,7 +331,7 @@ def test_the_adapter_equals_sb3s_own_vec_env(env_id: str) -> None:
     np.testing.assert_equal(ours.reset(), theirs.reset())
     np.testing.assert_equal(ours.reset_infos, theirs.reset_infos)
     for _ in range(100):
-        actions = rng.integers(ours.action_space.n, size=N)  # type: ignore[attr-defined]
+        actions = random_actions(ours.action_space, rng)
         (observation, rewards, dones, infos), expected = ours.step(actions), theirs.step(actions)
         np.testing.assert_equal((observation, rewards, dones), expected[:3])
         np.testing.assert_equal(infos, expected[3])

@@ -22,12 +22,14 @@ from lstm_rl.experiments.tables import (
     memory_tasks,
     meta_learning,
     minimal_time_lag,
+    model_critic,
     multimode_pole,
     parity_guessing,
     robots,
     self_reference,
     self_reference_policy,
     series,
+    world_model,
 )
 
 MODULES = (
@@ -56,6 +58,8 @@ MODULES = (
     meta_learning,
     self_reference,
     self_reference_policy,
+    world_model,
+    model_critic,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
 PAPERS = {
