@@ -34,7 +34,7 @@ def _read(episode: Any, number: int) -> dict[str, Any]:
     if steps == 0 or not np.isfinite(found["rewards"]).all():
         raise ValueError(f"episode {number} must have finite rewards, got {found['rewards']}")
     ends = np.asarray(found["terminations"], bool) | np.asarray(found["truncations"], bool)
-    if ends[:-1].any():
+    if ends[:-1].any() or not ends[-1]:
         raise ValueError(f"episode {number} must end once, at its last step, got ends at {np.flatnonzero(ends)}")
     return found
 
@@ -73,10 +73,7 @@ def add_episodes(
 
 def _rows(policy: ReplayPolicy, observations: Any, length: int, number: int, terminated: bool) -> Any:
     """Encoded observations of all steps, and the last one if the episode was cut off."""
-    if isinstance(observations, (dict, tuple)):
-        n = policy.encoder.count(observations)
-    else:
-        n = len(observations)
+    n = policy.encoder.count(observations)
     if n != length + 1 and not (terminated and n == length):
         raise ValueError(
             f"episode {number} must have {length + 1} observations, one more than rewards, got {n}: without the last "

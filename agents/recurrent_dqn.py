@@ -54,16 +54,16 @@ class RecurrentDQN(RecurrentReplay):
     def _exploration(self) -> NDArray[np.float64]:
         """Epsilon of each environment, (n,)."""
         shares = np.arange(self.n_envs) / max(self.n_envs - 1, 1)
-        epsilon: NDArray[np.float64] = self.policy.exploration_rate ** (1.0 + self.config.exploration_spread * shares)
+        epsilon: NDArray[np.float64] = self.exploration_rate ** (1.0 + self.config.exploration_spread * shares)
         return epsilon
 
     def _on_step(self) -> None:
         """Lower exploration; from time to time update the slow copy."""
-        self.policy.exploration_rate = float(self.exploration_schedule(self._current_progress_remaining))
+        self._explore(float(self.exploration_schedule(self._current_progress_remaining)))
         interval = self.config.target_update_interval
         if self.num_timesteps // interval > (self.num_timesteps - self.n_envs) // interval:
             self._update_target()
-        self.logger.record("rollout/exploration_rate", self.policy.exploration_rate)
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
 
     def _update_target(self) -> None:
         polyak_update(self.policy.net.parameters(), self.policy.target.parameters(), self.config.tau)
@@ -110,7 +110,7 @@ class RecurrentDQN(RecurrentReplay):
                 self.replay_buffer.set_priority(batch.drawn, new.cpu().double().numpy() + 1e-6)
             self._n_updates += 1
             size = float(errors.detach().abs().mean())
-            sums += [float(loss), size, norm, 1.0]
+            sums += [float(loss.detach()), size, norm, 1.0]
         if sums[3]:
             for name, value in zip(("loss", "abs_td_error", "gradient_norm"), sums, strict=False):
                 self.logger.record(f"train/{name}", value / sums[3])

@@ -112,6 +112,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.env is not None:
             self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
         self._rng: np.random.Generator | None = None
+        self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
@@ -130,6 +131,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             self.observation_space, self.action_space, self.lr_schedule, seed=self.seed, **self.policy_kwargs
         )
         self.policy = policy.to(self.device)
+        self._explore(self.exploration_rate)
         self._rng = self._rng or np.random.default_rng(self.seed)
         if self.replay_buffer is None or self.replay_buffer.n_envs != self.n_envs:
             self.replay_buffer = self._make_buffer(self.config.buffer_size, self.n_envs)
@@ -233,6 +235,10 @@ class RecurrentReplay(OffPolicyAlgorithm):
         self.policy.observe(np.concatenate(seen))
         callback.on_rollout_end()
         return RolloutReturn(steps * env.num_envs, episodes, going_on)
+
+    def _explore(self, rate: float) -> None:
+        """Explore so much from now on, in `predict` too."""
+        self.exploration_rate = self.policy.exploration_rate = rate
 
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
         """Actions of all environments; random ones before learning starts."""

@@ -50,10 +50,10 @@ class RecurrentTD3(RecurrentReplay):
 
     def _exploration(self) -> float:
         """Standard deviation of the noise on actions."""
-        return self.policy.exploration_rate
+        return self.config.exploration_noise
 
     def _on_step(self) -> None:
-        self.policy.exploration_rate = self.config.exploration_noise
+        self._explore(self.config.exploration_noise)
 
     def targets(self, batch: Batch) -> Tensor:
         """What both critics are to give for the actions taken, (T, B); see the module."""

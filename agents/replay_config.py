@@ -32,8 +32,9 @@ class ReplayConfig:
     """Updates per round, >= 0."""
     burn_in: int = 20
     """Steps before the trace that only warm up the state, without gradient, >= 0."""
-    trace: int = 40
-    """Steps of a sequence that are learned, errors carried back over all of them, >= 1."""
+    sequence_length: int = 60
+    """Steps of a sequence, those of the burn-in among them, > burn_in. The rest, the trace, is learned, errors carried
+    back over all of it."""
     period: int | None = None
     """Steps from the start of a sequence to that of the next, >= 1; None: half a trace."""
     n_steps: int = 3
@@ -53,10 +54,14 @@ class ReplayConfig:
     """Longer gradients are cut to this norm, > 0."""
 
     def __post_init__(self) -> None:
-        for name in ("buffer_size", "batch_size", "train_freq", "trace", "n_steps"):
+        for name in ("buffer_size", "batch_size", "train_freq", "sequence_length", "n_steps"):
             check_int(name, getattr(self, name), 1)
         for name in ("learning_starts", "gradient_steps", "burn_in"):
             check_int(name, getattr(self, name), 0)
+        if self.burn_in >= self.sequence_length:
+            raise ValueError(
+                f"burn_in must be shorter than sequence_length, which is {self.sequence_length}, got {self.burn_in}"
+            )
         if self.period is not None:
             check_int("period", self.period, 1)
         for name in ("gamma", "priority_exponent", "importance_exponent", "priority_max_weight"):
@@ -67,13 +72,13 @@ class ReplayConfig:
 
     @property
     def length(self) -> int:
-        """Steps of a sequence in the buffer: burn-in, trace, and the steps that its last targets look ahead."""
-        return self.burn_in + self.trace + self.n_steps
+        """Steps of a sequence in the buffer: with those that its last targets look ahead."""
+        return self.sequence_length + self.n_steps
 
     @property
     def step_period(self) -> int:
         """Steps from the start of a sequence to that of the next."""
-        return self.period or max(1, self.trace // 2)
+        return self.period or max(1, (self.sequence_length - self.burn_in) // 2)
 
     def override(self, settings: dict[str, Any]) -> Self:
         """A copy with other values of some fields.

@@ -136,7 +136,8 @@ class ReplayPolicy(BasePolicy):
         """What a buffer has to hold of a step."""
         shape = self.encoder.parts[0].shape if self.pixels else (self.encoder.size,)
         parts = tuple(part.shape[1] for part in self.net["body"].core.initial_state(1))
-        return Spec(tuple(shape), self.pixels, (self.decoder.dimensions,) if self.continuous else (), parts)
+        action, choices = ((self.decoder.dimensions,), 0) if self.continuous else ((), self.decoder.size)
+        return Spec(tuple(shape), self.pixels, action, choices, parts)
 
     # --- numbers in and out ------------------------------------------------------------------------------------------
 
@@ -187,7 +188,8 @@ class ReplayPolicy(BasePolicy):
 
     def step(self, x: NDArray[Any], state: State, start: NDArray[np.bool_]) -> tuple[NDArray[Any], State]:
         """Outputs (n, K) or (n, d) for encoded observations (n, *shape), and the state, its last action as before."""
-        self.set_training_mode(False)
+        if self.training:
+            self.set_training_mode(False)
         device, last = self.device, state[-1].copy()
         last[start] = 0 if self.continuous else -1
         with torch.no_grad():
@@ -258,6 +260,8 @@ class ReplayPolicy(BasePolicy):
         """Undo `to_env` for n actions."""
         if self.continuous:
             return np.asarray(self.scale_action(np.asarray(action, np.float32).reshape(n, *self.action_space.shape))).reshape(n, -1)  # type: ignore[misc]  # noqa: E501
+        if not all(self.action_space.contains(np.asarray(each, self.action_space.dtype)) for each in action):
+            raise ValueError(f"actions must be in {self.action_space}, got {action}")
         return np.array([self.decoder.encode(each) for each in action], np.int64)  # type: ignore[union-attr]
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:

@@ -30,6 +30,8 @@ class Spec(NamedTuple):
     """Observations are bytes, else 32-bit numbers."""
     action: tuple[int, ...]
     """Shape of an action: () of a choice among K, (d,) of a continuous one."""
+    choices: int
+    """K, of a choice; 0: actions are continuous."""
     state: tuple[int, ...]
     """S of each part of the network's state."""
 

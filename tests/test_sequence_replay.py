@@ -11,7 +11,7 @@ from lstm_rl.agents.sequence_buffer import SequenceBuffer, Spec
 from lstm_rl.agents.sequence_loss import n_step_returns, priorities, q_targets, rescale, sequence_loss, unscale
 from lstm_rl.make import make_rows
 
-SPEC = Spec((1,), False, (), (2,))
+SPEC = Spec((1,), False, (), 40, (2,))
 F64 = {"dtype": torch.float64}
 
 
@@ -141,7 +141,7 @@ def test_buffers_that_cannot_be_are_refused() -> None:
 
 
 def model(env: Any = "lstm_rl/PositionOnlyCartPole-v0", rows: int = 2, **settings: Any) -> RecurrentDQN:
-    settings = {"burn_in": 4, "trace": 8, "period": 4, "n_steps": 2, "buffer_size": 2000, "batch_size": 4} | settings
+    settings = {"burn_in": 4, "sequence_length": 12, "period": 4, "n_steps": 2, "buffer_size": 2000, "batch_size": 4} | settings
     settings = {"learning_starts": 50, "train_freq": 4, "target_update_interval": 40} | settings
     kwargs = {"units": 8, "embedding": 8, "features": 8} | settings.pop("policy_kwargs", {})
     rows_of = make_rows(env, {}, rows) if isinstance(env, str) else env
