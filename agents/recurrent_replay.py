@@ -24,6 +24,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Rollout
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from lstm_rl.agents.advantage_learning import DivergedError
 from lstm_rl.agents.env_states import (
     UNKNOWN_HORIZON,
     environment_horizon,
@@ -294,12 +295,17 @@ class RecurrentReplay(OffPolicyAlgorithm):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm))
         if not np.isfinite(norm):
-            raise RuntimeError(
-                f"training diverged before step {self.num_timesteps}: gradients must be finite numbers; lower "
-                f"learning_rate, which is {optimizer.param_groups[0]['lr']:g}"
-            )
+            raise self.divergence()
         optimizer.step()
         return norm
+
+    def divergence(self) -> DivergedError:
+        """The error that says that training has left the finite numbers, and what to do."""
+        rate = self.lr_schedule(self._current_progress_remaining)
+        return DivergedError(
+            f"training diverged before step {self.num_timesteps}: gradients and weights must be finite numbers; lower "
+            f"learning_rate, which is {rate:g}"
+        )
 
     def learn_from(self, episodes: Iterable[Any], gradient_steps: int) -> Self:
         """Learn from recorded episodes alone: no step in the environment.

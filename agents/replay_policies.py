@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from lstm_rl.agents.models import Builder
+from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.replay_networks import ActorHead, Body, QHead, Shape, TwinHead
 from lstm_rl.agents.sequence_buffer import Spec
 from lstm_rl.agents.spaces import make_action_decoder, make_encoder
@@ -174,6 +175,14 @@ class ReplayPolicy(BasePolicy):
         like = next(self.parameters())
         return self._kind(*(torch.as_tensor(part, dtype=like.dtype, device=like.device) for part in parts))
 
+    def check_finite(self) -> None:
+        """Refuse to work with weights and statistics that are not finite.
+
+        Raises:
+            NotFiniteError: There are such, a ValueError.
+        """
+        check_numbers(self.state_dict(), "policy")
+
     # --- acting ------------------------------------------------------------------------------------------------------
 
     def initial_state(self, n: int) -> State:
@@ -259,7 +268,9 @@ class ReplayPolicy(BasePolicy):
     def from_env(self, action: Any, n: int) -> NDArray[Any]:
         """Undo `to_env` for n actions."""
         if self.continuous:
-            return np.asarray(self.scale_action(np.asarray(action, np.float32).reshape(n, *self.action_space.shape))).reshape(n, -1)  # type: ignore[misc]  # noqa: E501
+            return np.asarray(
+                self.scale_action(np.asarray(action, np.float32).reshape(n, *self.action_space.shape))
+            ).reshape(n, -1)  # type: ignore[misc]  # noqa: E501
         if not all(self.action_space.contains(np.asarray(each, self.action_space.dtype)) for each in action):
             raise ValueError(f"actions must be in {self.action_space}, got {action}")
         return np.array([self.decoder.encode(each) for each in action], np.int64)  # type: ignore[union-attr]

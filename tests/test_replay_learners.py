@@ -59,7 +59,6 @@ class Walk(gym.Env[Any, Any]):
         cut = self.episodes % 2 == 0
         return self.observation_space.sample(), 1.0, over and not cut, over and cut, {}
 
-
     def get_state(self) -> Any:
         return self.steps, self.episodes, copy.deepcopy(self.observation_space)
 

@@ -141,7 +141,14 @@ def test_buffers_that_cannot_be_are_refused() -> None:
 
 
 def model(env: Any = "lstm_rl/PositionOnlyCartPole-v0", rows: int = 2, **settings: Any) -> RecurrentDQN:
-    settings = {"burn_in": 4, "sequence_length": 12, "period": 4, "n_steps": 2, "buffer_size": 2000, "batch_size": 4} | settings
+    settings = {
+        "burn_in": 4,
+        "sequence_length": 12,
+        "period": 4,
+        "n_steps": 2,
+        "buffer_size": 2000,
+        "batch_size": 4,
+    } | settings
     settings = {"learning_starts": 50, "train_freq": 4, "target_update_interval": 40} | settings
     kwargs = {"units": 8, "embedding": 8, "features": 8} | settings.pop("policy_kwargs", {})
     rows_of = make_rows(env, {}, rows) if isinstance(env, str) else env
