@@ -13,9 +13,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule, polyak_update
 from torch import Tensor
 
-from lstm_rl.agents.recurrent_replay import Batch, RecurrentReplay, policies
+from lstm_rl.agents.recurrent_replay import RecurrentReplay, policies
 from lstm_rl.agents.replay_config import DqnConfig
 from lstm_rl.agents.replay_policies import QPolicy
+from lstm_rl.agents.sequence_batch import Batch
 from lstm_rl.agents.sequence_loss import priorities, q_targets, sequence_loss
 
 

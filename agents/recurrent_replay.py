@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from lstm_rl.agents.env_states import (
 from lstm_rl.agents.recorded import add_episodes
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
+from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
@@ -42,19 +43,6 @@ from lstm_rl.envs.sb3 import fit_for_sb3
 
 CORES = {"LstmPolicy": "lstm", "MlpLstmPolicy": "lstm", "CnnLstmPolicy": "lstm", "GruPolicy": "gru"}
 CORES |= {"SlstmPolicy": "slstm", "TorchPolicy": None}
-
-
-class Batch(NamedTuple):
-    """Sequences as tensors of T + n_steps steps behind the burn-in, and what the networks make of them."""
-
-    features: Tensor  # (T + n, B, F) of the learning body, with gradient
-    target_features: Tensor  # (T + n, B, F) of the slow copy
-    action: Tensor  # (T + n, B) or (T + n, B, d)
-    reward: Tensor  # (T + n, B)
-    terminated: Tensor  # (T + n, B) bool
-    valid: Tensor  # (T + n, B) bool
-    weight: Tensor  # (B,)
-    drawn: Sequences
 
 
 class RecurrentReplay(OffPolicyAlgorithm):
@@ -263,30 +251,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return None if drawn is None else self._unrolled(drawn)
 
     def _unrolled(self, drawn: Sequences) -> Batch:
-        """Sequences as the learner sees them; each body burns in by itself, from the same first state."""
-        context = self.replay_buffer.context(drawn) if self.config.state == "recomputed" else None
-        x, action, previous, reward, start, terminated, valid = map(self._tensor, drawn[:7])
-        burn_in, features = self.config.burn_in, []
-        seen = self.policy.inputs(x)
-        for nets in (self.policy.net, self.policy.target):
-            body = nets["body"]
-            state = body.core.initial_state(x.shape[1])
-            if self.config.state == "stored":
-                state = self.policy.core_state(drawn.state)
-            with torch.no_grad():
-                if context is not None:
-                    past = self.policy.inputs(self._tensor(context.observation))
-                    state = body(past, self._tensor(context.previous), state, self._tensor(context.start))[1]
-                if burn_in:
-                    state = body(seen[:burn_in], previous[:burn_in], state, start[:burn_in])[1]
-            with torch.set_grad_enabled(nets is self.policy.net):
-                features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
-        steps = [part[burn_in:] for part in (action, reward.to(seen.dtype), terminated, valid)]
-        return Batch(*features, *steps, self._tensor(drawn.weight).to(seen.dtype), drawn)
-
-    def _tensor(self, part: NDArray[Any]) -> Tensor:
-        tensor = torch.as_tensor(part, device=self.device)
-        return tensor.long() if tensor.dtype == torch.int32 else tensor
+        return unroll(self.policy, self.replay_buffer, drawn, self.config)
 
     def _minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
         """One step of an optimiser, its gradient cut to ``max_grad_norm``; the gradient's norm before."""
@@ -362,10 +327,10 @@ class RecurrentReplay(OffPolicyAlgorithm):
 
     def _restore(self) -> bool:
         """Put environments, just reset, and states where they stood when the model was saved, if that can be."""
-        position, assert_env = self._position, self.env
-        if position is None or assert_env is None:
+        position, env = self._position, self.env
+        if position is None or env is None:
             return False
-        here = layout(environment_states(assert_env))
+        here = layout(environment_states(env))
         if len(position["age"]) != self.n_envs or here is None or here != layout(position["states"]):
             warnings.warn(
                 "this environment gives no access to its state, or has another number of rows than the saved one: "
@@ -373,7 +338,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 stacklevel=4,
             )
             return False
-        restore_environments(assert_env, position["states"])
+        restore_environments(env, position["states"])
         self._last_obs, self._last_episode_starts = position["observation"], position["starts"]
         self._age, self._state = position["age"].copy(), position["state"]
         return True

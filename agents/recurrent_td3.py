@@ -17,9 +17,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
-from lstm_rl.agents.recurrent_replay import Batch, RecurrentReplay, policies
+from lstm_rl.agents.recurrent_replay import RecurrentReplay, policies
 from lstm_rl.agents.replay_config import Td3Config
 from lstm_rl.agents.replay_policies import ActorPolicy
+from lstm_rl.agents.sequence_batch import Batch
 from lstm_rl.agents.sequence_loss import n_step_returns, priorities, sequence_loss
 
 

@@ -24,16 +24,11 @@ Array = NDArray[Any]
 class Spec(NamedTuple):
     """What one step and one state consist of."""
 
-    observation: tuple[int, ...]
-    """Shape of an observation as the network gets it."""
-    pixels: bool
-    """Observations are bytes, else 32-bit numbers."""
-    action: tuple[int, ...]
-    """Shape of an action: () of a choice among K, (d,) of a continuous one."""
-    choices: int
-    """K, of a choice; 0: actions are continuous."""
-    state: tuple[int, ...]
-    """S of each part of the network's state."""
+    observation: tuple[int, ...]  # shape, as the network gets it
+    pixels: bool  # observations are bytes, else 32-bit numbers
+    action: tuple[int, ...]  # shape: () of a choice among K, (d,) of a continuous one
+    choices: int  # K, of a choice; 0: actions are continuous
+    state: tuple[int, ...]  # S of each part of the network's state
 
 
 class Sequences(NamedTuple):

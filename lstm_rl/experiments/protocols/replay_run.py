@@ -42,10 +42,10 @@ class Foreign(NamedTuple):
 FOREIGN = {
     "Pendulum, all": Foreign("Pendulum-v1"),
     "Pendulum, velocity hidden": Foreign("Pendulum-v1", (2,)),
-    "Hopper, velocities hidden": Foreign("Hopper-v5", tuple(range(5, 11)), "mujoco", "mujoco"),
-    "HalfCheetah, velocities hidden": Foreign("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "mujoco"),
-    **{f"MiniGrid-Memory{n}": Foreign(f"MiniGrid-Memory{n}-v0", (), "minigrid", "minigrid") for n in ("S7", "S11")},
-    "MiniGrid-MemoryS13": Foreign("MiniGrid-MemoryS13-v0", (), "minigrid", "minigrid"),
+    "Hopper, velocities hidden": Foreign("Hopper-v5", tuple(range(5, 11)), "mujoco", "tasks"),
+    "HalfCheetah, velocities hidden": Foreign("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "tasks"),
+    **{f"MiniGrid-Memory{n}": Foreign(f"MiniGrid-Memory{n}-v0", (), "minigrid", "tasks") for n in ("S7", "S11")},
+    "MiniGrid-MemoryS13": Foreign("MiniGrid-MemoryS13-v0", (), "minigrid", "tasks"),
 }
 
 
