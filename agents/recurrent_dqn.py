@@ -4,7 +4,7 @@ Source: Kapturowski et al. (2019), "Recurrent Experience Replay in Distributed R
 process; double Q: van Hasselt et al. (2016); dueling: Wang et al. (2016). The targets are in `sequence_loss`.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule, polyak_update
 from torch import Tensor
 
-from lstm_rl.agents.recurrent_replay import RecurrentReplay, policies
+from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.agents.replay_config import DqnConfig
+from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import QPolicy
 from lstm_rl.agents.sequence_batch import Batch
 from lstm_rl.agents.sequence_loss import priorities, q_targets, sequence_loss
@@ -40,7 +41,7 @@ class RecurrentDQN(RecurrentReplay):
         ValueError: An argument does not fit; the message names it.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = policies(QPolicy)
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = dict.fromkeys(CORES, QPolicy)
     config_class = DqnConfig
     config: DqnConfig
     policy: QPolicy
@@ -116,7 +117,3 @@ class RecurrentDQN(RecurrentReplay):
             for name, value in zip(("loss", "abs_td_error", "gradient_norm"), sums, strict=False):
                 self.logger.record(f"train/{name}", value / sums[3])
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-
-    def learn(self, total_timesteps: int, *arguments: Any, tb_log_name: str = "RecurrentDQN", **keywords: Any) -> Any:
-        """Train for ``total_timesteps`` steps over all environments; see SB3's `OffPolicyAlgorithm.learn`."""
-        return super().learn(total_timesteps, *arguments, tb_log_name=tb_log_name, **keywords)

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.save_util import load_from_pkl
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn, Schedule, TrainFreq
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
@@ -34,6 +32,8 @@ from lstm_rl.agents.env_states import (
 )
 from lstm_rl.agents.recorded import add_episodes
 from lstm_rl.agents.replay_config import ReplayConfig
+from lstm_rl.agents.replay_files import load_buffer
+from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
@@ -41,12 +41,12 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.envs.sb3 import fit_for_sb3
 
-CORES = {"LstmPolicy": "lstm", "MlpLstmPolicy": "lstm", "CnnLstmPolicy": "lstm", "GruPolicy": "gru"}
-CORES |= {"SlstmPolicy": "slstm", "TorchPolicy": None}
+
+SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
 
 
 class RecurrentReplay(OffPolicyAlgorithm):
-    """See `RecurrentDQN` and `RecurrentTD3`, whose arguments these are."""
+    """See `RecurrentDQN`, whose arguments these are."""
 
     config_class: ClassVar[type[ReplayConfig]]
     policy: ReplayPolicy
@@ -80,15 +80,10 @@ class RecurrentReplay(OffPolicyAlgorithm):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
         super().__init__(
-            policy,  # type: ignore[arg-type]
+            policy,
             env,  # type: ignore[arg-type]
             learning_rate if callable(learning_rate) else self.config.learning_rate,
-            self.config.buffer_size,
-            self.config.learning_starts,
-            self.config.batch_size,
-            gamma=self.config.gamma,
-            train_freq=self.config.train_freq,
-            gradient_steps=self.config.gradient_steps,
+            **{name: getattr(self.config, name) for name in SHARED},
             policy_kwargs=kwargs,
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
@@ -157,7 +152,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.env is None:
             raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
         fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
-        result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+        name = type(self).__name__ if tb_log_name == "run" else tb_log_name
+        result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
         if fresh and not (not reset_num_timesteps and self._restore()):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
@@ -196,7 +192,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
             start, before = self._age == 0, self._state
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
-            self._last_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
+            new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
+            self._last_obs = new_obs  # type: ignore[assignment]
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
             self._check(rewards)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
@@ -213,7 +210,6 @@ class RecurrentReplay(OffPolicyAlgorithm):
             self._update_info_buffer(infos, dones)
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
             self._on_step()
-            new_obs = self._last_obs  # callbacks look for it by this name
             callback.update_locals(locals())
             going_on = callback.on_step()
             for _ in range(int(dones.sum())):
@@ -349,22 +345,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         Raises:
             ValueError: It is no such buffer, or of other spaces, networks or sequences.
         """
-        buffer: Any = load_from_pkl(path, self.verbose)
-        own = self.replay_buffer
-        if not isinstance(buffer, SequenceBuffer):
-            raise ValueError(f"{path} must be a replay buffer of sequences, got {type(buffer).__name__}")
-        for name in ("spec", "n_envs", "length", "period"):
-            if getattr(buffer, name) != getattr(own, name):
-                raise ValueError(
-                    f"{path} must be a replay buffer of these spaces, networks and sequences, with {name} "
-                    f"{getattr(own, name)}, got {getattr(buffer, name)}"
-                )
-        self.replay_buffer = buffer
+        self.replay_buffer = load_buffer(path, self.replay_buffer, self.verbose)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.optimizer"], []
-
-
-def policies(kind: type[BasePolicy]) -> dict[str, type[BasePolicy]]:
-    """Names of policies, which say what the core is made of."""
-    return dict.fromkeys(CORES, kind)

@@ -9,7 +9,7 @@ Source: Fujimoto, van Hoof and Meger (2018), TD3; with memory: Ni, Eysenbach and
 and critics a recurrent network each.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
-from lstm_rl.agents.recurrent_replay import RecurrentReplay, policies
+from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.agents.replay_config import Td3Config
+from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ActorPolicy
 from lstm_rl.agents.sequence_batch import Batch
 from lstm_rl.agents.sequence_loss import n_step_returns, priorities, sequence_loss
@@ -44,7 +45,7 @@ class RecurrentTD3(RecurrentReplay):
         ValueError: An argument does not fit; the message names it.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = policies(ActorPolicy)
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = dict.fromkeys(CORES, ActorPolicy)
     config_class = Td3Config
     config: Td3Config
     policy: ActorPolicy
@@ -113,7 +114,3 @@ class RecurrentTD3(RecurrentReplay):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy", "policy.optimizer", "policy.actor_optimizer"], []
-
-    def learn(self, total_timesteps: int, *arguments: Any, tb_log_name: str = "RecurrentTD3", **keywords: Any) -> Any:
-        """Train for ``total_timesteps`` steps over all environments; see SB3's `OffPolicyAlgorithm.learn`."""
-        return super().learn(total_timesteps, *arguments, tb_log_name=tb_log_name, **keywords)

@@ -19,6 +19,14 @@ from lstm_rl.nn.gru import GruNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
 from lstm_rl.topology import Topology
 
+CORES: dict[str, str | None] = {
+    **dict.fromkeys(("LstmPolicy", "MlpLstmPolicy", "CnnLstmPolicy"), "lstm"),
+    "GruPolicy": "gru",
+    "SlstmPolicy": "slstm",
+    "TorchPolicy": None,
+}
+"""What the core of a policy is made of, by the policy's name; of the last one the user says it."""
+
 
 class Shape(NamedTuple):
     """Sizes of a body; see `Body`."""

@@ -100,7 +100,7 @@ class ReplayPolicy(BasePolicy):
         self.net = nn.ModuleDict({"body": Body(extractor, inputs, shown, self.continuous, core, self.sizes, seed)})
         self._add_heads(**more)
         self.target = copy.deepcopy(self.net).requires_grad_(False)
-        self._kind = type(self.net["body"].core.initial_state(1))
+        self._kind = type(self.body.core.initial_state(1))
         self._arguments = {
             "core": core,
             "units": units,
@@ -128,6 +128,11 @@ class ReplayPolicy(BasePolicy):
         return both | {"lr_schedule": self._dummy_schedule} | self._arguments
 
     @property
+    def body(self) -> Any:
+        """The `Body` that learns and acts."""
+        return self.net["body"]
+
+    @property
     def continuous(self) -> bool:
         """Whether actions are vectors."""
         return self.decoder.dimensions > 0
@@ -136,7 +141,7 @@ class ReplayPolicy(BasePolicy):
     def spec(self) -> Spec:
         """What a buffer has to hold of a step."""
         shape = self.encoder.parts[0].shape if self.pixels else (self.encoder.size,)
-        parts = tuple(part.shape[1] for part in self.net["body"].core.initial_state(1))
+        parts = tuple(part.shape[1] for part in self.body.core.initial_state(1))
         action, choices = ((self.decoder.dimensions,), 0) if self.continuous else ((), self.decoder.size)
         return Spec(tuple(shape), self.pixels, action, choices, parts)
 
@@ -187,7 +192,7 @@ class ReplayPolicy(BasePolicy):
 
     def initial_state(self, n: int) -> State:
         """The state of n rows at the start of an episode."""
-        parts = self.net["body"].core.initial_state(n)
+        parts = self.body.core.initial_state(n)
         none = np.zeros((n, self.decoder.dimensions), np.float32) if self.continuous else np.full(n, -1, np.int64)
         return (*(part.detach().cpu().numpy() for part in parts), none)
 
@@ -268,9 +273,8 @@ class ReplayPolicy(BasePolicy):
     def from_env(self, action: Any, n: int) -> NDArray[Any]:
         """Undo `to_env` for n actions."""
         if self.continuous:
-            return np.asarray(
-                self.scale_action(np.asarray(action, np.float32).reshape(n, *self.action_space.shape))
-            ).reshape(n, -1)  # type: ignore[misc]  # noqa: E501
+            shape = self.action_space.shape or ()
+            return np.asarray(self.scale_action(np.asarray(action, np.float32).reshape(n, *shape))).reshape(n, -1)
         if not all(self.action_space.contains(np.asarray(each, self.action_space.dtype)) for each in action):
             raise ValueError(f"actions must be in {self.action_space}, got {action}")
         return np.array([self.decoder.encode(each) for each in action], np.int64)  # type: ignore[union-attr]
@@ -284,7 +288,7 @@ class ReplayPolicy(BasePolicy):
 class QPolicy(ReplayPolicy):
     """Epsilon-greedy in the values of K actions; ``dueling``: V + A - mean A."""
 
-    def _add_heads(self, dueling: bool = False) -> None:
+    def _add_heads(self, *, dueling: bool = False) -> None:  # type: ignore[override]
         if self.continuous:
             raise ValueError(
                 f"action_space must be Discrete, MultiDiscrete or MultiBinary, got {self.action_space}: "
@@ -309,7 +313,7 @@ class QPolicy(ReplayPolicy):
 class ActorPolicy(ReplayPolicy):
     """A deterministic actor with Gaussian noise, and two critics, on one body that the critics' errors train."""
 
-    def _add_heads(self) -> None:
+    def _add_heads(self) -> None:  # type: ignore[override]
         if not self.continuous:
             raise ValueError(
                 f"action_space must be a Box with bounds, got {self.action_space}: RecurrentDQN learns choices"

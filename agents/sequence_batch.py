@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, config: ReplayConfig) -> Batch:
     """Unroll the learning body, with gradient behind the burn-in, and its slow copy, each from the same first state."""
-    device, burn_in, features = policy.device, config.burn_in, []
+    device, burn_in, features = policy.device, config.burn_in, list[Tensor]()
 
     def tensor(part: NDArray[Any]) -> Tensor:
         values = torch.as_tensor(part, device=device)
@@ -51,5 +51,6 @@ def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, confi
                 state = body(seen[:burn_in], previous[:burn_in], state, start[:burn_in])[1]
         with torch.set_grad_enabled(nets is policy.net):
             features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
-    steps = [part[burn_in:] for part in (action, reward.to(seen.dtype), terminated, valid)]
-    return Batch(*features, *steps, tensor(drawn.weight).to(seen.dtype), drawn)
+    action, reward, terminated, valid = (part[burn_in:] for part in (action, reward, terminated, valid))
+    reward, weight = reward.to(seen.dtype), tensor(drawn.weight).to(seen.dtype)
+    return Batch(features[0], features[1], action, reward, terminated, valid, weight, drawn)

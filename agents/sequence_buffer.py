@@ -138,10 +138,7 @@ class SequenceBuffer:
     # --- drawing ---------------------------------------------------------------------------------------------------
 
     def starts(self) -> tuple[Array, Array]:
-        """Environments and numbers of the first steps of all sequences that can be drawn, (N,) both.
-
-        A sequence must be complete, and of its first step, which may not start an episode, the action before is needed.
-        """
+        """Environments and first steps (N,) of all whole sequences; of a first step the action before is needed."""
         last, oldest = self.count[:, None] - 1, np.maximum(0, self.count - self.capacity)[:, None]
         grid = np.arange(0, self.capacity, self.period)
         first = last - (last - grid) % self.capacity  # (n, slots), the newest step in each slot's place

@@ -32,8 +32,6 @@ class Settings:
     """Arguments of the environment, as key=value."""
     preset: PresetName = "default"
     """Settings to start from; fields given here override them."""
-    algo: AlgoName = "advantage"
-    """Advantage(lambda) or an actor-critic, step by step; or Q-learning or TD3 from replayed sequences."""
     policy: PolicyName = "LstmPolicy"
     """LSTM, Elman net by BPTT, GRU or sLSTM in Torch, or a table with memory bits."""
     seed: int = 0
@@ -66,6 +64,8 @@ class Settings:
     """Draw the learning curve and, for TensorBoard, an episode, at the end; --no-pictures saves some seconds."""
     video: bool = False
     """Show, at the end, an episode of the best model as a moving picture in TensorBoard."""
+    algo: AlgoName = "advantage"
+    """Advantage(lambda) or an actor-critic, step by step; or Q-learning or TD3 from replayed sequences."""
     replay: Kwargs = field(default_factory=dict)
     """Of recurrent-dqn and recurrent-td3: fields of `DqnConfig` and `Td3Config` and arguments of `ReplayPolicy`, as
     key=value; settings of the default algorithm count for nothing there."""

@@ -104,7 +104,7 @@ class RunCallback(BaseCallback):
     @property
     def steps(self) -> int:
         """Steps of all attempts."""
-        return int(self.state["before"]) + self.model.num_timesteps
+        return int(self.state["before"] + self.model.num_timesteps)
 
     @property
     def finished(self) -> bool:
@@ -176,7 +176,7 @@ class RunCallback(BaseCallback):
         """Save ``model.zip``, with what `--resume` needs besides the model."""
         self._check_weights()
         monitor, seconds = self.folder / "monitor.csv", time.time() - self.rows.t_start
-        self.model.run_state = self.state | {  # type: ignore[attr-defined]
+        self.model.run_state = self.state | {
             "monitor_bytes": monitor.stat().st_size if monitor.exists() else 0,
             "seconds": seconds,
         }

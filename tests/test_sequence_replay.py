@@ -12,7 +12,7 @@ from lstm_rl.agents.sequence_loss import n_step_returns, priorities, q_targets, 
 from lstm_rl.make import make_rows
 
 SPEC = Spec((1,), False, (), 40, (2,))
-F64 = {"dtype": torch.float64}
+F64: dict[str, Any] = {"dtype": torch.float64}
 
 
 # --- targets, by hand ------------------------------------------------------------------------------------------------
@@ -140,27 +140,22 @@ def test_buffers_that_cannot_be_are_refused() -> None:
 # --- both nets over sequences ----------------------------------------------------------------------------------------
 
 
+SIZES = {"burn_in": 4, "sequence_length": 12, "period": 4, "n_steps": 2, "buffer_size": 2000, "batch_size": 4}
+SIZES |= {"learning_starts": 50, "train_freq": 4, "target_update_interval": 40}
+
+
 def model(env: Any = "lstm_rl/PositionOnlyCartPole-v0", rows: int = 2, **settings: Any) -> RecurrentDQN:
-    settings = {
-        "burn_in": 4,
-        "sequence_length": 12,
-        "period": 4,
-        "n_steps": 2,
-        "buffer_size": 2000,
-        "batch_size": 4,
-    } | settings
-    settings = {"learning_starts": 50, "train_freq": 4, "target_update_interval": 40} | settings
-    kwargs = {"units": 8, "embedding": 8, "features": 8} | settings.pop("policy_kwargs", {})
+    chosen: dict[str, Any] = SIZES | settings
+    kwargs = {"units": 8, "embedding": 8, "features": 8} | chosen.pop("policy_kwargs", {})
     rows_of = make_rows(env, {}, rows) if isinstance(env, str) else env
-    return RecurrentDQN("LstmPolicy", rows_of, policy_kwargs=kwargs, seed=0, **settings)
+    return RecurrentDQN("LstmPolicy", rows_of, policy_kwargs=kwargs, seed=0, **chosen)
 
 
 @pytest.fixture(scope="module")
 def played() -> RecurrentDQN:
     """Has acted with fixed weights: nothing is learned."""
-    return model(learning_starts=10**6, policy_kwargs={"previous_action": True, "normalize_observations": False}).learn(
-        400
-    )
+    kwargs = {"previous_action": True, "normalize_observations": False}
+    return model(learning_starts=10**6, policy_kwargs=kwargs).learn(400)
 
 
 def unrolled(played: RecurrentDQN, drawn: Any, **settings: Any) -> torch.Tensor:
@@ -199,7 +194,8 @@ def test_order_of_sequences_does_not_count_and_starts_wipe_out_the_past(played: 
 
 
 def test_gradient_reaches_the_trace_and_not_the_burn_in(played: RecurrentDQN) -> None:
-    drawn = played.replay_buffer.take(*(part[:3] for part in played.replay_buffer.starts()))
+    row, first = played.replay_buffer.starts()
+    drawn = played.replay_buffer.take(row[:3], first[:3])
     batch = played._unrolled(drawn)
     assert len(batch.features) == 10  # trace and n steps
     assert not batch.target_features.requires_grad
@@ -207,7 +203,7 @@ def test_gradient_reaches_the_trace_and_not_the_burn_in(played: RecurrentDQN) ->
     assert errors.shape == (8, 3)
     played.policy.net.zero_grad()
     sequence_loss(errors, batch.valid[:8], batch.weight).backward()  # type: ignore[no-untyped-call]
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in played.policy.net["body"].core.parameters())
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in played.policy.body.core.parameters())
     assert all(p.grad is None for p in played.policy.target.parameters())
 
 
