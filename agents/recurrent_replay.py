@@ -41,7 +41,6 @@ from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
 from lstm_rl.envs.sb3 import fit_for_sb3
 
-
 SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
 
 
@@ -99,6 +98,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
+        self._seen: list[NDArray[Any]] = []  # observations of the present rollout
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         if _init_setup_model:
             self._setup_model()
@@ -158,6 +158,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
             self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
+            self._seen = []
         self._position = None
         return result
 
@@ -186,8 +187,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         """Act for some steps; SB3's method of the same name, but with states. Each step is stored before callbacks."""
         assert self._rng is not None and self._state is not None
         callback.on_rollout_start()
-        rows, seen, episodes, going_on, steps = np.arange(env.num_envs), [], 0, True, 0
-        while steps < train_freq.frequency and going_on:
+        rows, episodes, going_on, before_now = np.arange(env.num_envs), 0, True, self.num_timesteps
+        while len(self._seen) < train_freq.frequency and going_on:  # a rollout that was stopped goes on
             x = self.policy.encode(self._last_obs, env.num_envs)
             start, before = self._age == 0, self._state
             outputs, after = self.policy.step(x, before, start)
@@ -195,7 +196,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
             self._last_obs = new_obs  # type: ignore[assignment]
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
-            self._check(rewards)
+            if not np.isfinite(rewards).all():
+                raise ValueError(f"reward must be finite numbers, got {rewards} at time step {self.num_timesteps}")
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
             self._state = (*after[:-1], chosen)
@@ -204,8 +206,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 self._cut_off(rows[i : i + 1], infos[i]["terminal_observation"])
             self._age[dones] = 0
             self._last_episode_starts = dones
-            seen.append(x)
-            steps += 1
+            self._seen.append(x)
             self.num_timesteps += env.num_envs
             self._update_info_buffer(infos, dones)
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
@@ -217,9 +218,11 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 self._episode_num += 1
                 if log_interval is not None and self._episode_num % log_interval == 0:
                     self.dump_logs()
-        self.policy.observe(np.concatenate(seen))
+        if going_on:
+            self.policy.observe(np.concatenate(self._seen))
+            self._seen = []
         callback.on_rollout_end()
-        return RolloutReturn(steps * env.num_envs, episodes, going_on)
+        return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
 
     def _explore(self, rate: float) -> None:
         """Explore so much from now on, in `predict` too."""
@@ -233,10 +236,6 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.policy.continuous:
             return self._rng.uniform(-1.0, 1.0, outputs.shape).astype(np.float32)
         return self._rng.integers(outputs.shape[1], size=len(outputs))
-
-    def _check(self, rewards: NDArray[Any]) -> None:
-        if not np.isfinite(rewards).all():
-            raise ValueError(f"reward must be finite numbers, got {rewards} at time step {self.num_timesteps}")
 
     # --- learning ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """`RecurrentDQN` and `RecurrentTD3` as stable-baselines3 and its users call them."""
 
 import copy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,19 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from lstm_rl.agents.recurrent_dqn import RecurrentDQN
 from lstm_rl.agents.recurrent_td3 import RecurrentTD3
+from lstm_rl.cli import main
 from lstm_rl.envs.recall import RecallEnv
+from lstm_rl.experiments.protocols import replay_run
+from lstm_rl.experiments.protocols.replay_run import solved_at
+from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.make import make_rows
 from lstm_rl.nn.gru import GruNetwork
+from lstm_rl.runs import load_model
+from lstm_rl.settings import Settings
+from lstm_rl.signals import Stop
 from lstm_rl.testing import check_recurrent
 from lstm_rl.topology import Topology
+from lstm_rl.training import run
 
 TINY: dict[str, Any] = {
     "policy_kwargs": {"units": 6, "embedding": 6, "features": 6},
@@ -265,6 +274,56 @@ def test_bad_input_is_one_sentence(make: Any, what: str) -> None:
 def test_unknown_settings_are_named() -> None:
     with pytest.raises(TypeError, match="tau_ is no field of DqnConfig: learning_rate"):
         dqn(tau_=1.0)
+
+
+def settings(folder: Path, name: str, **more: Any) -> Settings:
+    replay = {name: value for name, value in TINY.items() if name not in ("policy_kwargs", "seed")}
+    given: dict[str, Any] = {"env_kwargs": {"corridor_length": 3}, "algo": "recurrent-dqn", "n_envs": 2}
+    given |= {"timesteps": 160, "eval_freq": 80, "eval_episodes": 2, "progress": False, "pictures": False}
+    return Settings("lstm_rl/TMaze-v0", **given | {"replay": replay, "log_dir": folder, "run_name": name} | more)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(settings(tmp_path, "whole"))
+    stop = Stop()
+
+    def interrupt(steps: int) -> None:
+        stop.signal = 15 if steps >= 100 else None
+
+    assert run(settings(tmp_path, "two"), stop, interrupt).steps == 100
+    run(settings(tmp_path, "two", resume=True))
+    whole, two = (load_model(tmp_path / name / "model.zip") for name in ("whole", "two"))
+    assert isinstance(two, RecurrentDQN)
+    np.testing.assert_array_equal(weights(two), weights(whole))
+    assert main(["evaluate", str(tmp_path / "two"), "--episodes", "2"]) == 0
+    assert main(["export", str(tmp_path / "two"), "--safetensors", str(tmp_path / "m.safetensors")]) == 2
+    assert "export needs a run of the algorithm advantage, got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"algo": "advantage"}, "replay must be left alone with algo advantage"),
+        ({"algo": "advantage", "replay": {}, "device": "cuda"}, "device must be left alone with algo advantage"),
+        ({"algo": "dqn"}, "algo must be one of advantage, recurrent-dqn"),
+        ({"preset": "bakker2001"}, "preset must be default with algo recurrent-dqn"),
+        ({"replay": {"burnin": 3}}, "replay must hold settings of recurrent-dqn, .* got 'burnin'"),
+        ({"algo": "recurrent-td3", "replay": {}}, "action_space must be a Box with bounds"),
+    ],
+)
+def test_settings_of_a_run_that_do_not_fit_are_refused(more: dict[str, Any], what: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=what):
+        run(settings(tmp_path, "run", **more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_study_of_replay_runs_and_stops_at_its_goal() -> None:
+    row = next(row for row in EXPERIMENTS["recurrent-replay"].rows if row.key == "CartPole, replay")
+    short = "batch_size=2 units=4 sequence_length=4 burn_in=0 train_freq=16"
+    done = replay_run.run(replace(row.settings, seed=1, max_steps=2000, goal=5.0, settings=short), lambda _: None)
+    assert done["success"] and done["solved_at"] == done["curve"][0][0] and done["steps"] == done["curve"][1][0] < 2000
+    assert solved_at([[10, 0, 1.0], [20, 0, 0.5], [30, 0, 1.0], [40, 0, 2.0]], 1.0) == 30
+    assert solved_at([[10, 0, 1.0], [20, 0, 0.5], [30, 0, 1.0]], 1.0) is None
 
 
 def test_both_act_and_learn_on_another_device_without_implicit_tensors() -> None:

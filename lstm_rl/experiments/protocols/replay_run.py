@@ -154,7 +154,8 @@ def run(settings: ReplayRun, report: "Report") -> dict[str, Any]:
 
         def _on_rollout_end(self) -> None:
             report(self.num_timesteps)
-            if self.num_timesteps >= (len(points) + 1) * settings.max_steps / POINTS:
+            due = self.num_timesteps >= (len(points) + 1) * settings.max_steps / POINTS
+            if due and solved_at(points, settings.goal) is None:
                 look()
 
         def _on_step(self) -> bool:
