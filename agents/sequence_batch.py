@@ -47,10 +47,12 @@ def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, confi
             if context is not None:
                 past = policy.inputs(tensor(context.observation))
                 state = body(past, tensor(context.previous), state, tensor(context.start))[1]
+            if nets is policy.target:  # at one go: nothing of it has a gradient
+                features.append(body(seen, previous, state, start)[0][burn_in:])
+                continue
             if burn_in:
                 state = body(seen[:burn_in], previous[:burn_in], state, start[:burn_in])[1]
-        with torch.set_grad_enabled(nets is policy.net):
-            features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
+        features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
     action, reward, terminated, valid = (part[burn_in:] for part in (action, reward, terminated, valid))
     reward, weight = reward.to(seen.dtype), tensor(drawn.weight).to(seen.dtype)
     return Batch(features[0], features[1], action, reward, terminated, valid, weight, drawn)

@@ -17,15 +17,15 @@ defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS
 plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
 ends the run. Score: mean of the last {LAST} points. Settings are in the results, one text per row; what they do not
 name are the defaults. Medians over runs; in brackets: 95 % intervals."""
-MAZE = "burn_in=0 state=zero batch_size=16 exploration_fraction=0.4 n_steps=1"
-CART = "train_freq=1 target_update_interval=500 exploration_fraction=0.1"
-CARDS = "burn_in=0 sequence_length=60 previous_action=False"
+MAZE = "burn_in=0 state=zero train_freq=2 exploration_fraction=0.2 n_steps=1"
+CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
+CARDS = "burn_in=0 sequence_length=60 train_freq=2"
 GRID = "burn_in=20 sequence_length=100 n_steps=5 gamma=0.99 exploration_fraction=0.3"
 ARM = "n_envs=1 train_freq=1 batch_size=16 burn_in=10 sequence_length=42 learning_starts=1000 learning_rate=1e-3"
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
     *(
-        (f"NiTMaze{kind} corridor_length={n}", 2_000_000, 0.95, f"{MAZE} sequence_length={2 * n + 8}", False, LSTM_DQN)
+        (f"NiTMaze{kind} corridor_length={n}", 2_000_000, 0.95, f"{MAZE} sequence_length={2 * n + 4}", False, LSTM_DQN)
         for kind, n in (("Passive", 50), ("Passive", 100), ("Passive", 250), ("Active", 50), ("Active", 250))
     ),
     ("CartPole", 50_000, 500.0, CART, True, "PPO with an LSTM: 500 (model hub of Stable-Baselines3)"),
