@@ -49,7 +49,7 @@ class ReplayPolicy(BasePolicy):
         features_extractor_class: SB3's extractor of images, another than NatureCNN.
         features_extractor_kwargs: Its arguments.
         seed: Of the core's initial weights and of exploration in `predict`.
-        adam_epsilon: Of the optimiser.
+        adam_epsilon: Of the optimiser; of an actor's it is 1e-8.
 
     Raises:
         ValueError: An argument does not fit; the message names it.
@@ -324,6 +324,7 @@ class ActorPolicy(ReplayPolicy):
     def _add_optimizers(self, make: Callable[[Any], torch.optim.Optimizer]) -> None:
         self.optimizer = make([*self.net["body"].parameters(), *self.net["critic"].parameters()])
         self.actor_optimizer = make(self.net["actor"].parameters())
+        self.actor_optimizer.param_groups[0]["eps"] = 1e-8  # gradients are small where tanh is near a bound
 
     def outputs(self, features: Tensor) -> Tensor:
         """(., F) to (., d)."""

@@ -111,6 +111,11 @@ def test_context_reaches_back_to_the_start_of_the_episode() -> None:
     assert context.observation[:, 1, 0].tolist() == [7.0, 8.0, 9.0, 10.0, 11.0]
     assert context.start[:, 0].tolist() == [False, False, False, True, False]
     assert buffer.context(buffer.take(np.array([0]), np.array([0]))) is None
+    overwritten = filled(40, episode=35)  # 16 is the oldest
+    context = overwritten.context(overwritten.take(np.array([0]), np.array([18])))
+    assert context is not None
+    assert context.observation[:, 0, 0].tolist() == [16.0, 17.0]
+    assert context.start[:, 0].tolist() == [True, False]
 
 
 def test_priorities_are_drawn_in_proportion_and_outlive_no_overwriting() -> None:
