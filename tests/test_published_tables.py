@@ -15,7 +15,15 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("gers2000-nto", "gers2000-cnto", "blues-melody", "self-reference", "self-reference-policy", "model-critic")
+PENDING = (
+    "gers2000-nto",
+    "gers2000-cnto",
+    "blues-melody",
+    "self-reference",
+    "self-reference-policy",
+    "model-critic",
+    "recurrent-replay",
+)
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "gers2000-cerg",
