@@ -17,8 +17,7 @@ SHORT = Method(learning_rate=0.1, max_sequences=300, optimizer="sgd")
 RMS = Method(optimizer="rmsprop", gradient="rtrl", learning_rate=0.001, max_sequences=100_000)
 BARE: NetworkName = "without-peepholes"
 UNFORGETTING: NetworkName = "standard"
-# Recalled: thousands of streams, of NMSD without peepholes and with; and RMSE
-BARE_DELAYS = {10: 160, 20: 732, 30: 17521, 40: 37533, 50: 59453}
+BARE_DELAYS = {10: 160, 20: 732, 30: 17521, 40: 37533, 50: 59453}  # recalled, as all: thousands of streams; RMSE
 DELAYS = {10: 125, 20: 763, 30: 12885, 40: 25686, 50: 32485}
 SPIKES = {10: (41, "100 %"), 20: (67, "100 %"), 30: (845, "80 %"), 40: (1152, "100 %"), 50: (2538, "100 %")}
 WAVES = {"F=10 function=cosine": (145, 0.18), "F=25 function=cosine": (149, 0.17)}
