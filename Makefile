@@ -51,7 +51,7 @@ benchmark: $(READY)
 # The exact versions that demo, tests and CI use; torch there is a CPU build. With a GPU: pip install lstm-rl.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,human,video,baselines,hmm,tune,zoo,ray,export,docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,human,video,baselines,hmm,music,tune,zoo,ray,export,docs,series,robot]"
 	touch $(READY)
 
 clean:

@@ -231,7 +231,9 @@ class AdvantageLearning(BaseAlgorithm):
         """The environments as rows for the compiled loop, if they are worlds and no callback is in the way."""
         assert self.env is not None
         rows, names = find_rows(self.env), called_every_step(hooks)
-        if rows is None or not names:
+        if rows is None or rows.world.continuous:  # whose actions the loop does not carry
+            return None
+        if not names:
             return rows
         if not self._said_stepwise:
             self._said_stepwise = True

@@ -20,13 +20,16 @@ from lstm_rl.agents.config import Config
 from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.gru import GruNetwork
+from lstm_rl.nn.introspective import IntrospectiveNetwork
+from lstm_rl.nn.self_referential import SelfReferentialNetwork
 from lstm_rl.nn.slstm import SlstmNetwork
 from lstm_rl.topology import Topology
 
 Arrays = dict[str, NDArray[Any]]
 
 _RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (Cells, Config, LinearDecay, Topology)}
-_NETWORKS: dict[str, Any] = {kind.__name__: kind for kind in (GruNetwork, SlstmNetwork)}
+_NETWORK_KINDS = (GruNetwork, SlstmNetwork, SelfReferentialNetwork, IntrospectiveNetwork)
+_NETWORKS: dict[str, Any] = {kind.__name__: kind for kind in _NETWORK_KINDS}
 _GENERATORS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (np.random.MT19937, np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)

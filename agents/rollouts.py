@@ -1,5 +1,6 @@
 """Playing a world with a trained policy, compiled: many episodes side by side, no learning."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,14 @@ class Played(NamedTuple):
     states: NDArray[np.float64]  # (E, S) the world's last state of each
 
 
-def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: bool = True) -> Played:
+def play(
+    policy: MemoryPolicy,
+    world: World,
+    episodes: int,
+    seed: int,
+    greedy: bool = True,
+    watch: Callable[[NDArray[np.float64], NDArray[np.float64]], None] | None = None,
+) -> Played:
     """Play whole episodes; policy and statistics stay as they are.
 
     Args:
@@ -36,7 +44,14 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
         episodes: How many, >= 1.
         seed: Of the episodes; episode i of a seed is the same whatever ``episodes`` is.
         greedy: False: with the learner's own exploration.
+        watch: Is shown, after every step of all, returns so far (E,) and states (E, S).
+
+    Raises:
+        ValueError: The world's actions are continuous.
     """
+    if world.continuous:
+        raise ValueError(f"world must have Discrete actions to be played in compiled code, got {world.action_space}")
+    steps = STEPS if watch is None else 1
     n = check_int("episodes", episodes, 1)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
     learner = make_learner(policy, n, np.random.default_rng([seed, n]))
@@ -46,9 +61,11 @@ def play(policy: MemoryPolicy, world: World, episodes: int, seed: int, greedy: b
     tape.draw(1)
     reset_rows(world.rules, world.params, tape.values, tape.position, playing, state, elapsed, observation)
     while playing.any():
-        tape.draw(STEPS)
+        tape.draw(steps)
         worlds = make_worlds(world, tape, state, elapsed, observation)
-        execute(_play, learner, worlds, greedy, STEPS, playing, totals)
+        execute(_play, learner, worlds, greedy, steps, playing, totals)
+        if watch is not None:
+            watch(totals[:, 0], state)
     returns, lengths, successes = totals.T
     return Played(returns, lengths, successes, state)
 

@@ -71,17 +71,55 @@ WORLDS = {
         "lstm_rl.envs.bandits:two_armed_bandit",
         "two arms that pay with p and 1 - p, 100 pulls, after Wang et al. (2016)",
     ),
+    "lstm_rl/BernoulliBandit-v0": (
+        "lstm_rl.envs.bandits:bernoulli_bandit",
+        "k arms, n pulls, after Duan et al. (2016): learn within a trial which arm pays",
+    ),
+    "lstm_rl/TabularMDP-v0": (
+        "lstm_rl.envs.tabular_mdp:tabular_mdp",
+        "episodes in a random Markov decision process, after Duan et al. (2016): find out what it is like",
+    ),
     "lstm_rl/MountainCar-v0": ("lstm_rl.envs.mountain_car:mountain_car", "Gymnasium's mountain car without velocity"),
     "lstm_rl/Acrobot-v0": ("lstm_rl.envs.acrobot:acrobot", "Gymnasium's acrobot without velocities"),
+    "lstm_rl/FlipFlop-v0": ("lstm_rl.envs.flip_flop:flip_flop", "output 1 after B until the next A; X distracts"),
+    "lstm_rl/ForcePole-v0": (
+        "lstm_rl.envs.force_pole:force_pole",
+        "a pole without velocities, by a force of any size",
+    ),
+    "lstm_rl/MultimodeForcePole-v0": (
+        "lstm_rl.envs.force_pole:multimode_force_pole",
+        "the multi-mode pole by a force of any size",
+    ),
+    "lstm_rl/CueMaze-v0": ("lstm_rl.envs.cue_maze:cue_maze", "four wall sensors, and a cue at the start"),
     "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
+    "lstm_rl/RobotTMazeTwin-v0": (
+        "lstm_rl.envs.robot:robot_tmaze",
+        "a robot with infrared sensors in a T; a lamp says which way to turn (compiled twin)",
+    ),
+    "lstm_rl/RobotTMazeEvents-v0": (
+        "lstm_rl.envs.robot:robot_tmaze_events",
+        "the same, but the robot sees events that ARAVQ finds in its sensors",
+    ),
+    "lstm_rl/DarkKeyToDoor-v0": (
+        "lstm_rl.envs.key_to_door:key_to_door",
+        "find a hidden key, then a hidden door, and go straight to both in the next episodes",
+    ),
 }
 """Environment id -> (function that returns its `World`, one line about it)."""
 
 SEQUENCES = "lstm_rl/Sequence-v0"
 """The sequence tasks as environments; not a `World`, and without a vector face of its own."""
+ROBOT = "lstm_rl/RobotTMaze-v0"
+"""The robot in MuJoCo (extra ``robot``), whose twins are among `WORLDS`."""
+OTHERS = {
+    SEQUENCES: ("lstm_rl.tasks.env:SequenceEnv", "a classical sequence task, a question at a time"),
+    ROBOT: ("lstm_rl.envs.robot_mujoco:make_robot", "the robot in MuJoCo, by steps or by events"),
+}
+"""Environments that are no `World`: id -> (entry point, one line about it)."""
 
-if SEQUENCES not in gym.registry:
-    gym.register(SEQUENCES, entry_point="lstm_rl.tasks.env:SequenceEnv")
+for _id, (_entry, _) in OTHERS.items():
+    if _id not in gym.registry:
+        gym.register(_id, entry_point=_entry)
 for _id, (_world, _) in WORLDS.items():
     if _id not in gym.registry:
         gym.register(

@@ -3,6 +3,8 @@
 - `two_armed_optimum`: the best policy of two arms, exact. Where the arms pay with p and 1 - p, every pull
   tells the same about p whichever arm it was, so the best policy pulls the arm that looks better; else dynamic
   programming over the counts of pulls and payouts of both arms.
+- `many_armed_optimum`: the best policy of k uniform arms, exact, for few pulls: dynamic programming over what is known
+  of the arms, in any order of theirs.
 - `many_armed_bound`: no policy of k arms gets more. The rule "one arm at a time" is relaxed to "n pulls in all" at a
   price per pull; each arm is then an optimal stopping problem of its own, and the least sum over all prices is a bound
   (Whittle's relaxation).
@@ -18,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
+MAX_OPTIMUM = 15
+"""Pulls up to which `many_armed_optimum` takes no time to speak of."""
 
 
 def _mean(payouts: Any, pulls: Any, low: float | None) -> Numbers:
@@ -58,6 +62,36 @@ def _independent_optimum(pulls: int, low: float | None) -> float:
             now.append(np.maximum(first, second))
         after = now
     return float(after[0][0, 0])
+
+
+@cache
+def many_armed_optimum(arms: int, pulls: int) -> float:
+    """Expected payouts of the best policy of ``arms`` independent uniform arms; for few pulls, see `MAX_OPTIMUM`.
+
+    Arms of which the same is known are one: a state is the sorted tuple of (payouts, failures) of the arms pulled so
+    far, and an arm never pulled before is one more choice, while there is one.
+    """
+    known: list[dict[tuple[tuple[int, int], ...], float]] = [{} for _ in range(pulls + 1)]  # by pulls so far
+
+    def best(state: tuple[tuple[int, int], ...], t: int) -> float:
+        if t == pulls:
+            return 0.0
+        if state not in known[t]:
+            choices = set(state) | ({(0, 0)} if len(state) < arms else set())
+            known[t][state] = max(worth(state, arm, t) for arm in choices)
+        return known[t][state]
+
+    def worth(state: tuple[tuple[int, int], ...], arm: tuple[int, int], t: int) -> float:
+        s, f = arm
+        rest = list(state)
+        if arm != (0, 0):
+            rest.remove(arm)
+        p = (s + 1) / (s + f + 2)
+        won = best(tuple(sorted([*rest, (s + 1, f)])), t + 1)
+        lost = best(tuple(sorted([*rest, (s, f + 1)])), t + 1)
+        return p * (1.0 + won) + (1.0 - p) * lost
+
+    return best((), 0)
 
 
 @cache

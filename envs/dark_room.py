@@ -23,7 +23,8 @@ Rewards: 1 for every step after which the agent stands on the goal, arriving or 
 
 Starting State: the middle cell; the goal is uniform over all cells, the middle one included.
 
-Episode End: truncated after ``rounds * round_steps`` steps, no success or failure.
+Episode End: truncated after ``rounds * round_steps`` steps, no success or failure; with ``terminates=True``, as a
+    trial of episodes ends, terminated then (which counts as success).
 
 Info: ``state`` = (column, row, goal_column, goal_row, steps, last_action, last_reward), last_action -1 at the start.
 
@@ -47,10 +48,10 @@ import gymnasium as gym
 import numpy as np
 
 from lstm_rl.checks import check_int
-from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, World, observe_rule, reset_rule, step_rule
+from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, SUCCEEDED, World, observe_rule, reset_rule, step_rule
 
 COLUMN, ROW, GOAL_COLUMN, GOAL_ROW, STEPS, ACTION, REWARD = range(7)
-SIZE, ROUND_STEPS = range(2)
+SIZE, ROUND_STEPS, END = range(3)  # END: the step that terminates a trial, or 0
 STAY, NORTH, EAST, SOUTH, WEST = range(5)
 
 
@@ -80,7 +81,7 @@ def dark_room_step(params: Any, noise: Any, action: int, state: Any) -> tuple[fl
     state[STEPS] += 1.0
     if state[STEPS] % params[ROUND_STEPS] == 0.0:
         state[COLUMN] = state[ROW] = params[SIZE] // 2
-    return state[REWARD], CONTINUES
+    return state[REWARD], SUCCEEDED if state[STEPS] == params[END] else CONTINUES
 
 
 @observe_rule
@@ -96,13 +97,21 @@ def dark_room_observe(params: Any, noise: Any, state: Any, observation: Any) -> 
     observation[2 * size + 6] = 1.0 if state[STEPS] % params[ROUND_STEPS] == 0.0 else 0.0
 
 
-def dark_room(size: int = 9, *, round_steps: int = 20, rounds: int = 10, max_steps: int | None = None) -> World:
+def dark_room(
+    size: int = 9,
+    *,
+    round_steps: int = 20,
+    rounds: int = 10,
+    terminates: bool = False,
+    max_steps: int | None = None,
+) -> World:
     """The dark room as a `World`; the module describes it.
 
     Args:
         size: Cells per side, odd, in [3, 1001].
         round_steps: T in [1, 10^6], steps of a round.
         rounds: In [1, 10^6], rounds of a trial.
+        terminates: Whether the last round's end is the end of the task: nothing that follows is worth anything.
         max_steps: Steps in [1, 2^53] after which a trial is truncated, if not ``rounds * round_steps``.
 
     Raises:
@@ -122,7 +131,7 @@ def dark_room(size: int = 9, *, round_steps: int = 20, rounds: int = 10, max_ste
         dark_room_reset,
         dark_room_step,
         dark_room_observe,
-        params=np.array([size, steps], np.float64),
+        params=np.array([size, steps, rounds * steps if terminates else 0], np.float64),
         state_names=("column", "row", "goal_column", "goal_row", "steps", "last_action", "last_reward"),
         noise_size=2,
         observation_space=gym.spaces.Box(0.0, 1.0, (2 * size + 7,), np.float32),
@@ -131,4 +140,5 @@ def dark_room(size: int = 9, *, round_steps: int = 20, rounds: int = 10, max_ste
         optimal_return=search + (rounds - 1) * known if exact else None,
         memoryless_return=search * rounds if exact else None,
         renderer="lstm_rl.envs.rendering_room",
+        task=("goal_column", "goal_row"),
     )

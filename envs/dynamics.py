@@ -11,7 +11,7 @@ call the same three rules, so no rule is written twice and no face can drift fro
     noise        (Z,)  float64  fresh uniform numbers in [0, 1), one row per reset and per step
     state        (S,)  float64  everything that the future depends on
     observation  (I,)  float32
-    action             int64    0 .. number of actions - 1
+    action             int64    0 .. number of actions - 1; of a `continuous_step_rule` (A,) float64 within the space
     r                  float64  reward
     outcome            int64    CONTINUES, FAILED or SUCCEEDED (the last two end the episode)
 
@@ -34,7 +34,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
-from lstm_rl.compiled import compiled, kernel, rule_type
+from lstm_rl.compiled import by_class, compiled, kernel, rule_type
 
 CONTINUES, FAILED, SUCCEEDED = 0, 1, 2
 MAX_COUNT = 2**53  # steps, cells: a state is made of 64-bit floats, which hold every integer up to here
@@ -46,6 +46,7 @@ _numbers = types.float64[::1]
 reset_rule, reset_at = rule_type(types.void(_numbers, _numbers, _numbers))
 _outcome: Any = types.Tuple((types.float64, types.int64))  # type: ignore[no-untyped-call]
 step_rule, step_at = rule_type(_outcome(_numbers, _numbers, types.int64, _numbers))
+continuous_step_rule, continuous_step_at = rule_type(_outcome(_numbers, _numbers, _numbers, _numbers))
 observe_rule, observe_at = rule_type(types.void(_numbers, _numbers, _numbers, types.float32[::1]))
 RESET, STEP, OBSERVE = range(3)  # where the rules stand in `World.rules`
 
@@ -55,31 +56,43 @@ class World:
     """One environment's rules, constants and reference values; see the module for the rules' arguments.
 
     Raises:
-        ValueError: The actions do not count from 0.
+        ValueError: The actions do not count from 0, or have no bounds.
     """
 
     reset: Any  # compiled with `reset_rule`
-    step: Any  # compiled with `step_rule`
+    step: Any  # compiled with `step_rule`, or with `continuous_step_rule` where actions are a Box
     observe: Any  # compiled with `observe_rule`
     params: NDArray[np.float64]  # (P,)
     state_names: tuple[str, ...]  # a name for each of the S numbers of the state
     noise_size: int  # Z, uniform numbers per reset and per step
     observation_space: gym.spaces.Box  # (I,), float32
-    action_space: gym.spaces.Discrete
+    action_space: Any  # Discrete, or a Box (A,), float32, with bounds
     max_steps: int | None  # steps after which an episode is truncated; None: never
     survival_is_success: bool = False  # whether reaching `max_steps` counts as success
     horizon: int | None = None  # steps of an optimal episode, or the lag that memory has to bridge
     optimal_return: float | None = None  # expected undiscounted return of the best policy
     memoryless_return: float | None = None  # the same of the best policy that sees only the present observation
+    reward_range: tuple[float, float] | None = None  # the least and the largest reward of a step
     renderer: str | None = None  # module with picture(world, state, observation, elapsed) and text(...)
     family: str | None = None  # of worlds that are learnt with the same settings: `lstm_rl.presets` goes by it
+    task: tuple[str, ...] = ()
+    """Names in the state that say which task this is: kept by ``reset(options={"same_task": True})``, so that a trial
+    can have several episodes of one task; see `lstm_rl.envs.trial`."""
     marks: Callable[[NDArray[np.float64], NDArray[np.float64]], Marks] | None = None
     """From constants and the states of T steps (T, S) to steps worth a look in a picture, (T,) by name, "cue" say;
     the error of the last "junction" is the one that diagnoses follow."""
 
     def __post_init__(self) -> None:
-        if self.action_space.start != 0:
+        if isinstance(self.action_space, gym.spaces.Box):
+            if len(self.action_space.shape) != 1 or not self.action_space.is_bounded():
+                raise ValueError(f"action_space must have one dimension and finite bounds, got {self.action_space}")
+        elif self.action_space.start != 0:
             raise ValueError(f"action_space must start at 0, got {self.action_space}")
+
+    @property
+    def continuous(self) -> bool:
+        """Whether actions are vectors (A,) of a Box, not integers."""
+        return isinstance(self.action_space, gym.spaces.Box)
 
     def limited(self, steps: int) -> "World":
         """The same world whose episodes are truncated after ``steps`` >= 1, or its own limit if that is lower."""
@@ -91,6 +104,11 @@ class World:
         """Addresses of the three compiled rules, (3,): what compiled loops take; see `lstm_rl.compiled.rule_type`."""
         return np.array([self.reset.address, self.step.address, self.observe.address], np.int64)
 
+    @cached_property
+    def task_indices(self) -> list[int]:
+        """Where the numbers of `task` stand in the state."""
+        return [self.state_names.index(name) for name in self.task]
+
     def load_renderer(self) -> ModuleType:
         """The module that draws this world, imported only when somebody looks."""
         if self.renderer is None:
@@ -100,7 +118,7 @@ class World:
     def __getstate__(self) -> dict[str, Any]:
         """Compiled rules travel by name."""
         rules = {name: getattr(self, name)._pyfunc for name in ("reset", "step", "observe")}
-        values = {name: value for name, value in self.__dict__.items() if name != "rules"}
+        values = {name: value for name, value in self.__dict__.items() if name not in ("rules", "task_indices")}
         return values | {name: (f.__module__, f.__qualname__) for name, f in rules.items()}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
@@ -123,6 +141,26 @@ def make_world(name: str, arguments: dict[str, Any]) -> World:
     return world
 
 
+@by_class
+def take_step(action: Any, address: int, params: Any, noise: Any, state: Any) -> tuple[float, int]:
+    """Call the step rule that stands at an address: the one for integers, or the one for vectors."""
+    raise NotImplementedError  # for compiled code only
+
+
+@take_step.register(object)
+def _take_step(action: int, address: int, params: Any, noise: Any, state: Any) -> tuple[float, int]:
+    step = step_at(address)
+    reward, outcome = step(params, noise, action, state)
+    return reward, outcome
+
+
+@take_step.register(np.ndarray)
+def _take_continuous_step(action: Any, address: int, params: Any, noise: Any, state: Any) -> tuple[float, int]:
+    step = continuous_step_at(address)
+    reward, outcome = step(params, noise, action, state)
+    return reward, outcome
+
+
 @kernel
 def reset_row(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, i: int, observation: Any) -> None:
     """Start row ``i``'s next episode in place: state (n, S), elapsed (n,), observation (n, I); noise (Z,)."""
@@ -138,15 +176,15 @@ def step_row(
     params: Any,
     max_steps: int,
     noise: Any,
-    action: int,
+    action: Any,
     state: Any,
     elapsed: Any,
     i: int,
     observation: Any,
 ) -> tuple[float, int, bool]:
     """Move row ``i`` by one step in place; return (reward, outcome, truncated). ``max_steps`` 0 means no limit."""
-    step, observe = step_at(rules[STEP]), observe_at(rules[OBSERVE])
-    reward, outcome = step(params, noise, action, state[i])
+    observe = observe_at(rules[OBSERVE])
+    reward, outcome = take_step(action, rules[STEP], params, noise, state[i])
     observe(params, noise, state[i], observation[i])
     elapsed[i] += 1
     return reward, outcome, outcome == CONTINUES and max_steps > 0 and elapsed[i] >= max_steps
@@ -159,8 +197,15 @@ def reset_one(rules: Any, params: Any, noise: Any, state: Any, elapsed: Any, obs
 
 
 @compiled
+def observe_one(rules: Any, params: Any, noise: Any, state: Any, observation: Any) -> None:
+    """Let row 0 be seen again, for Python."""
+    observe = observe_at(rules[OBSERVE])
+    observe(params, noise, state[0], observation[0])
+
+
+@compiled
 def step_one(
-    rules: Any, params: Any, max_steps: int, noise: Any, action: int, state: Any, elapsed: Any, observation: Any
+    rules: Any, params: Any, max_steps: int, noise: Any, action: Any, state: Any, elapsed: Any, observation: Any
 ) -> tuple[float, int, bool]:
     """`step_row` of row 0, for Python."""
     return step_row(rules, params, max_steps, noise, action, state, elapsed, 0, observation)
@@ -174,7 +219,7 @@ def step_rows(
     tape: Any,  # (n, L, Z) noise
     position: Any,  # (n,) the tape row that each row takes next
     active: Any,  # (n,) bool, rows to move
-    actions: Any,  # (n,) int64
+    actions: Any,  # (n,) int64, or (n, A) float64
     state: Any,  # (n, S)
     elapsed: Any,  # (n,) int64
     observation: Any,  # (n, I) float32

@@ -8,12 +8,12 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
-from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, reset_one, step_one
+from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, observe_one, reset_one, step_one
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
-class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
+class WorldEnv(gym.Env[NDArray[np.float32], Any]):
     """A `World` as a Gymnasium environment; spaces, rewards and episode ends are the world's.
 
     ``reset`` and ``step`` report ``info["state"]``, the Markov state (S,), for oracles and tests, never for agents;
@@ -33,27 +33,44 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             "optimal_return": world.optimal_return,
             "memoryless_return": world.memoryless_return,
             "horizon": world.horizon,
+            "reward_range": world.reward_range,
         }
         self._state = np.zeros((1, len(world.state_names)))
         self._elapsed = np.zeros(1, np.int64)
         self._observation = np.zeros((1, *world.observation_space.shape), np.float32)
         self._running = False  # in an episode
+        self._began = False  # one, ever
         self._window: Any = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start an episode; see `gymnasium.Env.reset`. ``options`` are ignored."""
+        """Start an episode; see `gymnasium.Env.reset`.
+
+        ``options={"same_task": True}``: it has the task of the episode before, see `World.task`. Others are ignored.
+
+        Raises:
+            ValueError: The world has no task that could be kept, or there was no episode before.
+        """
+        keep = bool((options or {}).get("same_task"))
+        if keep and not (self.world.task and self._began):
+            lack = "a world with a task" if self._began else "an episode before this one"
+            raise ValueError(f"same_task in options needs {lack}, got {options!r}")
         super().reset(seed=seed)
         world = self.world
         noise = self.np_random.random(world.noise_size)
+        kept = self._state[0, world.task_indices].copy()
         reset_one(world.rules, world.params, noise, self._state, self._elapsed, self._observation)
+        if keep:
+            self._state[0, world.task_indices] = kept
+            observe_one(world.rules, world.params, noise, self._state, self._observation)
+        self._began = True
         self._running = True
         if self.render_mode == "human":
             self.render()
         return self._observation[0].copy(), {"state": self._state[0].copy()}
 
-    def step(self, action: np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Move by one step; see `gymnasium.Env.step`.
 
         Raises:
@@ -71,7 +88,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             world.params,
             world.max_steps or 0,
             noise,
-            int(action),
+            np.asarray(action, np.float64) if world.continuous else int(action),
             self._state,
             self._elapsed,
             self._observation,
@@ -87,7 +104,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
     def share(self, state: Any, elapsed: Any, observation: Any, generator: np.random.Generator) -> None:
         """Go on with the memory of a running episode, (1, S), (1,) and (1, I), and its generator."""
         self._state, self._elapsed, self._observation = state, elapsed, observation
-        self._np_random, self._running = generator, True
+        self._np_random, self._running, self._began = generator, True, True
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, as plain values: world, step count, observation and generator."""
@@ -104,7 +121,7 @@ class WorldEnv(gym.Env[NDArray[np.float32], np.int64]):
             raise ValueError(
                 f"state must have the shape {self._state.shape} of this world, got {values['state'].shape}"
             )
-        self._running = True
+        self._running = self._began = True
         self._state[:] = values["state"]
         self._elapsed[:] = values["elapsed"]
         self._observation[:] = values["observation"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ Bools = NDArray[np.bool_]
 MAX_ROWS = 10**6  # each has a generator of its own
 
 
-class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
     """``num_envs`` copies of a `World`, stepped together by one compiled loop.
 
     Autoreset modes as in Gymnasium: NEXT_STEP (the step after an end resets and ignores its action), SAME_STEP (the
@@ -52,6 +53,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             "optimal_return": world.optimal_return,
             "memoryless_return": world.memoryless_return,
             "horizon": world.horizon,
+            "reward_range": world.reward_range,
         }
         self.render_mode = render_mode
         self.single_observation_space = world.observation_space
@@ -119,7 +121,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         return self.observation.copy(), {"state": self.state.copy(), "_state": mask.copy()}
 
     def step(
-        self, actions: NDArray[np.int64]
+        self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         """Move all rows by one step; see `gymnasium.vector.VectorEnv.step`.
 
@@ -129,11 +131,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         """
         if not self._begun.all():
             raise ResetNeeded("reset must be called before the first step")
-        moves = np.asarray(actions)
-        world, n = self.world, self.num_envs
-        integers = np.issubdtype(moves.dtype, np.integer)
-        if moves.shape != (n,) or not integers or moves.min() < 0 or moves.max() >= world.action_space.n:
-            raise ValueError(f"actions must be {n} integers in 0..{world.action_space.n - 1}, got {actions!r}")
+        world, n, moves = self.world, self.num_envs, _moves(self.world, self.num_envs, actions)
         if self.autoreset_mode is AutoresetMode.DISABLED and self.ended.any():
             raise ValueError(
                 f"rows {np.flatnonzero(self.ended).tolist()} have ended and must be reset before the next step"
@@ -150,7 +148,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             self.tape.values,
             self.tape.position,
             ~resetting,
-            moves.astype(np.int64),
+            moves,
             self.state,
             self.elapsed,
             self.observation,
@@ -235,6 +233,23 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         if self.render_mode != "rgb_array":
             return None
         return tuple(self.picture(i) for i in range(self.num_envs))
+
+
+def _moves(world: World, n: int, actions: Any) -> NDArray[Any]:
+    """Actions of n rows as compiled code takes them: (n,) int64, or (n, A) float64.
+
+    Raises:
+        ValueError: They are not n members of the action space.
+    """
+    moves, space = np.asarray(actions), world.action_space
+    if isinstance(space, Box):
+        if moves.shape != (n, *space.shape) or not ((moves >= space.low) & (moves <= space.high)).all():
+            raise ValueError(f"actions must be {n} members of {space}, got {actions!r}")
+        return moves.astype(np.float64)
+    integers = np.issubdtype(moves.dtype, np.integer)
+    if moves.shape != (n,) or not integers or moves.min() < 0 or moves.max() >= space.n:
+        raise ValueError(f"actions must be {n} integers in 0..{space.n - 1}, got {actions!r}")
+    return moves.astype(np.int64)
 
 
 class _Row(WorldEnv):

@@ -1,4 +1,4 @@
-"""Wrappers that add to what an agent sees, or hide a part of it, for any Gymnasium environment and anybody's agent.
+"""Wrappers that add to what agents see, hide a part of it, or code what they do, for any Gymnasium environment.
 
 | wrapper           | the observation gets                                        | at the first step of an episode |
 |-------------------|-------------------------------------------------------------|---------------------------------|
@@ -6,6 +6,7 @@
 | `PreviousReward`  | the reward that came with it                                | zero                            |
 | `FirstStepFlag`   | one number                                                  | 1, else 0                       |
 | `HideEntries`     | the named entries less                                      | the same                        |
+| `CodedActions`    | nothing; a move is a vector, by the code that is nearest    | -                               |
 
 Observations are Box (n,) or Discrete (which becomes one-hot), and come out as Box, float32. For several environments
 at once: ``gymnasium.make_vec(id, n, vectorization_mode="sync", wrappers=[PreviousAction])``. Under a wrapper our
@@ -36,8 +37,8 @@ from lstm_rl.checks import check_float, check_int
 Observation = NDArray[np.float32]
 
 
-def _as_box(space: gym.Space[Any]) -> Box:
-    """The space of what `_numbers` makes of a member of ``space``."""
+def as_box(space: gym.Space[Any]) -> Box:
+    """The space of what `as_numbers` makes of a member of ``space``."""
     if isinstance(space, Discrete):
         return Box(0.0, 1.0, (int(space.n),), np.float32)
     if isinstance(space, Box) and len(space.shape) == 1:
@@ -48,7 +49,7 @@ def _as_box(space: gym.Space[Any]) -> Box:
     )
 
 
-def _numbers(space: gym.Space[Any], value: Any) -> Observation:
+def as_numbers(space: gym.Space[Any], value: Any) -> Observation:
     """A Box's member as it is, a Discrete's one-hot."""
     if isinstance(space, Discrete):
         one_hot = np.zeros(int(space.n), np.float32)
@@ -63,7 +64,7 @@ class _Appending(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs)
     def __init__(self, env: gym.Env[Any, Any], added: Box, **arguments: Any) -> None:
         RecordConstructorArgs.__init__(self, **arguments)
         gym.Wrapper.__init__(self, env)
-        inner = _as_box(env.observation_space)
+        inner = as_box(env.observation_space)
         self._first = np.zeros(added.shape, np.float32)  # what is appended to an episode's first observation
         self.observation_space = Box(np.append(inner.low, added.low), np.append(inner.high, added.high))
 
@@ -83,7 +84,7 @@ class _Appending(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs)
         return self._append(observation, self._added(action, reward)), reward, terminated, truncated, info
 
     def _append(self, observation: Any, numbers: Any) -> Observation:
-        return np.append(_numbers(self.env.observation_space, observation), numbers).astype(np.float32)
+        return np.append(as_numbers(self.env.observation_space, observation), numbers).astype(np.float32)
 
 
 class PreviousAction(_Appending):
@@ -100,11 +101,11 @@ class PreviousAction(_Appending):
         space = env.action_space
         if not isinstance(space, Discrete) and not (isinstance(space, Box) and len(space.shape) == 1):
             raise ValueError(f"action_space must be Discrete or Box with one dimension, got {space}")
-        box = _as_box(space)
+        box = as_box(space)
         super().__init__(env, Box(np.minimum(box.low, 0.0), np.maximum(box.high, 0.0)))
 
     def _added(self, action: Any, reward: SupportsFloat) -> Any:
-        return _numbers(self.env.action_space, action)
+        return as_numbers(self.env.action_space, action)
 
 
 class PreviousReward(_Appending):
@@ -160,7 +161,7 @@ class HideEntries(gym.ObservationWrapper[Observation, Any, Any], RecordConstruct
     def __init__(self, env: gym.Env[Any, Any], indices: Sequence[int]) -> None:
         RecordConstructorArgs.__init__(self, indices=indices)
         gym.ObservationWrapper.__init__(self, env)
-        inner = _as_box(env.observation_space)
+        inner = as_box(env.observation_space)
         size = inner.shape[0]
         hidden = {check_int("indices", index, 0, size - 1) for index in indices}
         if not 0 < len(hidden) < size:
@@ -170,4 +171,35 @@ class HideEntries(gym.ObservationWrapper[Observation, Any, Any], RecordConstruct
 
     def observation(self, observation: Any) -> Observation:
         """The entries that are not hidden."""
-        return _numbers(self.env.observation_space, observation)[self._shown]
+        return as_numbers(self.env.observation_space, observation)[self._shown]
+
+
+class CodedActions(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
+    """Moves coded as many numbers: an action is a vector in [0, 1]^bits, which means the move whose code is nearest.
+
+    Args:
+        env: Actions Discrete.
+        bits: Length of the codes, >= 1, with more codes than moves.
+        seed: Of the codes, distinct and drawn once; >= 0.
+
+    Raises:
+        ValueError: The actions are not Discrete, or there are too few bits.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], bits: int = 8, seed: int = 0) -> None:
+        RecordConstructorArgs.__init__(self, bits=bits, seed=seed)
+        gym.ActionWrapper.__init__(self, env)
+        space = env.action_space
+        if not isinstance(space, Discrete):
+            raise ValueError(f"action_space must be Discrete, got {space}")
+        bits = check_int("bits", bits, 1, 60)
+        if 2**bits < space.n:
+            raise ValueError(f"bits must be enough for {space.n} codes, got {bits}")
+        numbers = np.random.default_rng(check_int("seed", seed, 0)).choice(2**bits, int(space.n), replace=False)
+        self.codes = (numbers[:, None] >> np.arange(bits)) & 1  # (K, bits)
+        self.start = int(space.start)
+        self.action_space = Box(0.0, 1.0, (bits,), np.float32)
+
+    def action(self, action: Any) -> np.int64:
+        """The move whose code is nearest to a vector (bits,)."""
+        return np.int64(self.start + ((self.codes - np.asarray(action, np.float64)) ** 2).sum(axis=1).argmin())

@@ -14,9 +14,11 @@ from lstm_rl.commands.evaluate import Evaluate, Watch, evaluate, watch
 from lstm_rl.commands.experiments import Experiments, Reproduce, Table, experiments, reproduce, table
 from lstm_rl.commands.export import Export, export
 from lstm_rl.commands.models import Models, models
+from lstm_rl.commands.music import Music, music
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.commands.tune import Tune, tune
+from lstm_rl.commands.world_model import WorldModel, world_model
 from lstm_rl.envs.checked import place_of
 from lstm_rl.messages import sentence_of, show_warning
 from lstm_rl.parser import parse
@@ -34,7 +36,9 @@ Command = (
     | Annotated[Experiments, tyro.conf.subcommand("experiments")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Table, tyro.conf.subcommand("table")]
+    | Annotated[WorldModel, tyro.conf.subcommand("world-model")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
+    | Annotated[Music, tyro.conf.subcommand("music")]
 )
 
 
@@ -63,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         Experiments: experiments,
         Reproduce: reproduce,
         Table: table,
+        WorldModel: world_model,
         Diagnose: diagnose,
+        Music: music,
     }
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:

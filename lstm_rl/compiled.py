@@ -116,12 +116,13 @@ def by_class(function: Callable[..., Any]) -> ByClass:
     """A kernel that is chosen by the class of its first argument, a NamedTuple, when its caller is compiled.
 
     ``function`` gives name, arguments and docstring; each class registers its own kernel with the same arguments by
-    ``@function.register(Class)``, as with `functools.singledispatch`.
+    ``@function.register(Class)``, as with `functools.singledispatch`. Arrays are of the class `numpy.ndarray`.
     """
     kernels: dict[type, Any] = {}
 
     def choose(*arguments: Any) -> Any:
-        return kernels.get(getattr(arguments[0], "instance_class", object), kernels.get(object))
+        kind = np.ndarray if isinstance(arguments[0], types.Array) else object
+        return kernels.get(getattr(arguments[0], "instance_class", kind), kernels.get(object))
 
     def register(*kinds: type) -> Callable[[F], F]:
         def decorate(implementation: F) -> F:

@@ -6,7 +6,7 @@ import gymnasium as gym
 from gymnasium.spaces import Box
 
 from lstm_rl.checks import check_int
-from lstm_rl.envs import SEQUENCES, WORLDS
+from lstm_rl.envs import OTHERS, WORLDS
 from lstm_rl.envs.checked import placed
 from lstm_rl.envs.rows import plain_world
 from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3, is_time_limit
@@ -70,7 +70,7 @@ def family(env_id: str, env_kwargs: dict[str, Any]) -> tuple[str | None, bool]:
 
 
 def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> gym.Env[Any, Any]:
-    ours = (*WORLDS, SEQUENCES)
+    ours = (*WORLDS, *OTHERS)
     if env_id.split(":")[-1].startswith("lstm_rl/") and env_id.split(":")[-1] not in ours:
         raise ValueError(f"env must be one of {', '.join(ours)}, or another Gymnasium id, got {env_id}")
     for name in ("render_mode", "world"):

@@ -10,7 +10,7 @@ name and one place in both:
 Columns (units), in this order: ordinary hidden units, input gates, forget gates, output gates (one each per block),
 cell inputs. Rows (sources), as far as some unit sees them: inputs x(t), hidden y(t-1), gates y(t-1), cell outputs
 y(t-1), bias 1, and with peepholes the cell states s(t-1) (for input and forget gates) and s(t) (for output gates).
-Sources of the output layer: inputs x(t), hidden y(t), cell outputs y(t), bias 1. A mask says which weights exist.
+Sources of the output layer: inputs x(t), hidden y(t), cell outputs y(t), bias 1. Two masks say which weights exist.
 """
 
 from dataclasses import dataclass
@@ -88,6 +88,8 @@ class Topology:
     without: tuple[tuple[int, int], ...] = ()
     """Hidden-layer weights (row, column) that do not exist although their layers are linked: any connectivity. `rows`
     and `columns` say where units stand."""
+    output_without: tuple[tuple[int, int], ...] = ()
+    """The same for weights (row, output) into outputs; `output_rows` says where their sources stand."""
     input_range: float = 0.1
     """Initial weights from inputs: uniform in +- this."""
     forget_range: float | None = None
@@ -104,6 +106,8 @@ class Topology:
     """The same for forget gates."""
     output_gate_bias: Bias = None
     """The same for output gates."""
+    output_bias: float | None = None
+    """Initial bias of all outputs; None: drawn from ``output_range``."""
 
     def __post_init__(self) -> None:
         check_int("inputs", self.inputs, 1)
@@ -133,6 +137,10 @@ class Topology:
             if len(pair) != 2 or not (0 <= pair[0] < self.sources and 0 <= pair[1] < self.units):
                 limits = f"0 .. {self.sources - 1}, 0 .. {self.units - 1}"
                 raise ValueError(f"without must hold pairs (row, column) in {limits}, got {pair!r}")
+        for pair in self.output_without:
+            if len(pair) != 2 or not (0 <= pair[0] < self.output_sources and 0 <= pair[1] < self.outputs):
+                limits = f"0 .. {self.output_sources - 1}, 0 .. {self.outputs - 1}"
+                raise ValueError(f"output_without must hold pairs (row, output) in {limits}, got {pair!r}")
         for name in ("input_range", "recurrent_range", "output_range", "bias_range"):
             check_float(name, getattr(self, name), 0.0)
         if self.forget_range is not None:
@@ -143,6 +151,10 @@ class Topology:
                 raise ValueError(f"{gate}_bias must be one number or {len(self.blocks)}, one per block, got {bias!r}")
             for value in bias if isinstance(bias, tuple) else () if bias is None else (bias,):
                 check_float(f"{gate}_bias", value)
+        if self.output_bias is not None:
+            check_float("output_bias", self.output_bias)
+            if "output" not in self.biased:
+                raise ValueError(f"output_bias must be None where outputs have no bias, got {self.output_bias}")
 
     # --- sizes -------------------------------------------------------------------------------------------------------
 
@@ -201,9 +213,9 @@ class Topology:
 
     @property
     def is_standard(self) -> bool:
-        """Whether the hidden layer is the standard cell, that of `torch.nn.LSTM`: its fused kernels can run it."""
+        """Whether all is the standard cell of `torch.nn.LSTM` and a full read-out: its fused kernels can run it."""
         gates = self.input_gate and self.forget_gate and self.output_gate and not self.peepholes
-        alone = self.hidden == 0 and set(self.blocks) == {1} and not self.without
+        alone = self.hidden == 0 and set(self.blocks) == {1} and not self.without and not self.output_without
         tanh = self.cell_input == self.cell_output == "tanh"
         sees = set(self.cells_see) - {"hidden"} == set(self.gates_see) - {"hidden"} == {"input", "cells"}
         return gates and alone and tanh and sees and {*GATES, "cells"} <= set(self.biased)
@@ -231,10 +243,18 @@ class Topology:
             mask[pair] = False
         return mask
 
+    @cached_property
+    def output_mask(self) -> NDArray[np.bool_]:
+        """Which weights into outputs exist, (V, K)."""
+        mask = np.ones((self.output_sources, self.outputs), np.bool_)
+        for pair in self.output_without:
+            mask[pair] = False
+        return mask
+
     @property
     def weight_count(self) -> int:
         """Number of weights, biases and peepholes included."""
-        return int(self.mask.sum()) + self.output_sources * self.outputs
+        return int(self.mask.sum() + self.output_mask.sum())
 
     def initial_weights(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Draw (hidden-layer weights (M, U), output weights (V, K)); weights that do not exist are 0."""
@@ -252,7 +272,9 @@ class Topology:
             if bias is not None:
                 weights[self.rows["bias"], self.columns[gate]] = bias
         output = rng.uniform(-1.0, 1.0, (self.output_sources, self.outputs)) * self.output_range
-        return weights * self.mask, output
+        if self.output_bias is not None:
+            output[self.output_rows["bias"]] = self.output_bias
+        return weights * self.mask, output * self.output_mask
 
     def __str__(self) -> str:
         """The network in a few lines, for people."""

@@ -31,7 +31,12 @@ class Picture(NamedTuple):
     strings: int
 
 
-PICTURES = {"gers2000-cerg": Picture("LSTM, forget gates", 1007, 6)}
+PICTURES = {
+    "gers2000-cerg": Picture("LSTM, forget gates", 1007, 6),
+    "gers2002-msd": Picture("F=10 I=0,1,2: LSTM, global Kalman (ours)", 1000, 8),
+    "gers2002-gts": Picture("F=20: LSTM, global Kalman (ours)", 1000, 5),
+    "gers2002-pfg": Picture("F=10 function=triangle tested=10000: LSTM, global Kalman (ours)", 1000, 6),
+}
 
 
 def draw(name: str) -> None:
@@ -49,8 +54,9 @@ def draw(name: str) -> None:
     for _ in range(strings):
         pieces.append(task.batch(1, rng))
     x, targets, has_target = (np.concatenate([part[:, 0] for part in parts]) for parts in zip(*pieces, strict=True))
+    mark = "string begins" if name == "gers2000-cerg" else "interval begins"
     starts = np.cumsum([0, *(len(piece.x) for piece in pieces[:-1])]).tolist()
-    activations = record_activations(net, x, marks={"string begins": starts})
+    activations = record_activations(net, x, marks={mark: starts})
     targets[~has_target] = np.nan
     perfect = "perfect" if result["success"] else f"{result['length']:,.0f} right answers in a row"
     title = f"{name}: {row}, {perfect} after {result['sequences']:,} training streams"

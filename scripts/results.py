@@ -72,7 +72,7 @@ def main(arguments: Arguments) -> int:
             write_report(experiment, runs, DOCS / name, f"lstm-rl reproduce {name}")
     for paper, names in GROUPS.items():
         data = group_table({name: stored_runs(name) for name in names})
-        title = f"# All experiments of {paper[-4:]}\n\n"
+        title = f"# All experiments of {paper}\n\n"
         for ending, text in (("md", title + markdown(data)), ("csv", data.to_csv(index=False))):
             with atomic_write(DOCS / f"{paper}.{ending}") as part:
                 part.write_text(text.rstrip() + "\n", encoding="utf-8")

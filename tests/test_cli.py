@@ -23,7 +23,7 @@ from lstm_rl.agents import AdvantageLearning
 from lstm_rl.agents.defaults import TMAZE
 from lstm_rl.cli import main
 from lstm_rl.cli_types import parse_kwargs
-from lstm_rl.envs import SEQUENCES, WORLDS
+from lstm_rl.envs import OTHERS, WORLDS
 from lstm_rl.evaluation import evaluate, load
 from lstm_rl.presets import preset
 from lstm_rl.runs import load_model, settings_of
@@ -140,7 +140,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_module_and_the_script_are_the_same_command() -> None:
     script = Path(sys.executable).with_name("lstm-rl")
     lines = [subprocess.check_output([*start, "envs"]) for start in ([sys.executable, "-m", "lstm_rl"], [str(script)])]
-    assert lines[0] == lines[1] and len(lines[0].splitlines()) == len(WORLDS) + 1
+    assert lines[0] == lines[1] and len(lines[0].splitlines()) == len(WORLDS) + len(OTHERS)
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -167,7 +167,7 @@ def test_normal_use_prints_no_warning(tmp_path: Path) -> None:
 
 def test_envs_lists_every_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["envs"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*WORLDS, SEQUENCES]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*WORLDS, *OTHERS]
     assert {MAZE, POLE} < set(WORLDS)
 
 

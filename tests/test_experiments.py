@@ -305,7 +305,7 @@ def test_a_published_row_is_found_by_its_settings(tmp_path: Path) -> None:
         (["hs1997-adding", "--network", "gru", "--gradient", "rtrl"], "gradient must be bptt for a Torch network"),
         (
             ["hs1997-adding", "--gradient", "guess", "--learning-rate", "1"],
-            "rms-decay, loss and average must be left out where gradient is guess, got learning-rate 1.0",
+            "rms-decay, loss, restart and average must be left out where gradient is guess, got learning-rate 1.0",
         ),
         (["hs1997-adding", "--network", "gru", "--gradient", "guess"], "gradient must be bptt for a Torch"),
         (["hs1997-adding", "--rms-decay", "0.9"], "rms-decay must be left out unless optimizer is rmsprop, got 0.9"),
@@ -350,7 +350,7 @@ def test_bad_input_is_one_sentence(
 def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
         (["hs1997", "--results", "nowhere"], "results must be a folder with results of hs1997, got nowhere"),
-        (["gers2001"], "name must be one of hs1997, gers2000, gers2001-languages, bakker2001-tmaze,"),
+        (["gers2001"], "name must be one of hs1997, gers2000, gers2001-languages, series, blues, bakker2001-tmaze,"),
     ):
         assert main(["table", *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -90,11 +90,11 @@ def test_the_range_of_counts_is_uniform() -> None:
         ),
         (
             lambda: check(SequenceRun(task="gers2001-anbn", optimizer="kalman", gradient="bptt")),
-            "gradient must be truncated where optimizer is kalman, got gradient bptt",
+            "gradient must be truncated or rtrl where optimizer is kalman, got gradient bptt",
         ),
         (
             lambda: check(SequenceRun(task="hs1997-adding", optimizer="kalman", network="gru")),
-            "gradient must be truncated where optimizer is kalman, got a Torch network",
+            "gradient must be truncated or rtrl where optimizer is kalman, got a Torch network",
         ),
         (
             lambda: check(SequenceRun(task="hs1997-adding", optimizer="momentum", network="gru")),

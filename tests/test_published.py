@@ -30,8 +30,10 @@ EXPECTED: dict[str, tuple[int, float, Bias, Bias, Bias]] = {
     "gers2001-anbn": (38, 0.1, -1, 2, -2),
     "gers2001-anbmbmam": (110, 0.1, -1, 2, -2),
     "gers2001-anbncn": (90, 0.1, -1, 2, -2),
-    "gers2002-timing": (17, 0.1, 0, -2, 2),
-    "gers2002-timing-linear": (17, 0.1, 0, -2, 2),
+    "gers2001-series": (98, 0.2, (-0.5, -1, -1.5, -2), (0.5, 1, 1.5, 2), (-0.5, -1, -1.5, -2)),
+    "gers2002-timing": (17, 0.1, 0, 2, -2),
+    "gers2002-timing-linear": (17, 0.1, 0, 2, -2),
+    "hochreiter2001-quadratic": (5373, 0.1, (-1, -1, -2, -2, -3), None, 0),
     "bakker2001-tmaze": (520, 0.1, 0, 3, 0),
     "bakker2001-pole": (954, 0.1, 0, 3, 0),
     "two-blocks": (156, 0.1, (-2, -4), None, None),
@@ -46,12 +48,15 @@ UNBIASED: dict[str, tuple[str, ...]] = {
     "hs1997-lag-c": ("input_gate", "output_gate", "cells", "output"),
     "hs1997-two-sequence": ("output",),
     "gers2000-cerg": ("cells",),
+    "gers2001-series": ("cells",),
+    "hochreiter2001-quadratic": ("output",),
     "gers2000-cnto": ("cells",),
 }
 # Squashing functions of cell inputs, cell outputs and outputs, where they are not those of 1997
 SQUASHING = {
     "hs1997-adding": ("symmetric2", "symmetric1", "identity"),  # (ours)
     "hs1997-lag-a": ("logistic", "identity", "logistic"),
+    "gers2001-series": ("symmetric2", "symmetric1", "identity"),
     "gers2001-anbn": ("identity", "identity", "symmetric2"),
     "gers2001-anbmbmam": ("identity", "identity", "symmetric2"),
     "gers2001-anbncn": ("identity", "identity", "symmetric2"),

@@ -15,9 +15,30 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("gers2000-nto", "gers2000-cnto")
+PENDING = (
+    "gers2000-nto",
+    "gers2000-cnto",
+    "blues-melody",
+    "self-reference",
+    "self-reference-policy",
+    "model-critic",
+    "recurrent-replay",
+)
 """Experiments whose runs do not come with the package yet."""
-PARTIAL = ("gers2000-cerg",)
+PARTIAL = (
+    "gers2000-cerg",
+    "blues-chords",
+    "gers2002-msd",
+    "gers2002-nmsd",
+    "gers2002-gts",
+    "gers2002-pfg",
+    "series-mackey-glass-17",
+    "series-mackey-glass-30",
+    "learning-to-learn",
+    "robots",
+    "meta-learning",
+    "world-model",
+)
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
 TABLES = sorted(path for path in Path(str(tables.__file__)).parent.glob("*.py") if path.name != "__init__.py")
@@ -79,6 +100,22 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     }
     | {"high=10 every=100 tested=5000: LSTM, Kalman": {"sequences": 2000, "range": "1000 and more"}},
     "gers2001-anbmbmam": {"high=11 tested=100: LSTM": {"sequences": 29000, "best": 18}},
+    "series-mackey-glass-17": {
+        "SOM with local models (Vesanto 1997)": {"NRMSE, t + 84": ".032 (6,000 values), .016 (28,000), .0088 (50,000)"},
+        "Local models (McNames)": {"NRMSE, t + 84": ".015 - .02"},
+        "LSTM, direct": {"NRMSE, t + 84": "worse than the MLP (recalled)"},
+        "Echo state network, 400 units, iterated": {"NRMSE, t + 84": ".00028"},
+        "Echo state network, 400 units, 21,000 values, iterated": {"NRMSE, t + 84": ".00012"},
+    },
+    "series-mackey-glass-30": {
+        "Echo state network, 400 units, iterated": {"NRMSE, t + 84": ".11"},
+        "Echo state network, 400 units, 21,000 values, iterated": {"NRMSE, t + 84": ".032"},
+    },
+    "series-laser": {
+        "FIR network (Wan)": {"NMSE, next 100": ".0230 - .028 (recalled)"},
+        "Local models (Sauer)": {"NMSE, next 100": ".08 (recalled)"},
+        "LSTM": {"NMSE, next 100": "worse than the MLP (recalled)"},
+    },
     "hs1997-lag-a": {
         "p=4: RTRL, one unit, rate 1": {"success": "78 %", "sequences": 1043000},
         "p=4: RTRL, one unit, rate 4": {"success": "56 %", "sequences": 892000},
@@ -127,6 +164,40 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     },
     "hs1997-temporal-order-3": {"LSTM": {"success": "100 %", "sequences": 31390, "wrong": 1 / 2560}},
     "hs1997-temporal-order-4": {"LSTM": {"success": "100 %", "sequences": 571100, "wrong": 2 / 2560}},
+    "gers2002-nmsd": {
+        f"F={F}: LSTM{name}": {"streams": n}
+        for name, figures in {
+            ", no peepholes": (160_000, 732_000, 17_521_000, 37_533_000, 59_453_000),
+            "": (125_000, 763_000, 12_885_000, 25_686_000, 32_485_000),
+        }.items()
+        for F, n in zip((10, 20, 30, 40, 50), figures, strict=True)
+    },
+    "gers2002-msd": {
+        "F=10: LSTM, no peepholes": {"solved": "10 %", "streams": 8_850_000},
+        "F=10: LSTM": {"solved": "20 %", "streams": 27_453_000},
+        "F=10 I=0,1,2: LSTM, no peepholes": {"solved": "20 %"},
+        "F=10 I=0,1,2: LSTM": {"solved": "60 %", "streams": 9_791_000},
+    },
+    "gers2002-gts": {
+        **{
+            f"F={F}: LSTM": {"solved": "80 %" if F == 30 else "100 %", "streams": n}
+            for F, n in {10: 41_000, 20: 67_000, 30: 845_000, 40: 1_152_000, 50: 2_538_000}.items()
+        },
+        "F=10 I=0,1: LSTM": {"solved": "50 %", "streams": 1_647_000},
+        "F=10: LSTM, no peepholes": {"solved": "0 %"},
+        "F=10: LSTM, no forget gates": {"solved": "0 %"},
+    },
+    "gers2002-pfg": {
+        f"F={F} function={function}: LSTM": {"streams": n, "RMSE": error}
+        for F, function, n, error in (
+            (10, "cosine", 145_000, 0.18),
+            (25, "cosine", 149_000, 0.17),
+            (10, "triangle", 869_000, 0.13),
+            (25, "triangle", 3_063_000, 0.14),
+            (10, "rectangle", 1_107_000, 0.12),
+            (25, "rectangle", 13_188_000, 0.15),
+        )
+    },
     "parity": {
         "parity, A1": {"trials": 2906},
         "parity, A2": {"trials": 2797},
@@ -157,6 +228,8 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "lstm": {"": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps"},
         "elman": {"": "balances only the first 50 steps"},
     },
+    "blues-chords": {"LSTM": {"": "learned, plays on; 15 - 45 minutes"}},
+    "blues-melody": {"LSTM": {"": "keeps the form, new melodies, does not drift"}},
     "memory-tasks": {
         f"{task}, ours": {"": figures}
         for task, figures in {

@@ -10,9 +10,8 @@ class Envs:
 
 def envs(_: Envs) -> int:
     """`lstm-rl envs`."""
-    from lstm_rl.envs import SEQUENCES, WORLDS
+    from lstm_rl.envs import OTHERS, WORLDS
 
-    for env_id, (_world, line) in WORLDS.items():
+    for env_id, (_world, line) in (WORLDS | OTHERS).items():
         print(f"{env_id:36} {line}")
-    print(f"{SEQUENCES:36} a classical sequence task, a question at a time; task=NAME, e.g. hs1997-adding")
     return 0

@@ -50,7 +50,7 @@ class Table:
     """Print published figures beside ours, row by row."""
 
     name: tyro.conf.Positional[str]
-    """An experiment, or hs1997, gers2000 or gers2001-languages: all of that paper."""
+    """An experiment, or hs1997, gers2000, gers2001-languages, gers2002-timing, series or blues: all of that paper."""
     results: Path | None = None
     """Folder of results, an experiment's own or the one around it; default: those that come with lstm_rl."""
     csv: bool = False
@@ -128,8 +128,8 @@ def chosen_rows(experiment: Experiment, command: Reproduce) -> list[Row]:
         return [chosen_row(experiment, command.set, command.method)]
     if chosen := command.method.chosen():
         raise ValueError(
-            f"{', '.join(chosen)} must be left out of experiments other than hs1997-..., gers2000-... and "
-            "gers2001-..., use --set"
+            f"{', '.join(chosen)} must be left out of experiments other than hs1997-... and "
+            "gers2000-... to gers2002-..., use --set"
         )
     return changed_rows(rows, parse_settings(" ".join(command.set)))
 

@@ -154,13 +154,14 @@ def with_probes(net: LstmNetwork) -> LstmNetwork:
         cells_see=("input", *t.cells_see),
         gates_see=("input", *t.gates_see),
         without=(),
+        output_without=(),
     )
     gradient: Gradient = "truncated" if net.gradient.startswith("truncated") else "bptt"
     probed = LstmNetwork(wide, gradient=gradient, execution="loop", dtype=torch.float64)
     with torch.no_grad():
         for wider, narrower, rows_to, rows_from in (
             (probed.hidden_weights, net.hidden_weights * net.mask, wide.rows, t.rows),
-            (probed.output_weights, net.output_weights, wide.output_rows, t.output_rows),
+            (probed.output_weights, net.output_weights * net.output_mask, wide.output_rows, t.output_rows),
         ):
             wider.zero_()
             for name, row in rows_from.items():

@@ -5,21 +5,32 @@ from lstm_rl.experiments.engine import Experiment
 from lstm_rl.experiments.tables import (
     ablation,
     bakker2001_tmaze,
+    blues,
     compare,
     gers2000,
     gers2001_languages,
+    gers2002_timing,
     history_compression,
     hs1997_lags,
     hs1997_marked_numbers,
     hs1997_reber,
     hs1997_temporal_order,
     hs1997_two_sequences,
+    learning_to_learn,
     long_tmaze,
     markov_models,
     memory_tasks,
+    meta_learning,
     minimal_time_lag,
+    model_critic,
     multimode_pole,
     parity_guessing,
+    recurrent_replay,
+    robots,
+    self_reference,
+    self_reference_policy,
+    series,
+    world_model,
 )
 
 MODULES = (
@@ -29,6 +40,8 @@ MODULES = (
     ablation,
     compare,
     memory_tasks,
+    robots,
+    learning_to_learn,
     minimal_time_lag,
     hs1997_reber,
     hs1997_lags,
@@ -37,12 +50,28 @@ MODULES = (
     hs1997_temporal_order,
     gers2000,
     gers2001_languages,
+    series,
+    gers2002_timing,
+    blues,
     parity_guessing,
+    recurrent_replay,
     history_compression,
     markov_models,
+    meta_learning,
+    self_reference,
+    self_reference_policy,
+    world_model,
+    model_critic,
 )
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for module in MODULES for each in module.EXPERIMENTS}
-PAPERS = {"hs1997": "hs1997-", "gers2000": "gers2000-", "gers2001-languages": "gers2001-"}
+PAPERS = {
+    "hs1997": "hs1997-",
+    "gers2000": "gers2000-",
+    "gers2001-languages": "gers2001-",
+    "gers2002-timing": "gers2002-",
+    "series": "series-",
+    "blues": "blues-",
+}
 GROUPS = {paper: [name for name in EXPERIMENTS if name.startswith(start)] for paper, start in PAPERS.items()}
 """Experiments of one paper, which can be shown as one table."""
 

@@ -34,6 +34,7 @@ def output_gradient(net: Net, w: Weights, streams: Streams, i: int, k: int, q: A
     for m in range(u.shape[0]):
         traces[m, k] += rate * u[m]
         q[m] = rate * w.output[m, k]
+    mask_output(net, traces)
 
 
 @kernel
@@ -45,6 +46,16 @@ def output_gradients(net: Net, w: Weights, streams: Streams, i: int, errors: Any
         if u[m] != 0.0:  # most inputs of a symbol are 0
             for k in range(errors.shape[0]):
                 traces[m, k] += errors[k] * u[m]
+    mask_output(net, traces)
+
+
+@kernel
+def mask_output(net: Net, e: Any) -> None:
+    """Clear the traces (V, K) of weights into outputs that do not exist: so they never move."""
+    if net.output_masked:
+        for m in range(e.shape[0]):
+            for k in range(e.shape[1]):
+                e[m, k] *= net.output_mask[m, k]
 
 
 @kernel

@@ -83,7 +83,7 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
         streams.outputs,
         np.zeros(1, np.int64),
         variance * np.eye(m) * topology.mask.T[:, :, None],
-        variance * np.tile(np.eye(v), (k, 1, 1)),
+        variance * np.eye(v) * topology.output_mask.T[:, :, None],
         make_coefficients(topology, np.float64),
         *(np.zeros(shape) for shape in ((v,), (u, k, m), (u, k, m), (k, v), (k, v), (k, k), (k,))),
     )
@@ -113,11 +113,11 @@ def dekf_step(dekf: Dekf, i: int, errors: Any, measurement_noise: float, process
         for other in range(a.shape[0]):
             correction[k] += a[k, other] * errors[other]
     for j in range(dekf.covariance.shape[0]):
-        _move_group(weights.hidden[:, j], dekf.covariance[j], dekf.product[j], a, correction, process_noise)
+        move_group(weights.hidden[:, j], dekf.covariance[j], dekf.product[j], a, correction, process_noise)
     for k in range(a.shape[0]):
         p, product = dekf.output_covariance[k], dekf.output_product[k : k + 1]
         own_a, own_correction = a[k : k + 1, k : k + 1], correction[k : k + 1]
-        _move_group(weights.output[:, k], p, product, own_a, own_correction, process_noise)
+        move_group(weights.output[:, k], p, product, own_a, own_correction, process_noise)
 
 
 @kernel
@@ -147,7 +147,16 @@ def _differentiate(dekf: Dekf, i: int) -> None:
 
 
 @kernel
-def _dot(x: Any, y: Any) -> float:
+def annealed(kalman: Kalman, steps: int) -> tuple[float, float]:
+    """The noises r and q after so many steps with a target."""
+    (r_first, r_last), (q_first, q_last), anneal_steps = kalman
+    done = min(steps / anneal_steps, 1.0)
+    return r_first * (r_last / r_first) ** done, q_first * (q_last / q_first) ** done
+
+
+@kernel
+def dot(x: Any, y: Any) -> float:
+    """The sum of products."""
     total = 0.0
     for m in range(x.shape[0]):
         total += x[m] * y[m]
@@ -156,18 +165,21 @@ def _dot(x: Any, y: Any) -> float:
 
 @kernel
 def _invert(dekf: Dekf, measurement_noise: float) -> None:
-    """Fill A: the sum over groups, then its inverse in place by Gauss and Jordan.
-
-    The matrix is symmetric and positive, so that no pivot is looked for.
-    """
+    """Fill A: the inverse of the sum over groups."""
     a, derivative, product = dekf.inverse, dekf.derivative, dekf.product
     a[:] = 0.0
     for k in range(a.shape[0]):
-        a[k, k] = measurement_noise + _dot(dekf.output_derivative[k], dekf.output_product[k])
+        a[k, k] = measurement_noise + dot(dekf.output_derivative[k], dekf.output_product[k])
     for j in range(derivative.shape[0]):
         for k in range(a.shape[0]):
             for other in range(a.shape[0]):
-                a[k, other] += _dot(derivative[j, k], product[j, other])
+                a[k, other] += dot(derivative[j, k], product[j, other])
+    invert(a)
+
+
+@kernel
+def invert(a: Any) -> None:
+    """Invert a symmetric and positive matrix (K, K) in place by Gauss and Jordan: no pivot is looked for."""
     for k in range(a.shape[0]):
         pivot, a[k, k] = a[k, k], 1.0
         for column in range(a.shape[0]):
@@ -180,7 +192,7 @@ def _invert(dekf: Dekf, measurement_noise: float) -> None:
 
 
 @kernel
-def _move_group(w: Any, p: Any, product: Any, a: Any, correction: Any, process_noise: float) -> None:
+def move_group(w: Any, p: Any, product: Any, a: Any, correction: Any, process_noise: float) -> None:
     """Move weights w (n_i,) and covariance P (n_i, n_i) of one group; ``product`` H^T P (K, n_i), A (K, K)."""
     for m in range(w.shape[0]):
         if p[m, m] == 0.0:  # no such weight
@@ -215,9 +227,8 @@ def _advance(dekf: Dekf, i: int) -> None:
 @learn_step.register(Dekf)
 def _learn_step(dekf: Dekf, i: int, errors: Any, update: Update) -> None:
     """A step of the filter; the learning rate plays no part."""
-    (r_first, r_last), (q_first, q_last), anneal_steps = update.optimizer
-    done = min(dekf.steps[0] / anneal_steps, 1.0)
-    dekf_step(dekf, i, errors, r_first * (r_last / r_first) ** done, q_first * (q_last / q_first) ** done)
+    r, q = annealed(update.optimizer, dekf.steps[0])
+    dekf_step(dekf, i, errors, r, q)
     dekf.steps[0] += 1
 
 

@@ -49,6 +49,8 @@ class Net(NamedTuple):
     slot_of_cell: Numbers  # (C,)
     masked: Numbers  # (M,) bool, whether some weight of a row does not exist
     mask: Numbers  # (M, U) of 0 and 1
+    output_masked: bool  # whether some weight into an output does not exist
+    output_mask: Numbers  # (V, K) of 0 and 1
     gain: Numbers  # (U,) squashing of each unit, see `Squashing`
     scale: Numbers  # (U,)
     offset: Numbers  # (U,)
@@ -130,6 +132,8 @@ def make_net(topology: Topology, dtype: Any = np.float32) -> Net:
         slot_of_cell=np.array(slots, np.int64),
         masked=np.array([not row.all() for row in t.mask]),
         mask=t.mask.astype(dtype),
+        output_masked=not t.output_mask.all(),
+        output_mask=t.output_mask.astype(dtype),
         gain=gain,
         scale=scale,
         offset=offset,

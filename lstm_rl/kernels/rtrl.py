@@ -91,18 +91,19 @@ def _reset(approximator: Rtrl, i: int) -> None:
 @add_gradient.register(Rtrl)
 def _add_gradient(approximator: Rtrl, i: int, k: int) -> None:
     advance(approximator, i)
-    _add_output(approximator, i, k)
+    add_output(approximator, i, k)
 
 
 @update_and_trace.register(Rtrl)
 def _update_and_trace(approximator: Rtrl, i: int, k: int, update: Update, decay: float) -> None:
     advance(approximator, i)  # by the weights that made the step
     update_weights(approximator, i, update, decay)
-    _add_output(approximator, i, k)
+    add_output(approximator, i, k)
 
 
 @kernel
-def _add_output(approximator: Rtrl, i: int, k: int) -> None:
+def add_output(approximator: Rtrl, i: int, k: int) -> None:
+    """`add_gradient` after sensitivities have been moved."""
     net, weights, streams = approximator.net, approximator.weights, approximator.streams
     output_gradient(net, weights, streams, i, k, approximator.q)
     add_sensitivities(net, approximator.sensitivities, i, approximator.q, streams.traces[i])

@@ -36,7 +36,7 @@ from lstm_rl.kernels.approximator import (
     reset,
     update_and_trace,
 )
-from lstm_rl.kernels.backward import output_gradient, output_gradients, source_errors
+from lstm_rl.kernels.backward import mask_output, output_gradient, output_gradients, source_errors
 from lstm_rl.kernels.forward import BLOCK, any_nonzero, step_forward
 from lstm_rl.kernels.layout import Net, Numbers, Streams, Weights, clear, make_net, make_streams, step_of
 from lstm_rl.kernels.squashing import slope
@@ -264,6 +264,7 @@ def _learn_step(approximator: Truncated, i: int, errors: Any, update: Update) ->
     for m in range(u.shape[0]):
         for k in range(errors.shape[0]):
             output_gradient[m, k] = errors[k] * u[m]
+    mask_output(net, output_gradient)
     step_flat(update.optimizer, numbers, weights.output, weights.output_square, output_gradient)
     _fill(approximator, i)
     z, partials, gradient = streams.z[i], streams.partials[i], to.gradient

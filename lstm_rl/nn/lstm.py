@@ -47,6 +47,7 @@ class LstmNetwork(nn.Module):
     """
 
     mask: Tensor
+    output_mask: Tensor
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class LstmNetwork(nn.Module):
         self.hidden_weights = nn.Parameter(torch.tensor(hidden, dtype=dtype))
         self.output_weights = nn.Parameter(torch.tensor(output, dtype=dtype))
         self.register_buffer("mask", torch.tensor(topology.mask, dtype=dtype), persistent=False)
+        self.register_buffer("output_mask", torch.tensor(topology.output_mask, dtype=dtype), persistent=False)
 
     @property
     def inputs(self) -> int:
@@ -108,7 +110,10 @@ class LstmNetwork(nn.Module):
         return unroll_checked(self, x, state, resets)
 
     def _unroll(self, x: Tensor, state: LstmState, resets: Tensor | None) -> tuple[Tensor, LstmState]:
-        w, w_out = self.hidden_weights * self.mask, self.output_weights  # once: a parametrisation may draw anew
+        w = self.hidden_weights * self.mask  # once, as below: a parametrisation may draw anew
+        w_out: Tensor = self.output_weights
+        if self.topology.output_without:
+            w_out = w_out * self.output_mask
         execution = self.execution or self._fastest(x)
         if execution == "fused":
             return self._fused(w, w_out, x, state, resets)

@@ -17,21 +17,44 @@ from lstm_rl.tasks.streaming import Source, next_sequence
 class StreamRules(NamedTuple):
     """When a stream ends, and what happens in it."""
 
-    answers: int  # steps with a target after which it ends
+    answers: int  # right ones after which it ends
     tests: int  # test streams after each training stream
     tolerance: float  # an answer is wrong if an output is off by this or more
     rate_decay: float  # of the learning rate after each answer, in (0, 1]
     external_reset: bool
     power: float  # of the errors in the loss, see `supervised.loss_gradient`
+    test_answers: int  # right ones after which a test stream ends
+    whole: bool  # an answer is a whole sequence, else a step with a target
+    judged: int  # outputs, the first ones, that decide whether an answer is right
 
 
 @kernel
-def follow_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int]:
-    """One stream from rest, learned if there is a learning rate; return right answers before it ended, and steps.
+def rules_of_tests(rules: StreamRules, answers: int) -> StreamRules:
+    """The same for tests, which end after so many right answers."""
+    return StreamRules(
+        answers,
+        rules.tests,
+        rules.tolerance,
+        rules.rate_decay,
+        rules.external_reset,
+        rules.power,
+        answers,
+        rules.whole,
+        rules.judged,
+    )
+
+
+@kernel
+def follow_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int, float]:
+    """One stream from rest, learned if there is a learning rate.
 
     The wrong answer that ends a stream is learned, too.
+
+    Returns:
+        Right answers before it ended, steps, and the mean squared error of all outputs with a target.
     """
     right, steps, length, rate, errors = 0, 0, source.x.shape[0], update.learning_rate, source.errors
+    squares, told = 0.0, 0
     reset(approximator, 0)
     while True:
         length = next_sequence(source, length)
@@ -44,21 +67,23 @@ def follow_stream(approximator: Any, source: Source, update: Update, rules: Stre
             if source.has_target[t]:
                 for k in range(errors.shape[0]):
                     errors[k] = source.targets[t, k] - approximator.outputs[0, k]
-                is_right = largest_error(errors, 0, errors.shape[0]) < rules.tolerance
+                    squares += errors[k] * errors[k]
+                told += errors.shape[0]
+                is_right = largest_error(errors, 0, rules.judged) < rules.tolerance
                 if rate > 0.0:
                     for k in range(errors.shape[0]):
                         errors[k] = loss_gradient(errors[k], rules.power)
                     learn_step(approximator, 0, errors, Update(update.optimizer, rate, update.error))
                     rate *= rules.rate_decay
-                right += 1 if is_right else 0
+                right += 1 if is_right and (t == length - 1 or not rules.whole) else 0
                 if not is_right or right == rules.answers:
-                    return right, steps
+                    return right, steps, squares / told
             elif rate > 0.0:
                 advance(approximator, 0)
 
 
 @compiled
-def run_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int]:
+def run_stream(approximator: Any, source: Source, update: Update, rules: StreamRules) -> tuple[int, int, float]:
     """`follow_stream` for Python.
 
     Args:
@@ -67,8 +92,8 @@ def run_stream(approximator: Any, source: Source, update: Update, rules: StreamR
         update: How weights change, with error 1; learning rate 0: nothing is learned.
         rules: When it ends.
     """
-    right, steps = follow_stream(approximator, source, update, rules)
-    return right, steps
+    right, steps, mse = follow_stream(approximator, source, update, rules)
+    return right, steps, mse
 
 
 @compiled
@@ -97,15 +122,15 @@ def learn_streams(
         their end.
     """
     done, steps, longest, passed = 0, 0, 0, -1  # test streams passed; -1: a training stream is next
-    frozen = Update(update.optimizer, 0.0, update.error)
+    frozen, testing = Update(update.optimizer, 0.0, update.error), rules_of_tests(rules, rules.test_answers)
     while passed < rules.tests and (passed >= 0 or (done < streams and steps < max_steps)):
         training = passed < 0
         of = source if training else tests
-        right, more = follow_stream(approximator, of, update if training else frozen, rules)
+        right, more, _ = follow_stream(approximator, of, update if training else frozen, rules if training else testing)
         steps += more
         if training:
             done, passed = done + 1, 0
         else:
             longest = max(longest, right)
-            passed = passed + 1 if right == rules.answers else -1
+            passed = passed + 1 if right == rules.test_answers else -1
     return done, steps, longest, passed == rules.tests

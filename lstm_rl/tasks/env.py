@@ -14,16 +14,18 @@ Action Space:
     | hs1997-lag-c, hs1997-temporal-order-3, -4         | Discrete(K)      | the number of a class          |
     | gers2000-nto, gers2000-cnto                       | Discrete(K)      | the number of a class          |
     | hs1997-two-sequence-a, -b, -c; parity             | Discrete(2)      | 1 for a target above .5        |
-    | hs1997-adding, hs1997-multiplication              | Box(-1, 1, (1,)) | the number (1 + action) / 2    |
+    | gers2002-gts                                      | Discrete(2)      | 1 for a spike                  |
+    | gers2002-msd, gers2002-nmsd                       | Discrete(n)      | I(n), 0 .. its largest value   |
+    | hs1997-adding, hs1997-multiplication, gers2002-pfg | Box(-1, 1, (1,)) | the number (1 + action) / 2    |
 
 Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1], those of gers2001 in
-    [-1, 1], pairs (value, marker) in [-1, 1], or one number in [-5, 5] (else), which is more than the noise of
-    `lstm_rl.rng` can reach. After a sequence's last answer zeros are seen.
+    [-1, 1], pairs (value, marker) in [-1, 1], spikes and intervals of gers2002 in [0, 10], or one number in [-5, 5]
+    (else), which is more than the noise of `lstm_rl.rng` can reach. After a sequence's last answer zeros are seen.
 
 Rewards: 1 for a right answer, 0 for any other and at steps without a target. Right is the target's symbol, the class,
-    or a number less than .04 from the target (paper). Where several next symbols are legal (Reber strings) or all are
-    (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent misses some; in
-    gers2000-cerg and gers2001 all legal ones are right, and ``target`` is the first of them. In
+    or a number less than .04 from the target, .3 in gers2002-pfg (papers). Where several next symbols are legal (Reber
+    strings) or all are (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent
+    misses some; in gers2000-cerg and gers2001 all legal ones are right, and ``target`` is the first of them. In
     hs1997-two-sequence-c the noise on the target turns one class in six into the other, unless ``exact_targets``.
 
 Starting State: a new sequence.
@@ -51,9 +53,18 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice
 from lstm_rl.tasks.languages import FormalLanguage
-from lstm_rl.tasks.names import make_task
+from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.parity import Parity
 from lstm_rl.tasks.signals import TwoSequenceProblem
+from lstm_rl.tasks.task import Task
+from lstm_rl.tasks.timing import LARGEST, Timing
+
+
+def _classes(task: Task) -> int:
+    """How many answers there are to a task of one output; 0: they are numbers."""
+    if isinstance(task, Timing):
+        return task.classes
+    return 2 if isinstance(task, TwoSequenceProblem | Parity) else 0
 
 
 class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
@@ -74,13 +85,19 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         if render_mode is not None:
             check_choice("render_mode", render_mode, ("ansi",))
         self.render_mode = render_mode
-        self.task = make_task(task, **settings)
-        symbols, classes = self.task.outputs > 1, isinstance(self.task, TwoSequenceProblem | Parity)
+        self.task = make_task(check_choice("task", task, tuple(TASKS)), **settings)
+        symbols, classes = self.task.outputs > 1, _classes(self.task)
         symbol = -1.0 if isinstance(self.task, FormalLanguage) else 0.0  # where a symbol is not
         low, high = (symbol, 1.0) if symbols else (-5.0, 5.0) if classes else (-1.0, 1.0)
+        if isinstance(self.task, Timing):
+            low, high = 0.0, float(LARGEST)
         self.observation_space = Box(low, high, (self.task.inputs,), np.float32)
         self.action_space = (
-            Discrete(self.task.outputs) if symbols else Discrete(2) if classes else Box(-1.0, 1.0, (1,), np.float32)
+            Discrete(self.task.outputs)
+            if symbols
+            else Discrete(classes)
+            if classes
+            else Box(-1.0, 1.0, (1,), np.float32)
         )
         self._t = self._length = 0
 
@@ -131,7 +148,9 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
         if self.task.outputs > 1:
             return int(self._targets[t].argmax())
         target = float(self._targets[t, 0])
-        return int(target > 0.5) if isinstance(self.action_space, Discrete) else 2.0 * target - 1.0
+        if isinstance(self.action_space, Discrete):
+            return int(target > 0.5) if self.action_space.n == 2 else round(target)
+        return 2.0 * target - 1.0
 
     def _shown(self, t: int) -> str:
         """Step t's input for people: a symbol's number, or the numbers."""

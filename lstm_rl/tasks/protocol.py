@@ -28,6 +28,14 @@ class Stream(NamedTuple):
     """Test streams."""
     max_steps: int = 100_000_000
     """Steps of training and tests together after which no further stream begins (ours)."""
+    test_answers: int | None = None
+    """Answers after which a test stream ends; None: as many as in training."""
+    free_run: int | None = None
+    """Answers after which a single test stream at the very end does; None: there are others like those before."""
+    whole: bool = False
+    """Whether an answer is a whole sequence, right at all its steps, instead of each step with a target."""
+    reset: bool = False
+    """Whether the network is put to rest where a sequence begins, as the paper does."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Protocol:
     is on the right side of 0, in all strings of the training range."""
     momentum: float = 0.0
     """Decay of the running sum of steps, in [0, 1); 0: none."""
+    loss: Literal["squared", "cross-entropy"] = "squared"
+    """What is descended; cross-entropy is that of logistic outputs."""
     each_step: bool = False
     """Change the weights after each step with a target instead of after each sequence."""
     at_end: bool = False

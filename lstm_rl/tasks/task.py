@@ -79,6 +79,11 @@ class Task(ABC):
         """K."""
 
     @property
+    def judged(self) -> int:
+        """In streams: how many of the outputs, the first ones, decide whether an answer is right; all."""
+        return self.outputs
+
+    @property
     @abstractmethod
     def max_length(self) -> int:
         """L, steps of the longest sequence."""

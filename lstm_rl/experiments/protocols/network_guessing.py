@@ -77,14 +77,20 @@ def guess(run: SequenceRun, report: Report) -> dict[str, Any]:
 
 @kernel
 def draw_weights(approximator: Any, mask: Any, generator: Any) -> None:
-    """All weights (M, U) and (V, K) of an approximator anew, in +-100; those that its mask lacks are 0."""
-    hidden, output = approximator.weights.hidden, approximator.weights.output
+    """All weights (M, U) and (V, K) of an approximator anew, in +-100; those that do not exist are 0."""
+    there, hidden, output = approximator.net.output_mask, approximator.weights.hidden, approximator.weights.output
     for m in range(hidden.shape[0]):
         for i in range(hidden.shape[1]):
             hidden[m, i] = SPAN * (2.0 * uniform(generator, 0) - 1.0) if mask[m, i] else 0.0
     for m in range(output.shape[0]):
         for k in range(output.shape[1]):
-            output[m, k] = SPAN * (2.0 * uniform(generator, 0) - 1.0)
+            output[m, k] = SPAN * (2.0 * uniform(generator, 0) - 1.0) if there[m, k] else 0.0
+
+
+@compiled
+def redraw(approximator: Any, mask: Any, generator: Any) -> None:
+    """`draw_weights` for Python."""
+    draw_weights(approximator, mask, generator)
 
 
 @compiled

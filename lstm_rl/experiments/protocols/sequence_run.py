@@ -18,6 +18,7 @@ NetworkName = Literal[
     "state-decay",
     "forget-gates",
     "peepholes",
+    "without-peepholes",
     "open-gates",
     "inputs-only",
     "shortcuts",
@@ -36,9 +37,9 @@ class Method:
 
     network: NetworkName | TorchName | None = None
     """The published network; one without forget gates, or with states that decay instead; one with forget gates or
-    peepholes besides; one whose input and forget gates begin open; one whose cells and gates see the inputs alone; one
-    whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a GRU or sLSTM in
-    Torch."""
+    peepholes besides, or without the latter; one whose input and forget gates begin open; one whose cells and gates see
+    the inputs alone; one whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a
+    GRU or sLSTM in Torch."""
     units: int | None = None
     """Of an Elman net, GRU or sLSTM; default: 10."""
     initial_range: float | None = None
@@ -63,6 +64,11 @@ class Method:
     loss: float | str | None = None
     """squared as in 1997, cross-entropy, that of a logistic output (ours), or another power of the error, > 1 (ours):
     a high one looks at the largest errors, a low one at how many there are; default: squared."""
+    covariance: float | None = None
+    """Of a Kalman filter: initial variance of each weight, > 0; default: 100."""
+    restart: int | None = None
+    """In streams: begin with fresh weights each time that so many training streams, >= 1, were not enough (ours); all
+    count; default: never."""
     average: int | None = None
     """Time constant, in sequences from 100 up, of an exponential running mean of the weights, which is tested in their
     place while they go on learning (Polyak & Juditsky 1992; ours); default: the weights themselves are tested."""
@@ -101,7 +107,7 @@ class SequenceRun(Method):
             "gradient": "bptt" if network in get_args(TorchName) else "truncated",
             "learning_rate": 0.0 if guesses or self.optimizer == "kalman" else protocol.learning_rate,
             "optimizer": "momentum" if protocol.momentum and not guesses else "sgd",
-            "loss": "squared",
+            "loss": "squared" if network in get_args(TorchName) else protocol.loss,
             "max_sequences": protocol.max_sequences,
         }
         return replace(self, **(defaults | self.chosen()))
@@ -139,21 +145,27 @@ def check(run: SequenceRun) -> None:
     if run.max_sequences is not None:
         check_int("max-sequences", run.max_sequences, task.protocol.every)
     has_kernels = isinstance(make_network(task, run.network or "published", run.units, run.initial_range), Topology)
-    streams = {"learning-rate-decay": run.learning_rate_decay, "external-reset": run.external_reset}
+    streams = {
+        "learning-rate-decay": run.learning_rate_decay,
+        "external-reset": run.external_reset,
+        "restart": run.restart,
+    }
     if task.protocol.stream is None and (given := [name for name, value in streams.items() if value is not None]):
         raise ValueError(f"{' and '.join(given)} must be left out of tasks without streams, got {task.name}")
     if not has_kernels and run.gradient not in (None, "bptt"):
         raise ValueError(f"gradient must be bptt for a Torch network, got {run.gradient}")
     if run.gradient == "guess":
-        learning = ("learning_rate", "learning_rate_decay", "optimizer", "rms_decay", "loss", "average")
+        learning = ("learning_rate", "learning_rate_decay", "optimizer", "rms_decay", "loss", "restart", "average")
         if chosen := [f"{name.replace('_', '-')} {value}" for name, value in run.chosen().items() if name in learning]:
             raise ValueError(
-                "learning-rate, its decay, optimizer, rms-decay, loss and average must be left out where gradient is "
-                f"guess, got {', '.join(chosen)}"
+                "learning-rate, its decay, optimizer, rms-decay, loss, restart and average must be left out where "
+                f"gradient is guess, got {', '.join(chosen)}"
             )
         return
     if run.optimizer == "kalman":
         _check_kalman(run, has_kernels)
+    elif run.covariance is not None:
+        raise ValueError(f"covariance must be left out unless optimizer is kalman, got {run.covariance}")
     if run.optimizer == "momentum" and not has_kernels:
         raise ValueError(f"optimizer must be sgd or rmsprop for a Torch network, got {run.optimizer}")
     if run.learning_rate is not None:
@@ -178,14 +190,18 @@ def check(run: SequenceRun) -> None:
 
 
 def _check_kalman(run: SequenceRun, has_kernels: bool) -> None:
-    if not has_kernels or run.gradient not in (None, "truncated"):
+    if not has_kernels or run.gradient not in (None, "truncated", "rtrl"):
         kind = f"gradient {run.gradient}" if has_kernels else "a Torch network"
-        raise ValueError(f"gradient must be truncated where optimizer is kalman, got {kind}")
+        raise ValueError(f"gradient must be truncated or rtrl where optimizer is kalman, got {kind}")
+    if run.covariance is not None:
+        check_float("covariance", run.covariance, 0.0, open_low=True)
     if given := [name.replace("_", "-") for name in ("learning_rate", "loss") if getattr(run, name) is not None]:
         raise ValueError(f"{' and '.join(given)} must be left out where optimizer is kalman")
 
 
 def _check_streams(run: SequenceRun, has_kernels: bool) -> None:
+    if run.restart is not None:
+        check_int("restart", run.restart, 1)
     if run.average is not None:
         raise ValueError(f"average must be left out of tasks with streams, got {run.average}")
     if not has_kernels and run.loss == "cross-entropy":

@@ -26,7 +26,7 @@ def make_network(
         task: Says how many inputs and outputs, and which network is published.
         name: "published"; "standard": the published one without forget gates; "state-decay": the same with states that
             keep .9 of themselves at each step; "forget-gates" and "peepholes": the published one with these, forget
-            biases 6 (ours);
+            biases 6 (ours); "without-peepholes": the published one without them;
             "open-gates": the published one whose input and forget gates have biases 8 (ours);
             "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
             "shortcuts": with the links of 2000, where outputs have biases and see the inputs besides, and nobody sees
@@ -82,6 +82,8 @@ def make_network(
     if name in ("forget-gates", "peepholes"):
         biased = tuple(dict.fromkeys((*published.biased, "forget_gate")))
         return replace(published, forget_gate=True, forget_gate_bias=6.0, biased=biased, peepholes=name == "peepholes")
+    if name == "without-peepholes":
+        return replace(published, peepholes=False)
     if name == "open-gates":
         return replace(published, input_gate_bias=8.0, forget_gate_bias=8.0)
     if name == "inputs-only":

@@ -1,0 +1,81 @@
+"""Our settings for learning to learn: the actor-critic rule on exact cells, by the size of the task.
+
+Found on seeds below 1000. The learning rule is `lstm_rl.agents.actor_critic`: values of actions alone
+(Advantage(lambda) with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstm_rl.envs.dynamics import World
+    from lstm_rl.kernels.cells import Cells
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network, a learning rule and a budget."""
+
+    layers: tuple[tuple[str, int], ...]
+    """Kinds of cells and how many of each, see `lstm_rl.kernels.cells.Cells`."""
+    time_scales: tuple[float, float]
+    """Trials that the first and the last cell remember at the start."""
+    readout: int
+    """tanh units between cells and outputs."""
+    steps: int
+    """Environment steps of training."""
+    input_range: float = 2.0
+    """Of the initial weights from inputs: what an arm paid is a product of two inputs; small weights do not see it."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Fields of `lstm_rl.agents.config.Config` besides `COMMON`."""
+
+
+COMMON: dict[str, Any] = {
+    "rule": "actor_critic",
+    "schedule": "linear",
+    "rms_epsilon": 1e-8,
+    "error_memory": 0,  # a trial is full of chance: errors never become small
+    "previous_action": False,  # it is part of the observation
+}
+LONG = {"lambda_": 0.97, "learning_rate": 1e-3, "entropy_weight": 5e-3, "rms_memory": 10_000}
+SHORT = LONG | {"entropy_weight": 3e-3, "averaging": 2000.0}
+LONGER = LONG | {"lambda_": 0.99, "entropy_weight": 2e-3}
+RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
+    "BernoulliBandit": (
+        (10, Recipe((("min_gru", 16),), (0.2, 1.0), 16, 6_000_000, config=SHORT)),
+        (100, Recipe((("min_gru", 24),), (0.02, 1.0), 16, 120_000_000, config=LONG)),
+        (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, config=LONGER)),
+    ),
+    "TabularMDP": (
+        (100, Recipe((("min_gru", 64),), (0.1, 1.0), 32, 40_000_000, config=LONG)),
+        (1000, Recipe((("min_gru", 64),), (0.01, 1.0), 32, 40_000_000, config=LONG)),
+    ),
+    "DarkRoom": ((200, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
+    "DarkKeyToDoor": ((500, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
+}
+"""By the name of the world and the steps of a trial, up to which a recipe is for."""
+
+
+def recipe(name: str, world: "World") -> Recipe:
+    """The settings for a world; those of the longest trials for all that are longer."""
+    known = RECIPES[name]
+    assert world.max_steps is not None
+    return next((chosen for steps, chosen in known if world.max_steps <= steps), known[-1][1])
+
+
+def make_cells(chosen: Recipe, world: "World") -> "Cells":
+    """The network for a world: a policy and the value of states."""
+    from lstm_rl.kernels.cells import Cells
+
+    n = world.max_steps
+    assert n is not None
+    shortest, longest = (max(scale * n, 1.0) for scale in chosen.time_scales)
+    inputs, outputs = world.observation_space.shape[0], int(world.action_space.n) + 1
+    return Cells(inputs, outputs, chosen.layers, chosen.readout, (shortest, longest), chosen.input_range)
+
+
+def settings(chosen: Recipe, world: "World") -> dict[str, Any]:
+    """Fields of `Config` for a world: the discount is 1 - 1 / n for trials of n steps."""
+    n = world.max_steps
+    assert n is not None
+    return COMMON | {"horizon": n, "gamma": 1.0 - 1.0 / n} | chosen.config

@@ -1,0 +1,27 @@
+"""Networks that change their own weights, as policies: within an episode they find out what pays."""
+
+from lstm_rl.experiments.engine import Experiment, Row
+from lstm_rl.experiments.meta_score import policy_score
+from lstm_rl.experiments.protocols import self_referential_policy
+from lstm_rl.experiments.protocols.self_referential_policy import EPISODES, NETWORKS, PolicyRun
+
+PROTOCOL = f"""\
+Advantage learning with networks in Torch (`TorchPolicy`), a few thousand steps, all else the default. Return: mean of
+{EPISODES} fresh greedy episodes after training, and before it. Self-referential networks have nothing but changes of
+their own weights, and the input of the step before, to remember an episode by. Small runs: they show that such a
+network is a policy like any other, not how far it gets."""
+ROWS = tuple(
+    Row(f"{env}: {network}", PolicyRun(env, network)) for env in ("TwoArmedBandit", "DarkRoom") for network in NETWORKS
+)
+EXPERIMENTS = (
+    Experiment(
+        "self-reference-policy",
+        "self-referential networks as policies: a bandit and the dark room",
+        PROTOCOL,
+        ROWS,
+        self_referential_policy.run,
+        policy_score,
+        check=self_referential_policy.check,
+        runs=1,
+    ),
+)

@@ -1,0 +1,252 @@
+"""Controller and world model: gradients against Torch and finite differences, learning, saving, refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+import lstm_rl.envs  # noqa: F401
+from lstm_rl.agents.world_model_agent import Stage
+from lstm_rl.agents.world_model_config import PUBLISHED, WorldModelConfig
+from lstm_rl.agents.world_model_controller import WorldModelController
+from lstm_rl.agents.world_model_policy import WorldModelPolicy
+from lstm_rl.agents.world_model_reference import instead, net, predictions, rest
+from lstm_rl.agents.world_model_trainer import Trainer, play
+from lstm_rl.cli import main
+from lstm_rl.envs.flip_flop import flip_flop
+from lstm_rl.envs.force_pole import force_pole
+from lstm_rl.envs.wrappers import CodedActions
+from lstm_rl.experiments.protocols import model_critic_run, world_model_run
+
+OBSERVATIONS, ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Box(-1.0, 1.0, (2,))
+CASES = {
+    "LSTM, truncated": WorldModelConfig(controller_units=2, model_units=3),
+    "LSTM, complete": WorldModelConfig(controller_units=2, model_units=3, gradient="rtrl", pain_input=True),
+    "1990": replace(PUBLISHED, controller_units=3, model_units=4),
+}
+SMALL = {"optimizer": "sgd", "clip": 0.0, "noise": 0.3}
+STILL = 1e-300  # a learning rate that moves no weight
+STEPS = 12
+
+
+def recorded(config: WorldModelConfig) -> tuple[Trainer, Any, Any, Any, Any, Any]:
+    """Twelve steps in a made-up world: x (T, I), actions (T, A), targets (T, O + 1), gradients of C and M by step."""
+    policy = WorldModelPolicy(OBSERVATIONS, ACTIONS, lambda _: 0.0, config, (0.0, 2.0), seed=1)
+    trainer = Trainer(policy, 1, 0)
+    agent, transition, stage = trainer.agent, trainer.transition, Stage(STILL, STILL, config.noise, 0.0)
+    rng = np.random.default_rng(2)
+    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage)
+    xs, actions, targets, of_controller, of_model = [], [], [], [], []
+    for _ in range(STEPS):
+        xs.append(agent.x[0].copy())
+        actions.append(agent.u[0].copy())
+        transition.observation[:], transition.reward[:] = rng.uniform(-1, 1, (1, 2)), rng.uniform(0, 2)
+        trainer._run(trainer._no_worlds, stage, 1, np.empty((1, 4)), False)
+        seen = (transition.observation[0] - policy.constants.shift) * policy.constants.scale
+        targets.append(np.append(seen, 1.0 - float(transition.reward[0]) / 2.0))
+        of_controller.append(agent.controller_gradient.copy())
+        of_model.append(agent.model_gradient.copy())
+    return trainer, *map(np.array, (xs, actions, targets, of_controller, of_model))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_those_of_the_reference(case: str) -> None:
+    config = replace(CASES[case], **SMALL)  # type: ignore[arg-type]
+    trainer, x, actions, targets, of_controller, of_model = recorded(config)
+    policy = trainer.policy
+    controller, model = (torch.tensor(w.numpy(), requires_grad=True) for w in (policy.controller, policy.model))
+    z = predictions(config, controller, model, torch.tensor(x), torch.tensor(actions))
+    for t, pain in enumerate(z[:, -1]):
+        expected = torch.autograd.grad(pain, controller, retain_graph=True)[0].numpy()
+        np.testing.assert_allclose(of_controller[t], expected, rtol=1e-9, atol=1e-13)
+    assert np.abs(of_controller[-1]).max() > 1e-4
+    state, seen = rest(config.model_units), x.shape[1]
+    for t in range(STEPS):
+        inputs = torch.tensor(np.concatenate([x[t], actions[t]]))
+        z_t, state = net(model, config.model_units, targets.shape[1], inputs, state, config)
+        loss = 0.5 * ((z_t - torch.tensor(targets[t])) ** 2).sum()
+        expected = torch.autograd.grad(loss, model, retain_graph=True)[0].numpy()
+        np.testing.assert_allclose(of_model[t], expected, rtol=1e-9, atol=1e-13)
+    assert seen == 2 + config.pain_input
+
+
+@pytest.mark.parametrize("case", ["LSTM, complete", "1990"])
+def test_the_gradient_through_the_model_is_that_of_finite_differences(case: str) -> None:
+    """Where the world is the model, to take the one for the other in derivatives is exact."""
+    config = replace(CASES[case], **SMALL)  # type: ignore[arg-type]
+    policy = WorldModelPolicy(OBSERVATIONS, ACTIONS, lambda _: 0.0, config, (0.0, 2.0), seed=1)
+    model, seen = torch.tensor(policy.model.numpy()), 3
+
+    def imagined(controller: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The sum of pains while M answers in the place of a world, and what it was: x, actions."""
+        x, own, other = (
+            torch.full((seen,), 0.3, dtype=torch.float64),
+            rest(config.controller_units),
+            rest(config.model_units),
+        )
+        total, xs, actions = torch.zeros(1, dtype=torch.float64), [], []
+        for _ in range(STEPS):
+            z, own = net(controller, config.controller_units, 2, x, own, config)
+            u = 2.0 * (torch.sigmoid(z) if config.units == "lstm" else z) - 1.0
+            xs.append(x)
+            actions.append(u)
+            x, other = net(model, config.model_units, seen, torch.cat([x, u]), other, config)
+            total = total + x[-1]
+        return total, torch.stack(xs), torch.stack(actions)
+
+    start = torch.tensor(policy.controller.numpy(), requires_grad=True)
+    with torch.no_grad():
+        _, xs, actions = imagined(start)
+    gradient = torch.autograd.grad(predictions(config, start, model, xs, actions)[:, -1].sum(), start)[0]
+    rng, width = np.random.default_rng(3), len(start)
+    for k in rng.choice(np.flatnonzero(gradient.abs().numpy() > 1e-6), 12, replace=False):
+        step = torch.zeros(width, dtype=torch.float64)
+        step[k] = 1e-5
+        with torch.no_grad():
+            slope = (imagined(start + step)[0] - imagined(start - step)[0]) / 2e-5
+        assert float(slope) == pytest.approx(float(gradient[k]), rel=1e-5, abs=1e-9)
+    assert float(instead(torch.tensor(2.0), start[0]).detach()) == 2.0
+
+
+def test_it_learns_the_flip_flop_and_says_how_well() -> None:
+    model = WorldModelController("WorldModelPolicy", gym.make("lstm_rl/FlipFlop-v0"), seed=0, model_first=10_000)
+    before = play(model.policy, flip_flop(max_steps=None), 4, 500, 9)
+    model.learn(40_000)
+    after = play(model.policy, flip_flop(max_steps=None), 4, 500, 9)
+    assert before.pain > 0.2 and after.pain < 0.05
+    logged = model.logger.name_to_value
+    assert model.num_timesteps == 40_000 and model._n_updates > 0 and not logged
+
+
+def test_the_loop_in_compiled_code_is_the_loop_step_by_step() -> None:
+    def trained(**arguments: Any) -> Any:
+        env = gym.make("lstm_rl/ForcePole-v0")
+        model = WorldModelController("WorldModelPolicy", env, seed=4, model_first=200)
+        return model.learn(400, **arguments).policy
+
+    fast, slow = trained(), trained(callback=lambda _, __: True)
+    for name, values in fast.state_dict().items():
+        assert torch.equal(values, slow.state_dict()[name]), name
+
+
+def test_a_saved_model_goes_on_exactly(tmp_path: Path) -> None:
+    model = WorldModelController("WorldModelPolicy", gym.make("lstm_rl/ForcePole-v0"), seed=3, model_first=100)
+    model.learn(300).save(tmp_path / "model")
+    other = WorldModelController.load(tmp_path / "model", env=gym.make("lstm_rl/ForcePole-v0"))
+    model.learn(200, reset_num_timesteps=False)
+    other.learn(200, reset_num_timesteps=False)
+    assert torch.equal(model.policy.controller, other.policy.controller)
+    assert torch.equal(model.policy.model, other.policy.model)
+
+
+def test_predict_carries_its_state() -> None:
+    config = WorldModelConfig(pain_input=True, controller_range=1.0)
+    policy = WorldModelPolicy(flip_flop().observation_space, flip_flop().action_space, lambda _: 0.0, config, seed=0)
+    x = np.random.default_rng(0).integers(0, 2, (5, 3)).astype(np.float32)
+    state, single = None, []
+    for row in x:
+        action, state = policy.predict(row, state)
+        single.append(action)
+    state, rows = None, []
+    for t, row in enumerate(x):
+        actions, state = policy.predict(np.stack([row, x[0]]), state, np.array([False, t > 0]))
+        rows.append(actions)
+    np.testing.assert_array_equal(np.array(rows)[:, 0], single)
+    assert np.ptp(np.array(rows)[1:, 1]) == 0.0 < np.ptp(single)  # row 1 begins again and again
+    with pytest.raises(ValueError, match=r"^observation must be finite numbers of shape \(3,\) or \(n, 3\)"):
+        policy.predict(np.zeros(4))
+    with pytest.raises(ValueError, match="^state must be what predict returned for 1 rows"):
+        policy.predict(x[0], state)
+
+
+def test_moves_and_the_critic_learn_as_well() -> None:
+    model = WorldModelController("WorldModelPolicy", gym.make("lstm_rl/CueMaze-v0"), seed=0, model_first=300)
+    before = model.policy.controller.clone()
+    model.learn(600)
+    assert not torch.equal(before, model.policy.controller)
+    env = gym.make("lstm_rl/ForcePole-v0")
+    model = WorldModelController("WorldModelPolicy", env, seed=0, critic=True, discount=0.95, model_first=300)
+    before = model.policy.controller.clone()
+    model.learn(600)
+    assert not torch.equal(before, model.policy.controller)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"env": "CartPole-v1"}, r"^reward_range must be given as \(least, largest\)"),
+        ({"reward_range": (1.0, 1.0)}, "^reward_range must be two finite numbers"),
+        ({"model_units": 2, "units": "recurrent"}, "^model_units must be >= 3, one for each output, got 2"),
+        ({"critic": True, "units": "recurrent"}, "^units must be 'lstm' with critic"),
+        ({"ticks": 0}, "^ticks must be"),
+        ({"speed": 1}, "^settings must be among units, "),
+        ({"policy": "MlpPolicy"}, "^policy must be WorldModelPolicy, got 'MlpPolicy'"),
+        ({"env": "Acrobot-v1", "units": "recurrent", "reward_range": (-1.0, 0.0)}, "^model_units must be >= 7"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(arguments: dict[str, Any], message: str) -> None:
+    whole = {"policy": "WorldModelPolicy", "env": "lstm_rl/ForcePole-v0"} | arguments
+    with pytest.raises(ValueError, match=message):
+        WorldModelController(**whole)
+
+
+def test_the_optimum_is_reached_and_no_memory_is_as_bad_as_said() -> None:
+    world = flip_flop(max_steps=200)
+    env, total, constant = gym.make("lstm_rl/FlipFlop-v0", max_steps=200), np.zeros(2), 0.55
+    for seed in range(40):
+        observation, info = env.reset(seed=seed)
+        over = False
+        while not over:
+            without = 0.0 if observation[0] else 1.0 if observation[1] else constant
+            observation, reward, _, over, after = env.step(np.array([info["state"][0]], np.float32))
+            total += np.array([reward, -((without - info["state"][0]) ** 2)])
+            info = after
+    assert total[0] == world.optimal_return == 0.0
+    assert total[1] / 40 == pytest.approx(world.memoryless_return, rel=0.05)
+    assert flip_flop(lag=2, max_steps=100).memoryless_return == pytest.approx(-0.25 * 50, rel=0.05)
+    assert force_pole(max_steps=7).optimal_return == 7.0
+    env, held = gym.make("lstm_rl/ForcePole-v0"), 0.0
+    for seed in range(2):
+        seen, over = env.reset(seed=seed)[0], False
+        while not over:
+            force = np.clip(0.03 * seen[:1] + 0.3 * seen[1:2], -1, 1).astype(np.float32)
+            seen, reward, end, cut, _ = env.step(force)
+            held, over = held + float(reward) / 2, end or cut
+    assert held == pytest.approx(force_pole().memoryless_return, abs=75)  # of two episodes
+
+
+def test_a_shrunken_run_of_each_experiment() -> None:
+    small = {"max_steps": 800, "eval_freq": 400, "overrides": '{"model_first": 200}'}
+    for more in ({"task": "flip-flop"}, {"task": "pole"}):
+        run = world_model_run.run(world_model_run.WorldModelRun(**small, **more), lambda _: None)  # type: ignore[arg-type]
+        assert run["steps"] == 800 and not run["success"] and run["faults"] > 0 < run["trial_steps"]
+    with pytest.raises(ValueError, match="^overrides must be fields of WorldModelConfig"):
+        world_model_run.check(world_model_run.WorldModelRun(overrides='{"speed": 1}'))
+    critic = model_critic_run.run(model_critic_run.CriticRun("coded T-maze", max_seconds=0.01), lambda _: None)
+    assert critic["steps"] > 0 and -100 < critic["returns"] <= 4.0
+
+
+def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "400", "--model-first", "200"]
+    command += ["--out", str(tmp_path / "run"), "--no-progress"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'run'}: mean reward ")
+    names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
+    assert {"config", "model", "predicted", "events"} <= names
+    assert main(command) == 2 and "holds a model" in capsys.readouterr().err
+    assert main(["world-model", "CartPole-v1", "--out", str(tmp_path / "other")]) == 2
+    assert (
+        capsys.readouterr().err.startswith("lstm-rl: reward_range must be given") and len(list(tmp_path.iterdir())) == 1
+    )
+
+
+def test_codes_of_moves() -> None:
+    env = CodedActions(gym.make("lstm_rl/TMaze-v0", corridor_length=3), 8, 1)
+    assert [env.action(code.astype(float)) for code in env.codes] == [0, 1, 2, 3]
+    assert env.action(0.6 * env.codes[2] + 0.2) == 2 and env.action_space.shape == (8,)
+    with pytest.raises(ValueError, match="^bits must be enough for 4 codes, got 1"):
+        CodedActions(gym.make("lstm_rl/TMaze-v0"), 1)
