@@ -133,7 +133,10 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,tune,evaluate,watch,plot,export,models,experiments,reproduce,table,diagnose}" in done.stdout
+    commands = (
+        "envs,train,tune,evaluate,watch,plot,export,models,experiments,reproduce,table,world-model,diagnose,music"
+    )
+    assert f"{{{commands}}}" in done.stdout
     assert "--learning-rate" in done.stdout and "--gradient" in done.stdout
 
 
