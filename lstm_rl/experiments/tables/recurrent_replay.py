@@ -17,35 +17,43 @@ defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS
 plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
 ends the run. Score: mean of the last {LAST} points. Settings are in the results, one text per row; what they do not
 name are the defaults. Medians over runs; in brackets: 95 % intervals."""
-MAZE = "burn_in=0 state=zero train_freq=2 exploration_fraction=0.2 n_steps=1"
-CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
-CARDS = "burn_in=0 sequence_length=60 train_freq=2"
-GRID = "burn_in=20 sequence_length=100 n_steps=5 gamma=0.99 exploration_fraction=0.3"
-ARM = "n_envs=1 train_freq=1 batch_size=16 burn_in=10 sequence_length=42 learning_starts=1000 learning_rate=1e-3"
+WHOLE = "burn_in=0 state=zero sequence_length={0} period={0}"  # episodes of one length, each a sequence
+MAZE = WHOLE + " n_steps=5 previous_action=True train_freq=2 reward_scale=10 target_update_interval=1000"
+CARDS = WHOLE + " n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 target_update_interval=2000 exploration_fraction=0.2"
+POLE = "train_freq=2 target_update_interval=400 exploration_fraction=0.1"
+CART = f"n_envs=8 {POLE}"
+BANDIT = "burn_in=0 state=zero sequence_length=201 period=201 batch_size=16 reward_scale=50 train_freq=4"
+GRID = (
+    "burn_in=0 state=zero sequence_length=60 period=20 n_steps=5 reward_scale=5 train_freq=4 exploration_fraction=0.3"
+)
+ARM = "n_envs=4 train_freq=1 gradient_steps=2 n_steps=3 reward_scale=0.1 gamma=0.98 tau=0.01 learning_starts=800"
+ALL = f"{ARM} burn_in=0 state=zero sequence_length=12 period=6"
+LIMB = f"{ARM} burn_in=10 sequence_length=30 period=10"
+BODY = LIMB.replace("gradient_steps=2", "gradient_steps=1").replace("scale=0.1 gamma=0.98", "scale=1.0 gamma=0.99")
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
+MAZES = (("Passive", 50, 51, 32), ("Passive", 100, 101, 32), ("Passive", 250, 251, 16))
+MAZES += (("Active", 50, 53, 32), ("Active", 250, 253, 16))  # kind, corridor, steps of an episode, sequences per update
+GAMES = (("RepeatFirst", 51), ("RepeatPrevious", 51), ("CountRecall", 51), ("Autoencode", 103))
+GAMES += (("HigherLower", 51), ("Concentration", 105))
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
     *(
-        (f"NiTMaze{kind} corridor_length={n}", 2_000_000, 0.95, f"{MAZE} sequence_length={2 * n + 4}", False, LSTM_DQN)
-        for kind, n in (("Passive", 50), ("Passive", 100), ("Passive", 250), ("Active", 50), ("Active", 250))
+        (f"NiTMaze{kind} corridor_length={n}", 400_000, 0.95, f"{MAZE.format(length)} {more}", False, LSTM_DQN)
+        for kind, n, length, batch in MAZES
+        for more in [f"exploration_fraction=0.05 exploration_final_eps={0.5 / n:.3g} batch_size={batch}"]
     ),
     ("CartPole", 50_000, 500.0, CART, True, "PPO with an LSTM: 500 (model hub of Stable-Baselines3)"),
     ("CartPole hidden=positions", 50_000, 500.0, CART, True, ""),
+    *((f"MiniGrid-MemoryS{n}", 250_000, 0.95, GRID, True, "PPO with an LSTM, millions of steps") for n in (7, 11, 13)),
+    *((f"{name} difficulty=easy", 200_000, None, CARDS.format(length), True, "") for name, length in GAMES),
     *(
-        (f"MiniGrid-MemoryS{n}", 2_000_000, 0.95, GRID, True, "PPO with an LSTM, millions of steps")
-        for n in (7, 11, 13)
+        (f"{name}CartPole difficulty=easy", 200_000, None, f"{POLE} reward_scale=200", True, "")
+        for name in ("PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     ),
-    *(
-        (f"{name} difficulty=easy", 500_000, None, CARDS, True, "")
-        for name in ("RepeatFirst", "RepeatPrevious", "CountRecall", "Autoencode", "HigherLower", "Concentration")
-    ),
-    *(
-        (f"{name} difficulty=easy", 500_000, None, CART, True, "")
-        for name in ("PositionOnlyCartPole", "VelocityOnlyCartPole", "NoisyPositionOnlyCartPole", "MultiarmedBandit")
-    ),
-    ("Pendulum, all", 30_000, None, ARM, False, ""),
-    ("Pendulum, velocity hidden", 30_000, None, ARM, True, ""),
-    ("Hopper, velocities hidden", 300_000, None, ARM, True, ""),
-    ("HalfCheetah, velocities hidden", 300_000, None, ARM, True, ""),
+    ("MultiarmedBandit difficulty=easy", 200_000, None, BANDIT, True, ""),
+    ("Pendulum, all", 30_000, None, ALL, False, ""),
+    ("Pendulum, velocity hidden", 30_000, None, LIMB, True, ""),
+    ("Hopper, velocities hidden", 60_000, None, BODY, True, ""),
+    ("HalfCheetah, velocities hidden", 60_000, None, BODY, True, ""),
 )
 
 
