@@ -43,7 +43,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise ValueError(f"run must be a folder with a config.json, as `lstm-rl train` makes, got {folder}")
+        runs = sorted(each.parent.name for each in folder.glob("*/config.json"))
+        hint = f", whose runs are {', '.join(runs[:3])}{' ...' * (len(runs) > 3)}" if runs else ""
+        raise ValueError(f"run must be a folder with a config.json, as `lstm-rl train` makes, got {folder}{hint}")
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no JSON, no text at all, or nested too deep

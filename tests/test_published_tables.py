@@ -35,6 +35,7 @@ PARTIAL = (
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",
+    "robots",
     "meta-learning",
     "world-model",
 )
