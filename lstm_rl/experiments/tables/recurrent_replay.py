@@ -26,7 +26,7 @@ CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.
 BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
 GRID = f"{ZERO} sequence_length=60 period=20 n_steps=5 reward_scale=5 train_freq=4 exploration_fraction=0.3"
 ARM = "n_envs=4 train_freq=1 gradient_steps=2 n_steps=3 reward_scale=0.1 gamma=0.98 tau=0.01 learning_starts=800"
-LIMB = f"{ARM} burn_in=10 sequence_length=30 period=10"
+LIMB = f"{ARM} burn_in=4 sequence_length=20 period=8"
 BODY = f"{LIMB} gradient_steps=1 reward_scale=1.0 gamma=0.99"  # the last of a name counts
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
 MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
