@@ -9,7 +9,7 @@ Source: Fujimoto, van Hoof and Meger (2018), TD3; with memory: Ni, Eysenbach and
 and critics a recurrent network each.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -105,9 +105,14 @@ class RecurrentTD3(RecurrentReplay):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
 
     def _improve_actor(self, features: Tensor, valid: Tensor) -> float:
-        """Move the actor to actions that the first critic values more; the loss is minus their mean value."""
+        """Move the actor to actions tanh u that the first critic values more; return minus their mean value.
+
+        A small cost of u^2 keeps the way back open: at |u| > 9 the derivative of tanh is 0 in 32 bits.
+        """
         nets = self.policy.net
-        value = nets["critic"](features, nets["actor"](features))[0]
+        actor: Any = nets["actor"]
+        u = actor.raw(features)  # (T, B, d)
+        value = nets["critic"](features, torch.tanh(u))[0] - self.config.saturation_cost * u.square().mean(dim=-1)
         loss = -(value * valid).sum() / valid.sum().clamp(min=1)
         self._minimise(loss, self.policy.actor_optimizer)
         return float(loss.detach())

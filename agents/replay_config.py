@@ -26,6 +26,8 @@ class ReplayConfig:
     """Sequences per update, >= 1."""
     gamma: float = 0.99
     """Discount per step, in [0, 1]."""
+    reward_scale: float = 1.0
+    """Factor of rewards in targets, > 0: such that values are some tens at most, which networks learn sooner."""
     train_freq: int = 8
     """Steps of each environment between two rounds of updates, >= 1."""
     gradient_steps: int = 1
@@ -67,7 +69,8 @@ class ReplayConfig:
         for name in ("gamma", "priority_exponent", "importance_exponent", "priority_max_weight"):
             check_float(name, getattr(self, name), 0.0, 1.0)
         check_float("learning_rate", self.learning_rate, 0.0)
-        check_float("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
+        for name in ("max_grad_norm", "reward_scale"):
+            check_float(name, getattr(self, name), 0.0, open_low=True)
         check_choice("state", self.state, ("zero", "stored", "recomputed"))
 
     @property
@@ -142,10 +145,12 @@ class Td3Config(ReplayConfig):
     """The same of the slow actor's actions in targets."""
     target_noise_clip: float = 0.5
     """Bound of that noise, >= 0."""
+    saturation_cost: float = 1e-3
+    """Cost of u^2, of an action tanh u, in the actor's loss, >= 0: else an actor at a bound may not come back."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("policy_delay", self.policy_delay, 1)
         check_float("tau", self.tau, 0.0, 1.0, open_low=True)
-        for name in ("exploration_noise", "target_policy_noise", "target_noise_clip"):
+        for name in ("exploration_noise", "target_policy_noise", "target_noise_clip", "saturation_cost"):
             check_float(name, getattr(self, name), 0.0)

@@ -176,14 +176,21 @@ class TwinHead(nn.Module):
 
 
 class ActorHead(nn.Module):
-    """Features to an action in [-1, 1]: Linear, relu, Linear, tanh."""
+    """Features to an action tanh u in [-1, 1], u = Linear, relu, Linear of what `LayerNorm` makes of the features.
+
+    The features are the critics', and grow with the values: unless normalised they drive tanh into a bound.
+    """
 
     def __init__(self, features: int, dimensions: int) -> None:
         super().__init__()
-        layers = nn.Linear(features, features), nn.ReLU(), nn.Linear(features, dimensions), nn.Tanh()
-        self.layers = nn.Sequential(*layers)
+        hidden = nn.Linear(features, features)
+        self.layers = nn.Sequential(nn.LayerNorm(features), hidden, nn.ReLU(), nn.Linear(features, dimensions))
+
+    def raw(self, features: Tensor) -> Tensor:
+        """(., F) to u (., d)."""
+        out: Tensor = self.layers(features)
+        return out
 
     def forward(self, features: Tensor) -> Tensor:
         """(., F) to (., d)."""
-        out: Tensor = self.layers(features)
-        return out
+        return torch.tanh(self.raw(features))

@@ -30,6 +30,11 @@ State = tuple[NDArray[Any], ...]
 CNN_SIDE = 36  # pixels that SB3's NatureCNN needs at least
 
 
+def _adam(parameters: Any, rate: float, epsilon: float) -> torch.optim.Optimizer:
+    """Adam in one kernel: a quarter of the time of the loop over small tensors, which shows in short updates."""
+    return torch.optim.Adam(parameters, rate, eps=epsilon, fused=True)
+
+
 class ReplayPolicy(BasePolicy):
     """What both policies share: a body, its slow copy, observation statistics, acting.
 
@@ -114,7 +119,7 @@ class ReplayPolicy(BasePolicy):
             "seed": seed,
             "adam_epsilon": adam_epsilon,
         } | more
-        self._add_optimizers(lambda parameters: torch.optim.Adam(parameters, lr_schedule(1.0), eps=adam_epsilon))
+        self._add_optimizers(lambda parameters: _adam(parameters, lr_schedule(1.0), adam_epsilon))
 
     def _add_heads(self, **more: Any) -> None:
         """Add what stands on the body to ``self.net``."""

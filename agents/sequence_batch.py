@@ -20,7 +20,7 @@ class Batch(NamedTuple):
     features: Tensor  # (T + n, B, F) of the learning body, with gradient
     target_features: Tensor  # (T + n, B, F) of the slow copy
     action: Tensor  # (T + n, B) or (T + n, B, d)
-    reward: Tensor  # (T + n, B)
+    reward: Tensor  # (T + n, B), scaled
     terminated: Tensor  # (T + n, B) bool
     valid: Tensor  # (T + n, B) bool
     weight: Tensor  # (B,)
@@ -54,5 +54,5 @@ def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, confi
                 state = body(seen[:burn_in], previous[:burn_in], state, start[:burn_in])[1]
         features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
     action, reward, terminated, valid = (part[burn_in:] for part in (action, reward, terminated, valid))
-    reward, weight = reward.to(seen.dtype), tensor(drawn.weight).to(seen.dtype)
+    reward, weight = reward.to(seen.dtype) * config.reward_scale, tensor(drawn.weight).to(seen.dtype)
     return Batch(features[0], features[1], action, reward, terminated, valid, weight, drawn)

@@ -213,6 +213,33 @@ def episodes(n: int, length: int = 9, terminated: bool = True) -> list[dict[str,
     ]
 
 
+@pytest.mark.parametrize(("cost", "comes_back"), [(1e-3, True), (0.0, False)])
+def test_an_actor_at_a_bound_comes_back(cost: float, comes_back: bool) -> None:
+    """tanh u is 1 in 32 bits from u = 9 on, where values alone have no gradient."""
+    model = td3(saturation_cost=cost, learning_rate=0.01)
+    features, valid = torch.rand(8, 4, 6), torch.ones(8, 4, dtype=torch.bool)
+    actor: Any = model.policy.net["actor"]
+    actor.layers[-1].bias.data.fill_(30.0)
+    before = actor.raw(features).detach()
+    for _ in range(5):
+        model._improve_actor(features, valid)
+    assert bool(actor.raw(features).mean() < before.mean() - 0.02) == comes_back
+    assert torch.equal(actor.raw(features), before) != comes_back
+
+
+def test_actions_do_not_grow_with_the_size_of_values() -> None:
+    actor: Any = td3().policy.net["actor"]
+    features = torch.rand(8, 4, 6)
+    torch.testing.assert_close(actor(1000.0 * features), actor(features), atol=1e-3, rtol=0.0)
+
+
+def test_rewards_are_scaled_in_targets_and_kept_as_they_are() -> None:
+    model = dqn(reward_scale=10.0).learn(60)
+    batch = model._batch(4)
+    assert batch is not None and np.abs(batch.drawn.reward).max() > 0.0
+    np.testing.assert_allclose(batch.reward.numpy(), 10.0 * batch.drawn.reward[2:], rtol=1e-6)
+
+
 def test_learns_from_recorded_episodes_alone() -> None:
     model = dqn(walks(LINE, Discrete(2)), gamma=0.0, learning_rate=1e-2)
     model.learn_from(episodes(10) + episodes(3, 12, False), 60)

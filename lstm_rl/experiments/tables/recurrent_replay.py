@@ -17,35 +17,41 @@ defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS
 plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
 ends the run. Score: mean of the last {LAST} points. Settings are in the results, one text per row; what they do not
 name are the defaults. Medians over runs; in brackets: 95 % intervals."""
-MAZE = "burn_in=0 state=zero train_freq=2 exploration_fraction=0.2 n_steps=1"
+ZERO = "burn_in=0 state=zero"
+WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
+MAZE = f"{WHOLE} n_steps=5 previous_action=True prioritized=True reward_scale=10 target_update_interval=1000"
+MAZE += " exploration_fraction=0.05 exploration_final_eps={1}"
+CARDS = f"{WHOLE} n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 exploration_fraction=0.2"
 CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
-CARDS = "burn_in=0 sequence_length=60 train_freq=2"
-GRID = "burn_in=20 sequence_length=100 n_steps=5 gamma=0.99 exploration_fraction=0.3"
-ARM = "n_envs=1 train_freq=1 batch_size=16 burn_in=10 sequence_length=42 learning_starts=1000 learning_rate=1e-3"
+BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
+GRID = f"{ZERO} sequence_length=60 period=20 n_steps=5 reward_scale=5 train_freq=4 exploration_fraction=0.3"
+ARM = "n_envs=4 train_freq=1 gradient_steps=2 n_steps=3 reward_scale=0.1 gamma=0.98 tau=0.01 learning_starts=800"
+LIMB = f"{ARM} burn_in=4 sequence_length=20 period=8"
+BODY = f"{LIMB} gradient_steps=1 reward_scale=1.0 gamma=0.99"  # the last of a name counts
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
+MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
+MAZES |= {250: (2_000_000, "n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000")}
+GAMES = dict.fromkeys(("RepeatFirst", "RepeatPrevious", "CountRecall", "HigherLower"), 51)
+GAMES |= {"Autoencode": 103, "Concentration": 105}
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
     *(
-        (f"NiTMaze{kind} corridor_length={n}", 2_000_000, 0.95, f"{MAZE} sequence_length={2 * n + 4}", False, LSTM_DQN)
-        for kind, n in (("Passive", 50), ("Passive", 100), ("Passive", 250), ("Active", 50), ("Active", 250))
+        (f"NiTMaze{kind} corridor_length={n}", steps, 0.95, f"{MAZE.format(n + over, 1 / n)} {more}", False, LSTM_DQN)
+        for kind, over, sizes in (("Passive", 1, (50, 100, 250)), ("Active", 3, (50, 250)))
+        for n, (steps, more) in ((n, MAZES[n]) for n in sizes)
     ),
     ("CartPole", 50_000, 500.0, CART, True, "PPO with an LSTM: 500 (model hub of Stable-Baselines3)"),
     ("CartPole hidden=positions", 50_000, 500.0, CART, True, ""),
+    *((f"MiniGrid-MemoryS{n}", 250_000, 0.95, GRID, True, "PPO with an LSTM, millions of steps") for n in (7, 11, 13)),
+    *((f"{name} difficulty=easy", 200_000, None, CARDS.format(length), True, "") for name, length in GAMES.items()),
     *(
-        (f"MiniGrid-MemoryS{n}", 2_000_000, 0.95, GRID, True, "PPO with an LSTM, millions of steps")
-        for n in (7, 11, 13)
+        (f"{name}CartPole difficulty=easy", 200_000, None, f"{CART} n_envs=16 reward_scale=200", True, "")
+        for name in ("PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     ),
-    *(
-        (f"{name} difficulty=easy", 500_000, None, CARDS, True, "")
-        for name in ("RepeatFirst", "RepeatPrevious", "CountRecall", "Autoencode", "HigherLower", "Concentration")
-    ),
-    *(
-        (f"{name} difficulty=easy", 500_000, None, CART, True, "")
-        for name in ("PositionOnlyCartPole", "VelocityOnlyCartPole", "NoisyPositionOnlyCartPole", "MultiarmedBandit")
-    ),
-    ("Pendulum, all", 30_000, None, ARM, False, ""),
-    ("Pendulum, velocity hidden", 30_000, None, ARM, True, ""),
-    ("Hopper, velocities hidden", 300_000, None, ARM, True, ""),
-    ("HalfCheetah, velocities hidden", 300_000, None, ARM, True, ""),
+    ("MultiarmedBandit difficulty=easy", 200_000, None, BANDIT, True, ""),
+    ("Pendulum, all", 12_000, None, f"{ARM} {ZERO} sequence_length=12 period=6", False, ""),
+    ("Pendulum, velocity hidden", 20_000, None, LIMB, True, ""),
+    ("Hopper, velocities hidden", 60_000, None, BODY, True, ""),
+    ("HalfCheetah, velocities hidden", 60_000, None, BODY, True, ""),
 )
 
 
