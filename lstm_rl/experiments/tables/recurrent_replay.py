@@ -19,8 +19,8 @@ ends the run. Score: mean of the last {LAST} points. Settings are in the results
 name are the defaults. Medians over runs; in brackets: 95 % intervals."""
 ZERO = "burn_in=0 state=zero"
 WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
-MAZE = f"{WHOLE} n_steps=5 previous_action=True prioritized=True reward_scale=10 target_update_interval=1000"
-MAZE += " exploration_fraction=0.05 exploration_final_eps={1}"
+MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_interval=1000"
+MAZE += " prioritized=True exploration_fraction=0.05 exploration_final_eps={1}"
 CARDS = f"{WHOLE} n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 exploration_fraction=0.2"
 CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
 BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
@@ -67,15 +67,21 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows() -> Iterator[Row]:
     for task, steps, goal, settings, peer, said in TASKS:
-        published = {"": said} if said else {}
-        yield Row(task, ReplayRun(task, REPLAY, max_steps=steps, goal=goal, settings=settings), published, REPLAY)
+        run = ReplayRun(task, REPLAY, max_steps=steps, goal=goal, settings=settings)
+        yield Row(task, run, {"": said} if said else {}, REPLAY)
         if peer:
             yield Row(task, ReplayRun(task, PPO, max_steps=steps, goal=goal), {}, PPO)
 
 
-_ABOUT = "sequences from a replay buffer: steps to a goal, and beside RecurrentPPO"
 EXPERIMENTS = (
     Experiment(
-        "recurrent-replay", _ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, check=replay_run.check, runs=5
+        "recurrent-replay",
+        "replayed sequences",
+        PROTOCOL,
+        list(_rows()),
+        replay_run.run,
+        score,
+        check=replay_run.check,
+        runs=5,
     ),
 )
