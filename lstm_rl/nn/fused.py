@@ -125,7 +125,7 @@ def fused_lstm(
         w_ih = torch.cat([w_ih, into_gates.repeat_interleave(c.shape[1], 0)], 1)  # (4 H, I + 2)
     weights = _as_kernels_want([w_ih, w_hh, bias, torch.zeros_like(bias)])
     states = h[None].contiguous(), c[None].contiguous()
-    ys, _, c_n = torch.lstm(x.contiguous(), states, weights, True, 1, 0.0, False, False, False)
+    ys, _, c_n = torch.lstm(x.contiguous(), states, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False)
     if length > 1:
         h = ys[-2] if layout is None else layout.last(ys, back=1)
         if resets is not None:
@@ -179,7 +179,9 @@ def fused_gru(
         w_ih = torch.cat([w_ih, b_ih[:, None], into_gates.repeat_interleave(h.shape[1], 0)], 1)  # (3 H, I + 2)
         b_ih = torch.zeros_like(b_ih)
     weights = _as_kernels_want([w_ih, w_hh, b_ih, b_hh])
-    ys, _ = torch.gru(x.contiguous(), h[None].contiguous(), weights, True, 1, 0.0, False, False, False)
+    ys, _ = torch.gru(
+        x.contiguous(), h[None].contiguous(), weights, True, 1, 0.0, torch.is_grad_enabled(), False, False
+    )
     return _in_order(ys, layout, read_out)
 
 
