@@ -165,7 +165,7 @@ def test_no_search_of_a_small_room_exceeds_the_bound() -> None:
     best = max(sum(_return_of_a_path(path, 3, goal) for goal in goals) for path in paths) / len(goals)
     bound, later = search_bounds(3, 3, 2)
     assert best <= bound <= 1.2 * best
-    assert bound == pytest.approx((3 + 2 + 1 + 3 * 3 + 3 + 2 + 1) / 9)  # first round, the same cells later, second round
+    assert bound == pytest.approx((3 + 2 + 1 + 3 * 3 + 3 + 2 + 1) / 9)  # first round, its cells later, second round
     assert later == pytest.approx((3 * 3 + 3 + 2 + 1) / 9)
     assert search_bounds()[1] < 0.9 * 16.5  # of what who knows the goal gets
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 PROTOCOL = """\
 A trial is n episodes of one task (of a bandit: n pulls); each trial has a new task. Figures are total returns of a
 trial, means over 10,000 fresh tasks with their standard errors. Ours: weights frozen, the most probable action always
-(in dark rooms: actions are drawn, as in training), inputs are the observation, the last action, the last reward and where an episode begins. Players that are not ours know how
-tasks are drawn."""
+(in dark rooms: actions are drawn, as in training), inputs are the observation, the last action, the last reward and
+where an episode begins. Players that are not ours know how tasks are drawn."""
 NOTES = """\
 Published: random to RL^2 from Duan et al. (2016), 1,000 tasks; SNAIL from Mishra et al. (2018), second-hand. Optimum:
 the exact Bayes optimum where dynamic programming can have it, else (with <=) a bound that no player can exceed. c and

@@ -53,8 +53,8 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
         (100, Recipe((("min_gru", 20),), (0.02, 3.0), 16, 60_000_000, config=LESS)),
         (1000, Recipe((("min_gru", 20),), (0.002, 3.0), 16, 60_000_000, config=LESS)),
     ),
-    "DarkRoom": ((200, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 40_000_000, greedy=False, config=LESS)),),
-    "DarkKeyToDoor": ((500, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 40_000_000, greedy=False, config=LESS)),),
+    "DarkRoom": ((200, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
+    "DarkKeyToDoor": ((500, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 
