@@ -31,7 +31,7 @@ Info: ``state`` = (column, row, goal_column, goal_row, steps, last_action, last_
 Optimal Return: one round: exact; a path that enters a new cell with each of its T steps finds the goal at step t with
     probability 1 / cells and stays: sum of (T + 1 - t) / cells = 210 / 81 = 2.59 by default. More rounds: an upper
     bound, as if the goal were known from the second round on (16.54 per round by default); given if T is less than
-    the number of cells.
+    the number of cells. `search_bounds` is lower: it takes some rounds to see all cells.
 
 Best Return Without Memory: the observation holds the last reward, so that "follow a fixed path and stay where it pays"
     needs no memory. Its return, ``rounds`` times that of one round, is the best that we know without memory.
@@ -142,3 +142,24 @@ def dark_room(
         renderer="lstm_rl.envs.rendering_room",
         task=("goal_column", "goal_row"),
     )
+
+
+def search_bounds(size: int = 9, round_steps: int = 20, rounds: int = 10) -> tuple[float, float]:
+    """Returns that no policy exceeds: of a trial, and per round of all rounds but the first.
+
+    Until the goal is found, all goals look the same, so that a policy walks a path that does not depend on it. Each
+    step sees one new cell at most, and the best that could be is to see the cells in the order of their distance from
+    the middle. A goal that is found at step t of a round pays T + 1 - t in it, and T + 1 - distance in each later one.
+
+    Args:
+        size: Cells per side, odd.
+        round_steps: T, steps of a round.
+        rounds: Of a trial, >= 2.
+    """
+    one_way = abs(np.arange(size) - size // 2)
+    distance = np.sort((one_way[:, None] + one_way[None, :]).ravel())
+    found, step = np.divmod(np.arange(size**2), round_steps)  # round and step, from 0, in which each cell is seen
+    at_once = np.where(found < rounds, round_steps - step, 0)
+    later = np.maximum(rounds - 1 - found, 0) * np.maximum(round_steps + 1 - np.maximum(distance, 1), 0)
+    without_first = np.where(found > 0, at_once, 0) + later
+    return float((at_once + later).mean()), float(without_first.mean()) / (rounds - 1)

@@ -1,5 +1,6 @@
 """Trials, their worlds, the players that learners are measured against, and the experiment."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from lstm_rl.commands.experiments import Reproduce, reproduce
 from lstm_rl.envs.bandit_returns import many_armed_bound, many_armed_optimum, two_armed_optimum
+from lstm_rl.envs.dark_room import search_bounds
 from lstm_rl.envs.tabular_mdp import tables
 from lstm_rl.envs.trial import Trial
 from lstm_rl.experiments.protocols import bandit_players, mdp_players
@@ -140,6 +142,32 @@ def test_bayes_optimum_of_few_pulls() -> None:
     assert many_armed_optimum(5, 10) == pytest.approx(6.660, abs=5e-4)
     assert many_armed_optimum(50, 10) == many_armed_optimum(10, 10)  # who pulls ten times needs no eleventh arm
     assert many_armed_optimum(5, 10) < many_armed_bound(5, 10)
+
+
+def _return_of_a_path(path: tuple[int, ...], steps: int, goal: tuple[int, int]) -> int:
+    """In a 3 x 3 room: walk the path until the goal is found, stay there, and go straight to it in later rounds."""
+    moves = ((0, 0), (0, -1), (1, 0), (0, 1), (-1, 0))
+    rounds, total = len(path) // steps, 0
+    for each in range(rounds):
+        x = y = 1
+        for t, action in enumerate(path[each * steps : (each + 1) * steps]):
+            x, y = min(max(x + moves[action][0], 0), 2), min(max(y + moves[action][1], 0), 2)
+            if (x, y) == goal:
+                distance = abs(goal[0] - 1) + abs(goal[1] - 1)
+                return total + steps - t + (rounds - 1 - each) * max(steps + 1 - max(distance, 1), 0)
+    return total
+
+
+def test_no_search_of_a_small_room_exceeds_the_bound() -> None:
+    """All paths of two rounds of three steps in a 3 x 3 room; the best one comes near; and 9 x 9 by hand."""
+    goals = list(itertools.product(range(3), repeat=2))
+    paths = itertools.product(range(5), repeat=6)
+    best = max(sum(_return_of_a_path(path, 3, goal) for goal in goals) for path in paths) / len(goals)
+    bound, later = search_bounds(3, 3, 2)
+    assert best <= bound <= 1.2 * best
+    assert bound == pytest.approx((3 + 2 + 1 + 3 * 3 + 3 + 2 + 1) / 9)  # first round, its cells later, second round
+    assert later == pytest.approx((3 * 3 + 3 + 2 + 1) / 9)
+    assert search_bounds()[1] < 0.9 * 16.5  # of what who knows the goal gets
 
 
 def test_players_of_bandits_come_to_the_published_figures() -> None:

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 PROTOCOL = """\
 A trial is n episodes of one task (of a bandit: n pulls); each trial has a new task. Figures are total returns of a
-trial, means over 10,000 fresh tasks with their standard errors. Ours: weights frozen, the best action always, inputs
-are the observation, the last action, the last reward and where an episode begins. Players that are not ours know how
-tasks are drawn."""
+trial, means over 10,000 fresh tasks with their standard errors. Ours: weights frozen, the most probable action always
+(in dark rooms: actions are drawn, as in training), inputs are the observation, the last action, the last reward and
+where an episode begins. Players that are not ours know how tasks are drawn."""
 NOTES = """\
 Published: random to RL^2 from Duan et al. (2016), 1,000 tasks; SNAIL from Mishra et al. (2018), second-hand. Optimum:
 the exact Bayes optimum where dynamic programming can have it, else (with <=) a bound that no player can exceed. c and
@@ -40,9 +40,12 @@ def references(task: str) -> Callable[[], Mapping[str, Any]]:
 
 def _references(task: str) -> dict[str, str]:
     from lstm_rl.envs.bandit_returns import MAX_OPTIMUM
+    from lstm_rl.envs.dark_room import search_bounds
     from lstm_rl.experiments.protocols.trial_run import TrialRun, world_of
 
     settings = TrialRun(task, "random")
+    if settings.world_name == "DarkRoom":
+        return {"optimum": f"<= {search_bounds()[0]:.4g}"}
     optimum = world_of(settings).optimal_return
     if optimum is None:
         return {"optimum": "not known"}

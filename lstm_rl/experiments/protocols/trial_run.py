@@ -1,6 +1,6 @@
 """One run of a player on trials: many episodes of a task that is new in each trial, learned within the trial.
 
-Our learner is trained on trials of fresh tasks, then its weights are frozen, and its greedy policy plays `tasks` fresh
+Our learner is trained on trials of fresh tasks, then its weights are frozen, and its policy plays `tasks` fresh
 ones: what is learned in these, its memory learns. The other players of `bandit_players` and `mdp_players` play as many
 tasks of the same kind; they know how tasks are drawn, and learn by the rules of statistics.
 """
@@ -17,7 +17,7 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs import bandits, dark_room, key_to_door, tabular_mdp
 from lstm_rl.experiments.protocols import bandit_players, mdp_players
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
-from lstm_rl.experiments.protocols.trial_settings import make_cells, recipe, settings
+from lstm_rl.experiments.protocols.trial_settings import Recipe, make_cells, recipe, settings
 
 if TYPE_CHECKING:
     from lstm_rl.agents import AdvantageLearning
@@ -102,9 +102,10 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     world = world_of(run_settings)
     found: dict[str, Any] = {"setting": None, "weights": None, "steps": None, "seconds": None}
     if run_settings.method == OURS:
-        model, seconds = train(run_settings, world, report)
+        chosen = recipe(run_settings.world_name, world)
+        model, seconds = train(run_settings, world, chosen, report)
         found |= {"weights": int(model.policy.weight_vector().size), "steps": model.num_timesteps, "seconds": seconds}
-        returns, curve, best = _test(run_settings, world, model.policy)
+        returns, curve, best = _test(run_settings, world, model.policy, chosen.greedy)
     elif run_settings.world_name == "BernoulliBandit":
         returns, curve, best, found["setting"] = _bandit_player(run_settings)
     elif run_settings.world_name == "TabularMDP":
@@ -121,7 +122,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     }
 
 
-def train(run_settings: TrialRun, world: Any, report: "Report") -> tuple["AdvantageLearning", float]:
+def train(run_settings: TrialRun, world: Any, chosen: Recipe, report: "Report") -> tuple["AdvantageLearning", float]:
     """Our learner after its training, and the CPU seconds that this took, compilation aside."""
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
@@ -131,7 +132,6 @@ def train(run_settings: TrialRun, world: Any, report: "Report") -> tuple["Advant
     from lstm_rl.make import make_env
 
     torch.set_num_threads(1)
-    chosen = recipe(run_settings.world_name, world)
 
     def learner() -> AdvantageLearning:
         env = make_env(f"lstm_rl/{run_settings.world_name}-v0", run_settings.env_kwargs)
@@ -156,10 +156,12 @@ def train(run_settings: TrialRun, world: Any, report: "Report") -> tuple["Advant
     return model, round(time.process_time() - began, 1)
 
 
-def _test(run_settings: TrialRun, world: Any, policy: Any) -> tuple[Numbers, Numbers, float | None]:
+def _test(
+    run_settings: TrialRun, world: Any, policy: Any, greedy: bool = True
+) -> tuple[Numbers, Numbers, float | None]:
     """Returns of trials (tasks,), mean returns of their inner episodes, and what who knows each arm would get per pull.
 
-    ``policy`` plays greedily with frozen weights; None: random actions.
+    ``policy`` plays with frozen weights, ``greedy`` or drawing its actions; None: random actions.
     """
     from lstm_rl.agents.rollouts import play
 
@@ -171,7 +173,7 @@ def _test(run_settings: TrialRun, world: Any, policy: Any) -> tuple[Numbers, Num
         if policy is None:
             _play_randomly(run_settings, count, seed, record)
         else:
-            play(policy, world, count, seed, watch=record.add)
+            play(policy, world, count, seed, greedy, record.add)
         returns.append(record.returns)
         inner += record.inner
         best += record.best

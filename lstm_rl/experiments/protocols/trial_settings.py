@@ -26,6 +26,8 @@ class Recipe:
     """Environment steps of training."""
     input_range: float = 2.0
     """Of the initial weights from inputs: what an arm paid is a product of two inputs; small weights do not see it."""
+    greedy: bool = True
+    """Whether tests take the most probable action; False: draw from the policy, as in training."""
     config: dict[str, Any] = field(default_factory=dict)
     """Fields of `lstm_rl.agents.config.Config` besides `COMMON`."""
 
@@ -39,6 +41,7 @@ COMMON: dict[str, Any] = {
 }
 LONG = {"lambda_": 0.97, "learning_rate": 1e-3, "entropy_weight": 5e-3, "rms_memory": 10_000}
 SHORT = LONG | {"entropy_weight": 3e-3, "averaging": 2000.0}
+LESS = LONG | {"entropy_weight": 4e-3}
 LONGER = LONG | {"lambda_": 0.99, "entropy_weight": 2e-3}
 RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
     "BernoulliBandit": (
@@ -47,11 +50,11 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
         (500, Recipe((("min_gru", 32),), (0.005, 1.0), 16, 60_000_000, config=LONGER)),
     ),
     "TabularMDP": (
-        (100, Recipe((("min_gru", 64),), (0.1, 1.0), 32, 40_000_000, config=LONG)),
-        (1000, Recipe((("min_gru", 64),), (0.01, 1.0), 32, 40_000_000, config=LONG)),
+        (100, Recipe((("min_gru", 20),), (0.02, 3.0), 16, 60_000_000, config=LESS)),
+        (1000, Recipe((("min_gru", 20),), (0.002, 3.0), 16, 60_000_000, config=LESS)),
     ),
-    "DarkRoom": ((200, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
-    "DarkKeyToDoor": ((500, Recipe((("self_lstm", 32), ("min_gru", 16)), (0.02, 1.0), 32, 40_000_000, config=LONG)),),
+    "DarkRoom": ((200, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
+    "DarkKeyToDoor": ((500, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 
