@@ -62,8 +62,8 @@ class WorldModelConfig:
     trace_decay: float = 0.8
     """Lambda of the critic."""
     value_unit: float = 1.0
-    """The critic's values are in units of so many largest rewards: about 1 / (1 - discount) where each step is rewarded,
-    1 where rewards are rare."""
+    """The critic's values are in units of so many largest rewards: about 1 / (1 - discount) where each step is
+    rewarded, 1 where rewards are rare."""
 
     def __post_init__(self) -> None:
         check_choice("units", self.units, get_args(Units))

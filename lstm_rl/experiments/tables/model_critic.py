@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-After Bakker (2007), of which no figure could be read. Each learner has the same CPU seconds of training, {TRIALS} times in
-which its greedy policy is tried on {TRIED} episodes, not counted; training ends when all of these succeed, which solves
-the task, or with the time. The policy that did best when tried plays {EPISODES} fresh episodes. Coded T-maze: Bakker's
-T-maze of 2001 with a corridor of {CORRIDOR}, an optimum of 4 and 1.95 without memory, whose four moves are {CODE} numbers
-each, by a fixed random code; rewards and time-out are those of 2001. Poles: velocities hidden, a force of any size, at
-most 1 a step for 1,000 steps. Solved: runs; success: share of fresh episodes; return: of these, mean; seconds: CPU;
-medians over runs, in brackets: 95 % intervals (solved: Wilson; medians: bootstrap)."""
+After Bakker (2007), of which no figure could be read. Each learner has the same CPU seconds of training,
+{TRIALS} times in which its greedy policy is tried on {TRIED} episodes, not counted; training ends when all of
+these succeed, which solves the task, or with the time. The policy that did best when tried plays {EPISODES}
+fresh episodes. Coded T-maze: Bakker's T-maze of 2001 with a corridor of {CORRIDOR}, an optimum of 4 and 1.95
+without memory, whose four moves are {CODE} numbers each, by a fixed random code; rewards and time-out are those
+of 2001. Poles: velocities hidden, a force of any size, at most 1 a step for 1,000 steps. Solved: runs; success:
+share of fresh episodes; return: of these, mean; seconds: CPU; medians over runs, in brackets: 95 % intervals
+(solved: Wilson; medians: bootstrap)."""
 
 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
