@@ -24,7 +24,7 @@ CORRIDOR = 10
 POLE = {"discount": 0.9, "model_units": 8, "model_rate": 0.001, "controller_rate": 0.001}
 CRITIC = {"critic": True, "model_units": 8, "controller_units": 8, "model_rate": 0.001, "noise": 0.2}
 CRITIC_POLE = CRITIC | {"discount": 0.95, "value_unit": 20.0, "controller_rate": 0.0001}
-MAZE = {"discount": 0.98, "forget_bias": 3.0, "random_share": 0.2}
+MAZE = {"discount": 0.98, "forget_bias": 3.0, "random_share": 0.1, "model_rate": 0.003}
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("model/critic", "coded T-maze"): CRITIC | MAZE | {"trace_decay": 0.9, "controller_rate": 0.0003},
     ("model/critic", "pole"): CRITIC_POLE,
@@ -42,7 +42,7 @@ class CriticRun:
     task: Task = "pole"
     method: Method = "model/critic"
     seed: int = 0
-    max_seconds: float = 60.0
+    max_seconds: float = 30.0
     """CPU seconds of training."""
 
     def __post_init__(self) -> None:

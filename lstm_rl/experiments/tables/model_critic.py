@@ -53,5 +53,6 @@ EXPERIMENTS = (
         score,
         check=model_critic_run.check,
         runs=5,
+        seed=1100,
     ),
 )
