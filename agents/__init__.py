@@ -6,8 +6,19 @@ if TYPE_CHECKING:
     from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
     from lstm_rl.agents.config import Config
     from lstm_rl.agents.policies import ElmanPolicy, LstmPolicy, MemoryBitsPolicy
+    from lstm_rl.agents.recurrent_dqn import RecurrentDQN
+    from lstm_rl.agents.recurrent_td3 import RecurrentTD3
 
-__all__ = ["AdvantageLearning", "Config", "DivergedError", "ElmanPolicy", "LstmPolicy", "MemoryBitsPolicy"]
+__all__ = [
+    "AdvantageLearning",
+    "Config",
+    "DivergedError",
+    "ElmanPolicy",
+    "LstmPolicy",
+    "MemoryBitsPolicy",
+    "RecurrentDQN",
+    "RecurrentTD3",
+]
 
 _HOMES = {
     "AdvantageLearning": "advantage_learning",
@@ -16,6 +27,8 @@ _HOMES = {
     "ElmanPolicy": "policies",
     "LstmPolicy": "policies",
     "MemoryBitsPolicy": "policies",
+    "RecurrentDQN": "recurrent_dqn",
+    "RecurrentTD3": "recurrent_td3",
 }
 
 

@@ -127,6 +127,12 @@ def network_input(normaliser: Normaliser, clip: float, observation: Any, to: Any
             to[m] = observation[m]
 
 
+def standard_deviation(normaliser: Normaliser) -> NDArray[np.float64]:
+    """Of observations, (I,), as `network_input` divides by it."""
+    deviation: NDArray[np.float64] = np.sqrt(normaliser.square / max(normaliser.seen[0], 1.0) + 1e-8)
+    return deviation
+
+
 @kernel
 def observe(learner: Learner, i: int, observation: Any) -> None:
     """Let stream ``i`` see an observation (I,): statistics, then one step of the network."""

@@ -11,6 +11,7 @@ network's builder: `load` is to be given it again.
 """
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ def write(model: "AdvantageLearning", path: Path, exclude: Any = None) -> None:
     for name in ATTRIBUTES:
         value = None if name in (exclude or ()) else getattr(model, name)
         plain[name] = to_plain(_without_code(value) if name == "_position" else value, name, tensors)
+    description = json.dumps(plain, separators=(",", ":"))
     metadata = {
         "format": FORMAT,
         "format_version": VERSION,
@@ -83,10 +85,19 @@ def write(model: "AdvantageLearning", path: Path, exclude: Any = None) -> None:
         "class": type(model).__name__,
         "policy": names[type(model.policy)],
         "network": str(model.policy.model),
-        "model": json.dumps(plain, separators=(",", ":")),
+        "model": description,
+        "checksum": checksum(description, tensors),
     }
     with atomic_write(path) as part:
         part.write_bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata))
+
+
+def checksum(description: str, tensors: Arrays) -> str:
+    """Of all that makes the model, so that a bit that flipped on a disk or on its way is seen."""
+    total = sha256(description.encode())
+    for name in sorted(tensors):
+        total.update(name.encode() + np.ascontiguousarray(tensors[name]).tobytes())
+    return total.hexdigest()
 
 
 def _without_code(position: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -124,6 +135,8 @@ def read(path: Path, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str
             f"{wanted} in version {VERSION} of the format, got version {metadata.get('format_version')}, written by "
             f"lstm_rl {metadata.get('lstm_rl_version')}"
         )
+    if metadata.get("checksum") != checksum(metadata.get("model", ""), tensors):
+        raise ValueError(f"{wanted}, but is damaged: its checksum is not that of its numbers")
     used = set[str]()
     try:
         plain = json.loads(metadata["model"])

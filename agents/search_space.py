@@ -44,6 +44,16 @@ FACTORS = {
 }
 """Factors and offsets of the formulas, and the settings that they are for when these are None, see `Config`."""
 
+REPLAY_SPACE = (
+    Dimension("learning_rate", "log", (1e-4, 5e-3)),
+    Dimension("gamma", "linear", (0.95, 0.999)),
+    Dimension("n_steps", "choice", (1, 3, 5)),
+    Dimension("train_freq", "choice", (1, 2, 4, 8)),
+    Dimension("batch_size", "choice", (16, 32, 64)),
+    Dimension("prioritized", "choice", (False, True)),
+)
+"""Of `RecurrentDQN` and `RecurrentTD3`: fields of their configurations."""
+
 _COMMON = (
     Dimension("learning_rate_scale", "log", (1e-3, 0.3)),
     Dimension("learning_rate", "log", (1e-5, 0.1)),

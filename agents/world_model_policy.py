@@ -87,6 +87,9 @@ class WorldModelPolicy(BasePolicy):
         ValueError: A space cannot be used.
     """
 
+    controller: torch.nn.Parameter
+    model: torch.nn.Parameter
+
     def __init__(
         self,
         observation_space: gym.Space[Any],

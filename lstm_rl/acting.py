@@ -19,6 +19,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from lstm_rl.agents.learner import standard_deviation
 from lstm_rl.agents.memory_policy import MemoryPolicy
 from lstm_rl.agents.models import Boxes, Module
 from lstm_rl.agents.spaces import BoxDecoder
@@ -38,14 +39,13 @@ class ActingModule(nn.Module):
     def __init__(self, policy: MemoryPolicy) -> None:
         super().__init__()
         self.choices = policy.decoder.size  # of the outputs, those that the action is made of
-        self.network = _network(policy)
+        self.network = torch_network(policy, getattr(torch, policy.config.precision)).requires_grad_(False)
         self.action_inputs = self.network.cells.actions if isinstance(self.network, CellsNetwork) else 0
         self.decoder = _decoder(policy)
         self.clip = policy.config.observation_clip if policy.config.normalize_observations else 0.0
         seen = policy.normaliser()
-        deviation = np.sqrt(seen.square / max(seen.seen[0], 1.0) + 1e-8)  # as `lstm_rl.agents.learner.network_input`
         self.register_buffer("mean", torch.tensor(seen.mean))
-        self.register_buffer("deviation", torch.tensor(deviation))
+        self.register_buffer("deviation", torch.tensor(standard_deviation(seen)))
 
     def forward(self, observation: Tensor, episode_start: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Actions, outputs and the next state."""
@@ -149,19 +149,24 @@ def _decoder(policy: MemoryPolicy) -> ChoiceDecoder | SquashDecoder:
     return SquashDecoder(policy.decoder) if isinstance(policy.decoder, BoxDecoder) else ChoiceDecoder(policy.decoder)
 
 
-def _network(policy: MemoryPolicy) -> Any:
-    """The network with copies of the weights that act."""
-    weights, model, dtype = policy.acting_weights(), policy.model, getattr(torch, policy.config.precision)
+def torch_network(policy: MemoryPolicy, dtype: torch.dtype) -> Any:
+    """The policy's network in Torch, with copies of the weights that act.
+
+    Args:
+        policy: Made of a network or of exact cells; of a table it is a `TableNetwork`.
+        dtype: Of the weights, unless it is a table.
+    """
+    weights, model = policy.acting_weights(), policy.model
     if isinstance(model, Boxes):
         return TableNetwork(model, weights.values)
     if isinstance(model, Module):
-        return deepcopy(policy.network).eval().requires_grad_(False)
+        return deepcopy(policy.network).to(dtype).eval()
     topology = model.topology
     network = CellsNetwork(topology, dtype=dtype) if isinstance(topology, Cells) else LstmNetwork(topology, dtype=dtype)
     with torch.no_grad():
         network.hidden_weights.copy_(torch.tensor(weights.hidden))
         network.output_weights.copy_(torch.tensor(weights.output))
-    return network.requires_grad_(False)
+    return network
 
 
 def initial_state(policy: MemoryPolicy, n: int) -> State:

@@ -1,15 +1,14 @@
 """What settings would cost, estimated from their numbers alone before anything is made."""
 
 import math
-import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.spaces import input_size, make_action_decoder
+from lstm_rl.machine_memory import memory
 from lstm_rl.settings import Settings
 
 NS_PER_WEIGHT = 3.0  # time of a step, about
@@ -75,11 +74,3 @@ def _floats(policy: str, config: Config, inputs: int, actions: int) -> tuple[flo
     if config.gradient == "bptt" or policy != "LstmPolicy":
         return weights, weights, config.bptt_depth * (inputs + 4.0 * units)
     return weights, 3.0 * weights, 0.0
-
-
-def memory() -> float:
-    """Bytes of this machine, or that its container may use."""
-    have = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else 16e9
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.is_file() else "max"
-    return have if text == "max" else min(have, float(text))

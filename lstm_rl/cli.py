@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from lstm_rl import __version__
 from lstm_rl.commands.diagnose import Diagnose, diagnose
 from lstm_rl.commands.envs import Envs, envs
 from lstm_rl.commands.evaluate import Evaluate, Watch, evaluate, watch
@@ -70,8 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
         Diagnose: diagnose,
         Music: music,
     }
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        print(f"lstm-rl {__version__}")
+        return 0
     try:
-        command = _parse(sys.argv[1:] if arguments is None else arguments)
+        command = _parse(arguments)
         with warnings.catch_warnings(), terminate_on_signals():
             warnings.showwarning = show_warning
             result: int = actions[type(command)](command)

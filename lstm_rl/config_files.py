@@ -93,7 +93,7 @@ def _checked(values: Values, owner: type, prefix: str) -> Values:
     hints = get_type_hints(owner, include_extras=True)
     hints.pop("config", None)
     if owner is Settings:
-        hints["env_kwargs"] = dict
+        hints |= {"env_kwargs": dict, "replay": dict}
     for name in values:
         if name not in hints:
             inner = {field.name for field in fields(Config)}

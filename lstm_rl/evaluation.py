@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl import pretrained
 from lstm_rl.agents.advantage_learning import AdvantageLearning
+from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int, needs_extra
@@ -26,15 +27,17 @@ from lstm_rl.runs import check_finite, check_spaces, divergence, load_model, mod
 ROWS = 100  # environments played side by side
 
 
-def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dict[str, Any]]:
+def load(folder: Path, which: str = "best", purpose: str = "") -> tuple[Any, str, dict[str, Any]]:
     """A run's model, environment id and environment arguments; a warning says if its training has diverged.
 
     Args:
         folder: Of a run, or "model:" and the name of one of `lstm_rl.pretrained`.
         which: "best" or "last", of a run.
+        purpose: What is to be done that a model of the algorithm advantage alone can do; "": nothing of this kind.
 
     Raises:
-        ValueError: The folder is no run, its model is damaged, or has learned in an environment of other spaces.
+        ValueError: The folder is no run, its model is damaged or of another algorithm, or has learned in an environment
+            of other spaces.
     """
     if str(folder).startswith(pretrained.PREFIX):
         name = str(folder).removeprefix(pretrained.PREFIX)
@@ -43,6 +46,8 @@ def load(folder: Path, which: str = "best") -> tuple[AdvantageLearning, str, dic
     config = read_config(folder)
     env_id, env_kwargs = config["env"], config["env_kwargs"]
     model = load_model(model_path(folder, which))
+    if purpose and not isinstance(model, AdvantageLearning):
+        raise ValueError(f"{purpose} needs a run of the algorithm advantage, got {folder}, a {type(model).__name__}")
     check_spaces(model, make_env(env_id, env_kwargs), env_id)
     if diverged := divergence(folder):
         kept = f"this is its checkpoint after {model.num_timesteps:,} steps"
@@ -68,7 +73,7 @@ def evaluate(
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
     env = make_env(env_id, env_kwargs)
-    if isinstance(model, AdvantageLearning):
+    if isinstance(model, (AdvantageLearning, RecurrentReplay)):
         check_spaces(model, env, env_id)
         check_finite(model)
     world = plain_world(env)
@@ -113,7 +118,7 @@ def play_stepwise(
 
 
 def frames(
-    model: AdvantageLearning,
+    model: BaseAlgorithm,
     env_id: str,
     env_kwargs: dict[str, Any],
     episodes: int,

@@ -14,7 +14,9 @@ def sentence_of(error: Exception) -> tuple[str, int] | None:
         return f"{place}: {type(error).__name__}{': ' if said else ''}{said}", 1
     if isinstance(error, (ValueError, TypeError, OverflowError)):
         return str(error), 2
-    if isinstance(error, (RuntimeError, OSError, MemoryError)):  # a run that diverged, a full disk
+    if isinstance(error, OSError) and error.strerror and error.filename:  # a full disk, a folder that cannot be made
+        return f"{error.filename}: {error.strerror}", 1
+    if isinstance(error, (RuntimeError, OSError, MemoryError)):  # a run that diverged
         return str(error), 1
     return None
 

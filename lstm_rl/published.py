@@ -190,8 +190,15 @@ _BLUES = replace(  # the recalled biases; no peepholes and the initial range (ou
 def _blues_melody() -> Topology:
     """Blocks of the melody see the chords' blocks, but not the other way round, and either see their own inputs."""
     biases = (-0.5, -1.0, -1.5, -2.0) * 2
-    gates = dict(input_gate_bias=biases, forget_gate_bias=biases, output_gate_bias=biases)
-    whole = replace(_BLUES, inputs=25, outputs=25, blocks=(2,) * 8, **gates)
+    whole = replace(
+        _BLUES,
+        inputs=25,
+        outputs=25,
+        blocks=(2,) * 8,
+        input_gate_bias=biases,
+        forget_gate_bias=biases,
+        output_gate_bias=biases,
+    )
     chords = {"input": range(12), "block": range(4), "cell": range(8), "output": range(12)}
     melody = {"input": range(12, 25), "block": range(4, 8), "cell": range(8, 16), "output": range(12, 25)}
     rows, columns, read = whole.rows, whole.columns, whole.output_rows

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import VecMonitor
 
-    from lstm_rl.agents import AdvantageLearning
-
 
 def write_config(folder: Path, settings: Settings) -> None:
     """Write settings to ``config.json``."""
@@ -45,7 +43,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise ValueError(f"run must be a folder with a config.json, as `lstm-rl train` makes, got {folder}")
+        runs = sorted(each.parent.name for each in folder.glob("*/config.json"))
+        hint = f", whose runs are {', '.join(runs[:3])}{' ...' * (len(runs) > 3)}" if runs else ""
+        raise ValueError(f"run must be a folder with a config.json, as `lstm-rl train` makes, got {folder}{hint}")
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no JSON, no text at all, or nested too deep
@@ -138,17 +138,22 @@ def model_path(folder: Path, which: str = "best") -> Path:
     raise ValueError(f"run must hold a {' or a '.join(names)}, got {folder}")
 
 
-def load_model(path: Path) -> "AdvantageLearning":
-    """A saved model.
+def load_model(path: Path) -> Any:
+    """A saved model, of the class that saved it.
 
     Raises:
         ValueError: The file is damaged, or not such a model, or its weights are not finite.
     """
+    from stable_baselines3.common.save_util import load_from_zip_file
+
     from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents.algorithms import REPLAY
     from lstm_rl.agents.parameters import NotFiniteError
 
+    kinds: dict[Any, Any] = {kind.config_class: kind for kind in REPLAY.values()}
     try:
-        model = AdvantageLearning.load(path)
+        data: Any = load_from_zip_file(path)[0] if path.suffix == ".zip" else {}
+        model: Any = kinds.get(type((data or {}).get("config")), AdvantageLearning).load(path)
     except (OSError, NotFiniteError):
         raise
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
@@ -157,7 +162,7 @@ def load_model(path: Path) -> "AdvantageLearning":
     return model
 
 
-def check_finite(model: "AdvantageLearning", called: str = "model") -> None:
+def check_finite(model: Any, called: str = "model") -> None:
     """Refuse to play with weights that are not numbers.
 
     Raises:
@@ -168,7 +173,7 @@ def check_finite(model: "AdvantageLearning", called: str = "model") -> None:
     check_numbers(model.policy.state_dict(), called)
 
 
-def check_spaces(model: "AdvantageLearning", env: "gym.Env[Any, Any]", env_id: str) -> None:
+def check_spaces(model: Any, env: "gym.Env[Any, Any]", env_id: str) -> None:
     """Refuse to play a model in an environment of other spaces than it has learned in.
 
     Raises:

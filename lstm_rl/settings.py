@@ -5,7 +5,7 @@ A field that is out of its range raises ``ValueError``.
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -13,6 +13,8 @@ from lstm_rl.agents.config import Config, Rule
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.cli_types import Kwargs, Steps, format_kwargs
 from lstm_rl.presets import PolicyName, PresetName, preset
+
+AlgoName = Literal["advantage", "recurrent-dqn", "recurrent-td3"]
 
 MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
 """Upper bounds of numbers."""
@@ -62,6 +64,13 @@ class Settings:
     """Draw the learning curve and, for TensorBoard, an episode, at the end; --no-pictures saves some seconds."""
     video: bool = False
     """Show, at the end, an episode of the best model as a moving picture in TensorBoard."""
+    algo: AlgoName = "advantage"
+    """Advantage(lambda) or an actor-critic, step by step; or Q-learning or TD3 from replayed sequences."""
+    replay: Kwargs = field(default_factory=dict)
+    """Of recurrent-dqn and recurrent-td3: fields of `DqnConfig` and `Td3Config` and arguments of `ReplayPolicy`, as
+    key=value; settings of the default algorithm count for nothing there."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Of recurrent-dqn and recurrent-td3: where the networks are."""
     config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
 
     def __post_init__(self) -> None:
@@ -72,6 +81,13 @@ class Settings:
                 check_int(name, getattr(self, name), 1, MOST["eval_freq"])
         if self.run_name is not None and Path(self.run_name).name != self.run_name:  # --overwrite deletes what it names
             raise ValueError(f"run_name must be a folder's name without a path, got {self.run_name!r}; see log_dir")
+        check_choice("algo", self.algo, AlgoName.__args__)  # type: ignore[attr-defined]
+        check_choice("device", self.device, ("cpu", "cuda", "auto"))
+        if self.algo == "advantage" and (self.replay or self.device != "cpu"):
+            name, value = ("replay", self.replay) if self.replay else ("device", self.device)
+            raise ValueError(f"{name} must be left alone with algo advantage, got {value!r}")
+        if self.algo != "advantage" and self.preset != "default":
+            raise ValueError(f"preset must be default with algo {self.algo}, got {self.preset}")
         check_choice("preset", self.preset, PresetName.__args__)  # type: ignore[attr-defined]
         check_choice("policy", self.policy, PolicyName.__args__)  # type: ignore[attr-defined]
 
@@ -85,8 +101,9 @@ class Settings:
         """The folder around the run folders of many seeds, see `of_seed`."""
         if self.run_name:
             return self.log_dir / self.run_name
+        names = self.algo, self.preset, self.policy
         parts = [self.env.split(":")[-1].split("/")[-1], *format_kwargs(self.env_kwargs)]
-        parts += [name for name in (self.preset, self.policy) if name not in ("default", "LstmPolicy")]
+        parts += [name for name in names if name not in ("advantage", "default", "LstmPolicy")]
         text = "_".join(parts)
         return self.log_dir / "".join(letter if letter.isalnum() or letter in "=.-_" else "-" for letter in text)
 

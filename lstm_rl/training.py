@@ -20,8 +20,10 @@ from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from lstm_rl.agents.advantage_learning import AdvantageLearning, DivergedError
+from lstm_rl.agents.algorithms import make_replay
 from lstm_rl.agents.env_states import layers_without_state
 from lstm_rl.agents.parameters import NotFiniteError
+from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.evaluation import check_render_mode, frames
@@ -45,6 +47,7 @@ from lstm_rl.trials import History, Player, add_to, make_player, read_history, w
 SURVIVAL_EVAL_FREQ = 25_000  # steps between two trials in stages, at most: most of them end in the first stage
 METRICS = ("best/mean_reward", "best/success_rate", "best/steps_to_solve", "eval/mean_reward", "eval/success_rate")
 """What TensorBoard's tab HPARAMS shows beside the settings."""
+LOG_EPISODES = 100
 FRAMES = 500  # of a moving picture, at most
 
 
@@ -68,7 +71,7 @@ class Outcome:
 class RunCallback(BaseCallback):
     """Progress bar, evaluations, the best model, a checkpoint after each evaluation, and the ways to stop early."""
 
-    model: AdvantageLearning
+    model: Any
 
     def __init__(
         self,
@@ -101,7 +104,7 @@ class RunCallback(BaseCallback):
     @property
     def steps(self) -> int:
         """Steps of all attempts."""
-        return int(self.state["before"]) + self.model.num_timesteps
+        return int(self.state["before"] + self.model.num_timesteps)
 
     @property
     def finished(self) -> bool:
@@ -173,11 +176,12 @@ class RunCallback(BaseCallback):
         """Save ``model.zip``, with what `--resume` needs besides the model."""
         self._check_weights()
         monitor, seconds = self.folder / "monitor.csv", time.time() - self.rows.t_start
-        self.model.run_state = self.state | {  # type: ignore[attr-defined]
+        self.model.run_state = self.state | {
             "monitor_bytes": monitor.stat().st_size if monitor.exists() else 0,
             "seconds": seconds,
         }
-        self.model.save(self.folder / "model.zip")
+        buffer = ["replay_buffer"] if isinstance(self.model, RecurrentReplay) else None
+        self.model.save(self.folder / "model.zip", include=buffer)
 
 
 def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], object] = lambda _: None) -> Outcome:
@@ -196,7 +200,8 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
     own = _checked_env(settings)  # to look at an episode
     world = getattr(own.unwrapped, "world", None)
     settings = replace(settings, eval_freq=_eval_freq(settings, world is not None and world.survival_is_success))
-    player, rows = make_player(env_id, env_kwargs, settings.eval_episodes), make_rows(env_id, env_kwargs, n)
+    player = make_player(env_id, env_kwargs, settings.eval_episodes, settings.algo == "advantage")
+    rows = make_rows(env_id, env_kwargs, n)
     model = None if settings.resume else _new_model(settings, rows, 0)
     begun = time.perf_counter()
     with folder_lock(folder), _errors_of_threads():
@@ -257,7 +262,8 @@ def check(settings: Settings) -> None:
 
 def _checked_env(settings: Settings) -> gym.Env[Any, Any]:
     env = make_env(settings.env, settings.env_kwargs)
-    check_memory(settings, env)
+    if settings.algo == "advantage":
+        check_memory(settings, env)
     if settings.video:
         check_render_mode(settings.env, settings.env_kwargs, "rgb_array")
     env.reset(seed=0)
@@ -271,13 +277,14 @@ def _eval_freq(settings: Settings, in_stages: bool) -> int:
     return min(freq, SURVIVAL_EVAL_FREQ) if in_stages else freq
 
 
-def _new_model(settings: Settings, rows: VecMonitor, attempt: int) -> AdvantageLearning:
-    return AdvantageLearning(settings.policy, rows, settings.config, seed=settings.seed + 10**6 * attempt)
+def _new_model(settings: Settings, rows: VecMonitor, attempt: int) -> Any:
+    seed = settings.seed + 10**6 * attempt
+    if settings.algo == "advantage":
+        return AdvantageLearning(settings.policy, rows, settings.config, seed=seed)
+    return make_replay(settings.algo, settings.policy, rows, settings.replay, seed=seed, device=settings.device)
 
 
-def _attempts(
-    model: AdvantageLearning, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool
-) -> AdvantageLearning:
+def _attempts(model: Any, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool) -> Any:
     """Train the model; where it does not get there in ``attempt_steps``, new ones; return the last."""
     settings, state = callback.settings, callback.state
     while True:
@@ -298,7 +305,7 @@ def _attempts(
         model, fresh = _new_model(settings, callback.rows, state["attempt"]), True
 
 
-def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool) -> None:
+def _learn(model: Any, goal: int, callback: RunCallback, own: gym.Env[Any, Any], fresh: bool) -> None:
     """Train one model up to ``goal`` steps of its own."""
     settings, attempt = callback.settings, callback.state["attempt"]
     callback.n_calls = 0 if fresh else model.num_timesteps // settings.n_envs
@@ -309,6 +316,9 @@ def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.
     model.set_logger(tensorboard(callback.folder / f"attempt-{attempt + 1}" if attempt else callback.folder))
     from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 
+    if isinstance(model, RecurrentReplay):  # which has no pictures, and episodes between two writes of the log
+        model.learn(goal - model.num_timesteps, callback, LOG_EPISODES, reset_num_timesteps=fresh)
+        return
     watcher = TensorBoardCallback(own, every=sys.maxsize if settings.pictures else None, metrics=METRICS)
     watcher.init_callback(model)
     watcher.on_training_start({}, {})
@@ -323,7 +333,7 @@ def _learn(model: AdvantageLearning, goal: int, callback: RunCallback, own: gym.
         model.logger.close()
 
 
-def _show_best(model: AdvantageLearning, settings: Settings) -> None:
+def _show_best(model: Any, settings: Settings) -> None:
     """Write a greedy episode of the best model, or its beginning, into the model's TensorBoard log."""
     from lstm_rl.diagnostics.tensorboard import moving_picture
 
@@ -335,7 +345,7 @@ def _show_best(model: AdvantageLearning, settings: Settings) -> None:
             writer.file_writer.add_summary(moving_picture(pictures, fps), model.num_timesteps)
 
 
-def _checkpoint(settings: Settings) -> tuple[AdvantageLearning, dict[str, Any]]:
+def _checkpoint(settings: Settings) -> tuple[Any, dict[str, Any]]:
     """A model to go on from, and what `RunCallback.checkpoint` added to it."""
     path = settings.folder / "model.zip"
     model = load_model(path)

@@ -15,7 +15,6 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.rollouts import play
 from lstm_rl.atomic import atomic_write
 from lstm_rl.envs.dynamics import World
@@ -61,13 +60,18 @@ class Trial:
         return self.whole and self.success_rate == 1.0
 
 
-Player = Callable[[AdvantageLearning, int], Trial]
+Player = Callable[[Any, int], Trial]
 """From a model and the steps that it has learned from, which seed the episodes, to a trial."""
 
 
-def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Player:
-    """The way to try policies in an environment: our worlds in compiled code, all others step by step."""
+def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int, compiled: bool = True) -> Player:
+    """The way to try policies in an environment: our worlds in compiled code, all others step by step.
+
+    ``compiled=False`` is for policies that compiled code does not know.
+    """
     world = plain_world(make_env(env_id, env_kwargs))
+    if not compiled:
+        return _step_by_step(env_id, env_kwargs if world is None else limited(env_id, env_kwargs), episodes)
     if world is None or world.continuous:
         return _step_by_step(env_id, env_kwargs, episodes)
     if world.survival_is_success:
@@ -80,7 +84,7 @@ def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Playe
     return lambda model, steps: _whole(*play(model.policy, world, episodes, steps)[:3])
 
 
-def try_in_stages(model: AdvantageLearning, world: World, seed: int, episodes: int) -> Trial:
+def try_in_stages(model: Any, world: World, seed: int, episodes: int) -> Trial:
     """Play the stages of a world where surviving is success, up to the first in which something falls."""
     steps, last = 0, (*STAGES, *([(1.0, world.max_steps)] if (world.max_steps or 0) > LIMIT else []))
     for stage, (share, limit) in enumerate(last):
@@ -103,7 +107,7 @@ def _whole(returns: Any, lengths: Any, successes: Any) -> Trial:
 def _step_by_step(env_id: str, env_kwargs: dict[str, Any], episodes: int) -> Player:
     rows = make_rows(env_id, env_kwargs, min(ROWS, episodes))
 
-    def player(model: AdvantageLearning, steps: int) -> Trial:
+    def player(model: Any, steps: int) -> Trial:
         rows.seed((1_000_003 + ROWS * steps) % 2**31)  # far from the seeds that are learned from
         return _whole(*play_stepwise(model, rows, episodes))
 

@@ -1,8 +1,9 @@
 """rl_zoo3 with our algorithms: ``python -m lstm_rl.zoo train --algo advantage --env CartPole-v1``.
 
 train (with ``-optimize``: a study), enjoy and record_video are the zoo's own programs and take its options. Algorithms
-are ``advantage`` and ``actor_critic``; their settings are in ``lstm_rl/hyperparams/*.yml``, in whose place
-``--conf-file`` puts others, and ``-optimize`` searches `lstm_rl.agents.search_space`.
+are ``advantage``, ``actor_critic``, ``recurrent_dqn`` and ``recurrent_td3``; their settings are in
+``lstm_rl/hyperparams/*.yml``, in whose place ``--conf-file`` puts others, and ``-optimize`` searches
+`lstm_rl.agents.search_space`.
 """
 
 import argparse
@@ -13,13 +14,15 @@ from importlib.resources import files
 import gymnasium as gym
 
 from lstm_rl.agents import AdvantageLearning
+from lstm_rl.agents.algorithms import REPLAY as LEARNERS
 from lstm_rl.agents.config import Rule
 from lstm_rl.agents.defaults import default_config
-from lstm_rl.agents.search_space import search_space, suggest
+from lstm_rl.agents.search_space import REPLAY_SPACE, search_space, suggest
 from lstm_rl.checks import nearest, needs_extra
 from lstm_rl.make import family  # which registers our environments, too
 
 ALGORITHMS: tuple[Rule, ...] = ("advantage", "actor_critic")
+REPLAY = {name.replace("-", "_"): kind for name, kind in LEARNERS.items()}
 PROGRAMS = ("train", "enjoy", "record_video")
 
 
@@ -43,6 +46,10 @@ def register(env_id: str | None = None) -> None:
         ALGOS[rule] = AdvantageLearning
         HYPERPARAMS_SAMPLER[rule] = lambda trial, *_, space=space: suggest(trial, space)
         HYPERPARAMS_CONVERTER[rule] = lambda sampled_params: sampled_params
+    for name, kind in REPLAY.items():
+        ALGOS[name] = kind
+        HYPERPARAMS_SAMPLER[name] = lambda trial, *_: suggest(trial, REPLAY_SPACE)
+        HYPERPARAMS_CONVERTER[name] = lambda sampled_params: sampled_params
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.add_argument(*names)
         chosen = parser.parse_known_args(options)[0]
         register(chosen.env)
-        if program == "train" and chosen.algo in ALGORITHMS and chosen.conf_file is None:
+        if program == "train" and chosen.algo in (*ALGORITHMS, *REPLAY) and chosen.conf_file is None:
             options += ["--conf-file", str(files("lstm_rl") / "hyperparams" / f"{chosen.algo}.yml")]
         _run(program, options)
     except (ValueError, AssertionError) as error:  # the zoo asserts what is asked of it

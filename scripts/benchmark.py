@@ -30,7 +30,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from tqdm import tqdm
 
-from lstm_rl.agents import AdvantageLearning, Config
+from lstm_rl.agents import AdvantageLearning, Config, RecurrentDQN
 from lstm_rl.evaluation import evaluate, load
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.nn import LstmNetwork
@@ -124,6 +124,22 @@ def speed() -> list[Row]:
         Row("training speed, default preset", ours, "steps/s", "", quote),
         Row("SGD traces against RecurrentPPO with defaults", sgd / theirs, "x", ">= 5,000", quote),
     ]
+
+
+def replay() -> list[Row]:
+    """Replayed sequences on the pole, defaults: 64 units, and 32 sequences of 63 steps per update."""
+    rows = []
+    for n in (16, 64):
+        model = RecurrentDQN("LstmPolicy", make_rows("lstm_rl/CartPole-v0", {}, n), train_freq=64 // n, seed=0)
+        model.learn(5_000)
+
+        def learn(model: RecurrentDQN = model) -> int:
+            model.learn(6_400, reset_num_timesteps=False)
+            return 6_400
+
+        name = f"RecurrentDQN, an update per 64 steps, {n} environments"
+        rows.append(Row(name, best_rate(learn), "steps/s", ">= 3,000"))
+    return rows
 
 
 def foreign() -> list[Row]:
@@ -387,6 +403,7 @@ PARTS = {
     "memory": memory,
     "compiling": compiling,
     "speed": speed,
+    "replay": replay,
     "networks": networks,
     "exporting": exporting,
     "sequences": sequences,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from lstm_rl.agents import AdvantageLearning, Config
-from lstm_rl.bounds import check_memory, memory
+from lstm_rl.bounds import check_memory
 from lstm_rl.cli import main
+from lstm_rl.machine_memory import memory
 from lstm_rl.make import make_env
 from lstm_rl.settings import Settings
 

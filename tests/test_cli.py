@@ -18,7 +18,7 @@ from PIL import Image
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from lstm_rl import training
+from lstm_rl import __version__, training
 from lstm_rl.agents import AdvantageLearning
 from lstm_rl.agents.defaults import TMAZE
 from lstm_rl.cli import main
@@ -133,7 +133,10 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "{envs,train,tune,evaluate,watch,plot,export,models,experiments,reproduce,table,diagnose}" in done.stdout
+    commands = (
+        "envs,train,tune,evaluate,watch,plot,export,models,experiments,reproduce,table,world-model,diagnose,music"
+    )
+    assert f"{{{commands}}}" in done.stdout
     assert "--learning-rate" in done.stdout and "--gradient" in done.stdout
 
 
@@ -169,6 +172,13 @@ def test_envs_lists_every_environment(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["envs"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*WORLDS, *OTHERS]
     assert {MAZE, POLE} < set(WORLDS)
+
+
+def test_the_version_is_told_and_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lstm-rl {__version__}\n"
+    assert main(["train", MAZE, "--log-dir", "/proc/runs"]) == 1
+    assert capsys.readouterr().err.endswith("lstm-rl: /proc/runs: No such file or directory\n")
 
 
 def test_values_of_env_kwargs_are_literals_or_strings() -> None:

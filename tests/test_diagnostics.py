@@ -29,6 +29,7 @@ from lstm_rl.diagnostics.timeline import activations_figure, episode_errors_figu
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 from lstm_rl.envs.tmaze import EAST, WEST, tmaze
+from lstm_rl.kernels.cells import Cells
 from lstm_rl.nn.lstm import LstmNetwork
 from lstm_rl.topology import Topology
 
@@ -72,7 +73,7 @@ def maze(**arguments: Any) -> gym.Env[Any, Any]:
     return gym.make("lstm_rl/NoisyTMaze-v0", **{"corridor_length": 4, "max_steps": 60} | arguments)
 
 
-def learner(env: Any = None, topology: Topology | None = None, **settings: Any) -> AdvantageLearning:
+def learner(env: Any = None, topology: Topology | Cells | None = None, **settings: Any) -> AdvantageLearning:
     kwargs = {"topology": topology} if topology else None
     settings = {"chunk_size": 500, "learning_rate": 1e-3, "seed": 1} | settings
     return AdvantageLearning("LstmPolicy", maze() if env is None else env, policy_kwargs=kwargs, **settings)
@@ -173,7 +174,8 @@ def test_recording_stops_after_max_steps_and_changes_no_weights() -> None:
 def test_the_replayed_episode_is_the_recorded_one(name: str, normalised: bool) -> None:
     model = learner(topology=TOPOLOGIES[name], normalize_observations=normalised, precision="float64").learn(2000)
     episode = record_episode(model.policy, maze(), seed=0)
-    replayed = record_activations(as_network(model.policy), as_seen(model.policy, episode.activations.inputs))
+    seen = as_seen(model.policy, episode.activations.inputs, episode.actions)
+    replayed = record_activations(as_network(model.policy), seen)
     assert np.allclose(replayed.outputs, episode.activations.outputs, rtol=0, atol=1e-11)
     assert replayed.blocks == episode.activations.blocks
     assert list(replayed.parts) == list(episode.activations.parts)
@@ -187,7 +189,7 @@ def test_errors_along_an_episode_are_derivatives_of_the_executed_output(trained:
     assert step == episode.activations.marks["junction"][-1] == len(episode.actions) - 1
     errors = episode_errors(trained.policy, episode, step)
     assert errors["input"].shape == (step + 1, 3) and errors["cell state"].shape == (step + 1, 8)
-    net, x = as_network(trained.policy), as_seen(trained.policy, episode.activations.inputs)
+    net, x = as_network(trained.policy), as_seen(trained.policy, episode.activations.inputs, episode.actions)
     nudge = 1e-6
     for t in (0, step // 2, step):
         for i in range(3):
@@ -198,6 +200,27 @@ def test_errors_along_an_episode_are_derivatives_of_the_executed_output(trained:
                 y.append(record_activations(net, moved).outputs[step, episode.actions[step]])
             assert errors["input"][t, i] == pytest.approx((y[0] - y[1]) / (2 * nudge), rel=1e-5, abs=1e-9)
     assert decision(record_episode(trained.policy, maze(), seed=0, max_steps=2)) == 1  # no junction: the last step
+
+
+@pytest.mark.parametrize("layers", [(("self_lstm", 3), ("rtu", 2)), (("self_lstm", 2), ("self_lstm", 3))])
+def test_an_episode_of_exact_cells_is_replayed_with_its_last_actions(layers: Any) -> None:
+    model = learner(topology=Cells(3 + 4, 4, layers, actions=4), precision="float64").learn(500)
+    episode = record_episode(model.policy, maze(), seed=0)
+    step = decision(episode)
+    net, x = as_network(model.policy), as_seen(model.policy, episode.activations.inputs, episode.actions)
+    assert x.shape == (len(episode.actions), 3 + 4)
+    replayed = record_activations(net, x)
+    assert np.allclose(replayed.outputs, episode.activations.outputs, rtol=0, atol=1e-11)
+    assert len(replayed.parts) == 2 and {*replayed.parts} < {*episode.activations.parts}
+    errors = episode_errors(model.policy, episode, step)
+    nudge, y = 1e-6, []
+    for sign in (1, -1):
+        moved = x.copy()
+        moved[0, 1] += sign * nudge
+        y.append(record_activations(net, moved).outputs[step, episode.actions[step]])
+    assert errors["input"][0, 1] == pytest.approx((y[0] - y[1]) / (2 * nudge), rel=1e-5, abs=1e-9)
+    figure = episode_errors_figure(episode, errors, step)
+    assert figure.axes[3].get_ylabel().replace("\n", " ") == f"error at {next(iter(replayed.parts))}"
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)

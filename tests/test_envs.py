@@ -83,6 +83,7 @@ def test_gymnasium_finds_no_fault(env_id: str, monkeypatch: pytest.MonkeyPatch) 
     assert env.render_mode is None
 
 
+@pytest.mark.filterwarnings("ignore:We recommend you to use a symmetric and normalized Box")  # a logistic unit's output
 @pytest.mark.parametrize("env_id", IDS)
 def test_stable_baselines_finds_no_fault(env_id: str) -> None:
     env = make(env_id)

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lstm_rl.agents import AdvantageLearning, LstmPolicy
+from lstm_rl.agents.model_file import checksum
 from lstm_rl.agents.plain_data import from_plain, to_plain
 from lstm_rl.kernels.cells import Cells
 from lstm_rl.make import make_rows
@@ -252,6 +253,7 @@ def edited(path: Path, target: Path, change: Callable[[dict[str, Any], dict[str,
     with safe_open(path, "numpy") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     change(tensors, metadata)
+    metadata["checksum"] = checksum(metadata.get("model", ""), tensors)
     save_file(tensors, target, metadata)
     return target
 
@@ -272,7 +274,7 @@ BAD: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "extra of the policy": (lambda t, _: t.update({"policy.bias": np.zeros(3)}), "a tensor too many, bias of policy"),
     "missing": (lambda t, _: t.pop("policy.hidden_weights"), "lacks hidden_weights of policy"),
     "missing trace": (lambda t, _: t.pop(TRACES), "tensor .*traces is missing"),
-    "shape": (lambda t, _: t.update({TRACES: t[TRACES][:, :1]}), "traces of shape"),
+    "shape": (lambda t, _: t.update({TRACES: t[TRACES][:, :1].copy()}), "traces of shape"),
     "NaN": (lambda t, _: t["policy.hidden_weights"].fill(np.nan), "hidden_weights holds NaN"),
     "NaN in a trace": (lambda t, _: t[TRACES].fill(np.nan), "traces holds NaN"),
     "network": (
@@ -305,6 +307,11 @@ def test_damaged_bytes_are_refused(good: Path, tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(ValueError, match="damaged or of another kind"):
             AdvantageLearning.load(path)
+    flipped = bytearray(whole)
+    flipped[-100] ^= 1  # one bit of a number
+    path.write_bytes(flipped)
+    with pytest.raises(ValueError, match="damaged: its checksum is not that of its numbers"):
+        AdvantageLearning.load(path)
     path.write_bytes(struct.pack("<Q", 2**60) + whole[8:])
     with pytest.raises(ValueError, match="damaged or of another kind"):
         AdvantageLearning.load(path)

@@ -62,6 +62,7 @@ def test_stored_results_are_package_data() -> None:
         "self-reference",
         "self-reference-policy",
         "model-critic",
+        "recurrent-replay",
     }
     assert {path.stem for path in shipped} == set(EXPERIMENTS) - pending
 

@@ -34,6 +34,8 @@ EXPECTED: dict[str, tuple[int, float, Bias, Bias, Bias]] = {
     "gers2002-timing": (17, 0.1, 0, 2, -2),
     "gers2002-timing-linear": (17, 0.1, 0, 2, -2),
     "hochreiter2001-quadratic": (5373, 0.1, (-1, -1, -2, -2, -3), None, 0),
+    "blues-chords": (664, 0.1, *(((-0.5, -1, -1.5, -2),) * 3)),
+    "blues-melody": (1542, 0.1, *(((-0.5, -1, -1.5, -2) * 2,) * 3)),
     "bakker2001-tmaze": (520, 0.1, 0, 3, 0),
     "bakker2001-pole": (954, 0.1, 0, 3, 0),
     "two-blocks": (156, 0.1, (-2, -4), None, None),
@@ -51,6 +53,8 @@ UNBIASED: dict[str, tuple[str, ...]] = {
     "gers2001-series": ("cells",),
     "hochreiter2001-quadratic": ("output",),
     "gers2000-cnto": ("cells",),
+    "blues-chords": ("cells",),
+    "blues-melody": ("cells",),
 }
 # Squashing functions of cell inputs, cell outputs and outputs, where they are not those of 1997
 SQUASHING = {
@@ -103,10 +107,15 @@ def test_initial_weights_are_the_published_ones(name: str) -> None:
         if biases is not None:
             drawn[bias, column] = False
             assert (hidden[:, bias, column] == np.array(biases)).all()
-    for values in (hidden[:, drawn], output):
+    read = topology.output_mask.copy()
+    if topology.output_bias:
+        row = topology.output_rows["bias"].start
+        assert (output[:, row] == topology.output_bias).all()
+        read[row] = False
+    for values in (hidden[:, drawn], output[:, read]):
         assert 0.95 * span < np.abs(values).max() <= span
         assert abs(values.mean()) < 0.1 * span
-    assert not hidden[:, ~topology.mask].any()
+    assert not hidden[:, ~topology.mask].any() and not output[:, ~topology.output_mask].any()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

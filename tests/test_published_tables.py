@@ -15,7 +15,14 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("gers2000-nto", "gers2000-cnto", "blues-melody", "self-reference", "self-reference-policy")
+PENDING = (
+    "gers2000-nto",
+    "gers2000-cnto",
+    "blues-melody",
+    "self-reference",
+    "self-reference-policy",
+    "recurrent-replay",
+)
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "gers2000-cerg",
@@ -27,6 +34,7 @@ PARTIAL = (
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",
+    "robots",
     "meta-learning",
     "world-model",
     "model-critic",

@@ -15,7 +15,7 @@ from PIL import Image
 from lstm_rl.cli import main
 from lstm_rl.intervals import STATISTICS, band, interquartile_mean
 from lstm_rl.processes import over_processes
-from lstm_rl.runs import load_model
+from lstm_rl.runs import load_model, read_config
 from lstm_rl.settings import Settings
 
 MAZE = "lstm_rl/NoisyTMaze-v0"
@@ -165,6 +165,14 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_seeds_names_its_runs_where_one_is_asked_for(tmp_path: Path) -> None:
+    for seed in range(4):
+        (tmp_path / f"seed-{seed}").mkdir()
+        (tmp_path / f"seed-{seed}" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"got .*, whose runs are seed-0, seed-1, seed-2 \.\.\.$"):
+        read_config(tmp_path)
 
 
 def test_folders_of_seeds() -> None:

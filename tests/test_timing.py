@@ -99,7 +99,7 @@ def test_answers_of_the_environment() -> None:
     env = SequenceEnv("gers2002-msd", F=3, I=(0, 2, 5), strings=4)
     assert int(env.action_space.n) == 6  # type: ignore[attr-defined]
     env.reset(seed=1)
-    length, given = 0, []
+    length, given = 0, list[Any]()
     while not given or not given[-1][2]:
         given.append(env.step(np.int64(2)))
         length += 1
@@ -124,7 +124,7 @@ def by_numpy(topology: Topology, x: Any, target: Any, r: float, q: float) -> tup
     state = loop.LstmState(*(torch.zeros(1, size).double() for size in sizes))
     for t in range(len(x)):
         w = leaf + torch.tensor(now - first)
-        parts = w.split([start.hidden.size, start.output.size])
+        parts = torch.split(w, [start.hidden.size, start.output.size])
         hidden, output = (part.reshape(like.shape) for part, like in zip(parts, start[:2], strict=True))
         y, state = loop.step(topology, hidden, output, torch.tensor(x[t : t + 1]), state, False)
         h = np.stack([torch.autograd.grad(y_k, leaf, retain_graph=True)[0].numpy() for y_k in y[0]], -1)

@@ -192,6 +192,10 @@ def test_bad_arguments_are_refused_in_one_sentence(tmp_path: Path, capsys: Any) 
 def test_other_databases_and_other_studies_are_refused(tmp_path: Path, capsys: Any) -> None:
     text, other, study = (tmp_path / name for name in ("text.db", "other.db", "study.db"))
     text.write_text("no database " * 100)
+    told = refused(capsys, tune(tmp_path, "--storage", "mazes"))
+    assert told.endswith(
+        "storage must be a URL as sqlite:///tune.db, or a .log, .db, .sqlite, .sqlite3 file, got mazes"
+    )
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE birds (name TEXT)")
     connection.close()

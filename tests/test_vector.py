@@ -49,6 +49,8 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     **{f"lstm_rl/{name}Pole-v0": {"max_steps": 23} for name in ("Force", "MultimodeForce")},
     "lstm_rl/CodedTMaze-v0": {"corridor_length": 2, "max_steps": 12},
     "lstm_rl/CueMaze-v0": {"corridor_length": 2, "max_steps": 11},
+    "lstm_rl/RobotTMazeTwin-v0": {"stem": 0.5, "action_repeat": 30, "max_steps": 5},
+    "lstm_rl/RobotTMazeEvents-v0": {"stem": 0.5, "max_steps": 12},
 }
 ENDS_ONE_WAY = {  # their episodes have a fixed number of steps: all are terminated, or all are truncated
     "lstm_rl/MemoryChain-v0",
@@ -137,7 +139,7 @@ def test_row_i_has_seed_s_plus_i(env_id: str) -> None:
     for i, one in enumerate(scalars):
         assert np.array_equal(one.reset(seed=100 + i)[0], observation[i])
     for _ in range(100):
-        actions = rng.integers(2, size=N)
+        actions = random_actions(env.single_action_space, rng)
         observation, rewards, terminated, truncated, infos = env.step(actions)
         for i, one in enumerate(scalars):
             o, reward, end, cut, info = one.step(actions[i])
@@ -181,7 +183,8 @@ def test_disabled_refuses_to_step_ended_rows() -> None:
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_saved_state_of_all_rows_goes_on_in_mid_episode(env_id: str) -> None:
     env, other = (make_vec(env_id, AutoresetMode.NEXT_STEP) for _ in range(2))
-    actions = np.random.default_rng(0).integers(2, size=(60, N))
+    rng = np.random.default_rng(0)
+    actions = [random_actions(env.single_action_space, rng) for _ in range(60)]
     env.reset(seed=0)
     for a in actions[:30]:
         env.step(a)
@@ -204,7 +207,8 @@ def test_make_vec_makes_ours_and_honours_the_step_limit(env_id: str) -> None:
     assert isinstance(env.unwrapped, WorldVectorEnv) and env.num_envs == 2
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=0)
-    assert [env.step(np.array([1, 1]))[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
+    action = np.ones(env.action_space.shape, env.action_space.dtype)
+    assert [env.step(action)[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
     assert env.observation_space.shape == (2, *env.unwrapped.single_observation_space.shape)  # type: ignore[misc]
     env.close()
 
@@ -224,10 +228,10 @@ def test_no_returned_array_is_shared_between_calls(env_id: str, mode: AutoresetM
         parts = result.values() if isinstance(result, dict) else result if isinstance(result, tuple) else ()
         return [array for part in parts for array in arrays(part)]
 
-    env = make_vec(env_id, mode)
+    env, rng = make_vec(env_id, mode), np.random.default_rng(0)
     calls = [arrays(env.reset(seed=0))]
-    for t in range(40):
-        calls.append(arrays(env.step(np.full(N, t % 2))))
+    for _ in range(40):
+        calls.append(arrays(env.step(random_actions(env.single_action_space, rng))))
         if mode is AutoresetMode.DISABLED and env.ended.any():
             mask = env.ended.copy()
             calls.append([*arrays(env.reset(options={"reset_mask": mask}))])

@@ -245,20 +245,20 @@ def test_the_optimum_is_reached_and_no_memory_is_as_bad_as_said() -> None:
         while not over:
             without = 0.0 if observation[0] else 1.0 if observation[1] else constant
             observation, reward, _, over, after = env.step(np.array([info["state"][0]], np.float32))
-            total += reward, -((without - info["state"][0]) ** 2)
+            total += np.array([reward, -((without - info["state"][0]) ** 2)])
             info = after
     assert total[0] == world.optimal_return == 0.0
     assert total[1] / 40 == pytest.approx(world.memoryless_return, rel=0.05)
     assert flip_flop(lag=2, max_steps=100).memoryless_return == pytest.approx(-0.25 * 50, rel=0.05)
     assert force_pole(max_steps=7).optimal_return == 7.0
-    env, total = gym.make("lstm_rl/ForcePole-v0"), 0.0
+    env, held = gym.make("lstm_rl/ForcePole-v0"), 0.0
     for seed in range(2):
         seen, over = env.reset(seed=seed)[0], False
         while not over:
             force = np.clip(0.03 * seen[:1] + 0.3 * seen[1:2], -1, 1).astype(np.float32)
             seen, reward, end, cut, _ = env.step(force)
-            total, over = total + float(reward) / 2, end or cut
-    assert total == pytest.approx(force_pole().memoryless_return, abs=75)  # of two episodes
+            held, over = held + float(reward) / 2, end or cut
+    assert held == pytest.approx(force_pole().memoryless_return, abs=75)  # of two episodes
 
 
 def test_a_shrunken_run_of_each_experiment() -> None:

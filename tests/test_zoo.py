@@ -10,7 +10,7 @@ import gymnasium as gym
 import pytest
 
 from lstm_rl.agents.config import Config
-from lstm_rl.zoo import main
+from lstm_rl.zoo import ALGORITHMS, REPLAY, main
 
 pytest.importorskip("rl_zoo3")
 
@@ -64,13 +64,17 @@ def test_every_shipped_file_names_registered_environments_and_fields() -> None:
     yaml: Any = pytest.importorskip("yaml")
     folder = Path(__file__).parent.parent / "lstm_rl" / "hyperparams"
     files = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
-    assert set(files) == {"advantage", "actor_critic"}
-    for settings in files.values():
+    assert set(files) == {*ALGORITHMS, *REPLAY}
+    for name, settings in files.items():
+        kind: Any = REPLAY[name].config_class if name in REPLAY else Config
         assert "default" in settings
         for env, values in settings.items():
             assert env == "default" or env in gym.registry
-            own = {name: each for name, each in values.items() if name not in ("n_timesteps", "policy", "env_kwargs")}
-            Config(**own)
+            own = {name: each for name, each in values.items() if name not in ZOO}
+            kind(**own)
+
+
+ZOO = ("n_timesteps", "policy", "env_kwargs", "n_envs")  # settings of the zoo itself
 
 
 ORDERS = {

@@ -44,7 +44,7 @@ def export(command: Export) -> int:
     from lstm_rl.evaluation import load
     from lstm_rl.export import write_onnx, write_torch
 
-    model, _, _ = load(command.run, command.which)
+    model, _, _ = load(command.run, command.which, "export")
     for suffix, path in wanted.items():
         if suffix == ".safetensors":
             model.save(path)

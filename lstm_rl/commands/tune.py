@@ -62,7 +62,7 @@ class Tune:
     workers: int = 1
     """Processes that work on the study; further ones may join from other terminals."""
     storage: str | None = None
-    """URL of a database, as sqlite:///tune.db, or a file: Optuna's journal if it ends in .log, else SQLite; default:
+    """URL of a database, as sqlite:///tune.db, or a file: .log is Optuna's journal, .db or .sqlite3 SQLite; default:
     study.log in the folder of the study."""
     study: str = "lstm-rl"
     """Name of the study in its storage."""

@@ -62,7 +62,7 @@ def diagnose_run(run: Path, which: str, seed: int, max_steps: int | None, out: P
     Raises:
         ValueError: The folder is no run, its model is a table, or an argument does not fit.
     """
-    model, env_id, env_kwargs = load(run, which)
+    model, env_id, env_kwargs = load(run, which, "diagnose")
     as_network(model.policy)  # for its error
     if out is None:
         name = str(run).removeprefix(PREFIX)

@@ -92,6 +92,6 @@ def episode_errors(policy: MemoryPolicy, episode: Episode, step: int) -> Errors:
     Raises:
         ValueError: The policy is a table.
     """
-    x = as_seen(policy, episode.activations.inputs[: step + 1])
+    x = as_seen(policy, episode.activations.inputs[: step + 1], episode.actions)
     errors = jacobians(as_network(policy), x, units=[int(episode.actions[step])])
     return {name: derivatives[::-1, 0] for name, derivatives in errors.items()}

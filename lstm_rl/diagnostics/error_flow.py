@@ -95,7 +95,7 @@ def jacobians(
     state = rest if state is None else state
     if len(state[0]) != 1:
         raise ValueError(f"state must have one row, got {len(state[0])}")
-    state = type(rest)(*(part.detach().to(x.dtype).expand(n, -1) for part in state))
+    state = _like(rest, [part.detach().to(x.dtype).expand(n, -1) for part in state])
     inputs, states = [], []
     for x_t in torch.nn.functional.pad(x, (0, probed.inputs - net.inputs)):
         inputs.append(x_t.repeat(1, n, 1).requires_grad_())  # (1, n, I)
@@ -108,7 +108,7 @@ def jacobians(
     back = torch.autograd.grad(layer[range(n), chosen].sum(), to, materialize_grads=True)
     by_input = torch.cat(back[: len(x)][::-1])  # (T, n, I)
     errors = {"input": by_input[..., : net.inputs]}
-    by_part = type(rest)(*(torch.stack(back[len(x) + p :: parts][::-1]) for p in range(parts)))  # (T, n, size) each
+    by_part = _like(rest, [torch.stack(back[len(x) + p :: parts][::-1]) for p in range(parts)])  # (T, n, size) each
     errors |= _by_name(probed, by_part, states)
     if source == "output":
         for name in errors.keys() - {"input"}:
@@ -135,8 +135,13 @@ def _by_name(net: Network, errors: Any, states: list[Any]) -> dict[str, Tensor]:
     if isinstance(net, SlstmNetwork):  # whose cell states are c / n: at given n, n times the error of c
         n = torch.stack([state.n for state in states[::-1]]).detach()
         return {"hidden": errors.y, "cell state": errors.c * n}
-    named = net.named(type(errors)(*(part.flatten(0, 1) for part in errors)))
+    named = net.named(_like(errors, [part.flatten(0, 1) for part in errors]))
     return {name: part.reshape(*errors[0].shape[:2], -1) for name, part in named.items()}
+
+
+def _like(state: Any, parts: list[Tensor]) -> Any:
+    """A state of the same kind, a tuple or a named one, of other parts."""
+    return tuple(parts) if type(state) is tuple else type(state)(*parts)
 
 
 def with_probes(net: LstmNetwork) -> LstmNetwork:

@@ -62,7 +62,8 @@ def episode_errors_figure(episode: Episode, errors: Errors, step: int) -> Figure
         step: Where the error starts.
     """
     activations = episode.activations
-    memory = next((name for name in ("cell state", "hidden") if name in errors), None)
+    memory = next((name for name in errors if name.endswith("cell state")), None)
+    memory = memory or next((name for name in errors if name == "hidden" or name.endswith(" state")), None)
     title = f"{describe(episode)}; error of ${episode.output[1]}_{{{episode.actions[step]}}}$ at step {step}"
     figure, panels = panels_over_time(activations, [1.6, 1.6, 3.2] + [1.6] * (memory is not None), title)
     figure.subplots_adjust(right=0.86)

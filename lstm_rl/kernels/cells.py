@@ -70,6 +70,15 @@ class Cells:
         return tuple(found)
 
     @property
+    def state_names(self) -> list[str]:
+        """What the states of the layers are called: by the kind of cell, numbered where a kind has several layers."""
+        cells = [cell for cell, _ in self.layers]
+        return [
+            f"{cell} {cells[:i].count(cell) + 1} state" if cells.count(cell) > 1 else f"{cell} state"
+            for i, cell in enumerate(cells)
+        ]
+
+    @property
     def sources(self) -> int:
         """V, what the readout sees: outputs of cells, inputs, bias."""
         return sum(sizes.outputs for _, sizes in self.kinds) + self.inputs + 1

@@ -63,7 +63,7 @@ def make_global_kalman(topology: Topology, weights: Weights, covariance: float =
         raise ValueError(f"weights must be float64, got {weights.hidden.dtype} and {weights.output.dtype}")
     variance = check_float("covariance", covariance, 0.0, open_low=True)
     rtrl = make_rtrl(topology, weights, check_int("n", n, 1), np.float64)
-    exists = np.concatenate((topology.mask.ravel(), np.ones(weights.output.size)))
+    exists: NDArray[np.float64] = np.concatenate((topology.mask.ravel(), np.ones(weights.output.size)))
     k, size = topology.outputs, len(exists)
     scratch = (np.zeros(shape) for shape in ((size,), (k, size), (k, size), (k, k), (k,)))
     return GlobalKalman(rtrl, weights, rtrl.outputs, np.zeros(1, np.int64), variance * np.diag(exists), *scratch)

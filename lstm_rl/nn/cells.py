@@ -30,7 +30,8 @@ def self_lstm(w: Tensor, z: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Outputs (B, H) and the next state.
     """
-    s, h = state.chunk(2, dim=1)
+    s = state.chunk(2, dim=1)[0]
+    h = torch.tanh(s)  # kernels keep it beside s; computed here, the derivative by s is the whole one
     w = w.view(z.shape[1] + 1, -1)  # (I + 2, 4 H)
     net, p = z @ w[:-1], w[-1]
     end = 3 * s.shape[1]
@@ -99,7 +100,7 @@ class CellsNetwork(nn.Module):
 
     def named(self, state: CellsState) -> dict[str, Tensor]:
         """The states of the layers, each (B, n)."""
-        return {f"{cell} state": part for (cell, _), part in zip(self.cells.layers, state, strict=True)}
+        return dict(zip(self.cells.state_names, state, strict=True))
 
     def forward(
         self, x: Tensor, state: CellsState | None = None, resets: Tensor | None = None

@@ -26,7 +26,7 @@ def practise(approximator: Any, source: Source, update: Update, rules: StreamRul
     """Training streams until ``steps`` steps are done; return these and the most right answers in one."""
     done, most = 0, 0
     while done < steps:
-        right, more = follow_stream(approximator, source, update, rules)
+        right, more, _ = follow_stream(approximator, source, update, rules)
         done, most = done + more, max(most, right)
     return done, most
 

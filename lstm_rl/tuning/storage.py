@@ -15,16 +15,20 @@ from lstm_rl.atomic import naming
 if sys.platform != "win32":
     import fcntl
 
+SUFFIXES = (".log", ".db", ".sqlite", ".sqlite3")
+"""Of files; the first is Optuna's journal."""
 SHOWN = 60  # characters of a value in a message, at most
 
 
 def open_storage(where: str) -> BaseStorage:
-    """A storage of Optuna: a URL of a database, a .log file (Optuna's journal), or another file (SQLite).
+    """A storage of Optuna: a URL of a database, a .log file (Optuna's journal), or a .db or .sqlite3 file (SQLite).
 
     Raises:
         ValueError: There is something else, or nothing can be there.
         OSError: The file cannot be made.
     """
+    if "://" not in where and Path(where).suffix not in SUFFIXES:  # a word that was meant for --study, say
+        raise ValueError(f"storage must be a URL as sqlite:///tune.db, or a {', '.join(SUFFIXES)} file, got {where}")
     if "://" not in where:
         Path(where).parent.mkdir(parents=True, exist_ok=True)
     if "://" not in where and where.endswith(".log"):

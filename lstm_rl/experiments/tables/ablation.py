@@ -34,7 +34,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "recurrent links, truncated gradient": {"recurrent": True},
     "recurrent links, complete gradient": {"recurrent": True, "gradient": "bptt", "bptt_depth": 300},
     "lambda = 0": {"lambda_": 0.0},
+    "lambda = 0.8": {"lambda_": 0.8},
     "lambda = 0.95": {"lambda_": 0.95},
+    "mean squares fall as they rise": {"rms_memory": 0},
+    "the last weights act, no average": {"averaging": 0.0},
     "kappa = 1 (Q(lambda))": {"kappa": 1.0},
     "traces not cut at exploratory actions": {"cut_traces": False},
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lstm_rl.experiments.engine import Row
-from lstm_rl.experiments.protocols.sequence_run import Method
+from lstm_rl.experiments.protocols.sequence_run import Method, NetworkName
 from lstm_rl.experiments.sequence_rows import elman_row, guessed_row, sequence_row
 from lstm_rl.experiments.timing_score import timing_experiment
 
@@ -15,9 +15,9 @@ COUNTER = replace(FILTER, network="open-gates", initial_range=0.3, covariance=1e
 OPENED = replace(FILTER, network="open-gates", covariance=1e3)
 SHORT = Method(learning_rate=0.1, max_sequences=300, optimizer="sgd")
 RMS = Method(optimizer="rmsprop", gradient="rtrl", learning_rate=0.001, max_sequences=100_000)
-BARE, UNFORGETTING = "without-peepholes", "standard"
-# Recalled: thousands of streams, of NMSD without peepholes and with; and RMSE
-BARE_DELAYS = {10: 160, 20: 732, 30: 17521, 40: 37533, 50: 59453}
+BARE: NetworkName = "without-peepholes"
+UNFORGETTING: NetworkName = "standard"
+BARE_DELAYS = {10: 160, 20: 732, 30: 17521, 40: 37533, 50: 59453}  # recalled, as all: thousands of streams; RMSE
 DELAYS = {10: 125, 20: 763, 30: 12885, 40: 25686, 50: 32485}
 SPIKES = {10: (41, "100 %"), 20: (67, "100 %"), 30: (845, "80 %"), 40: (1152, "100 %"), 50: (2538, "100 %")}
 WAVES = {"F=10 function=cosine": (145, 0.18), "F=25 function=cosine": (149, 0.17)}

@@ -1,0 +1,350 @@
+"""What `RecurrentDQN` and `RecurrentTD3` share: collecting, the buffer, saving, resuming, recorded episodes.
+
+An adapter to SB3's `OffPolicyAlgorithm`, which acts without state, and drops a step at which a callback stops: so the
+collecting is its own. How a batch of sequences becomes an update is in `recurrent_dqn` and `recurrent_td3`.
+
+Dimensions: n environments, L steps of a sequence, T steps that are learned, B sequences.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn, Schedule, TrainFreq
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from lstm_rl.agents.advantage_learning import DivergedError
+from lstm_rl.agents.env_states import (
+    UNKNOWN_HORIZON,
+    environment_horizon,
+    environment_states,
+    layout,
+    restore_environments,
+)
+from lstm_rl.agents.recorded import add_episodes
+from lstm_rl.agents.replay_config import ReplayConfig
+from lstm_rl.agents.replay_files import load_buffer
+from lstm_rl.agents.replay_networks import CORES
+from lstm_rl.agents.replay_policies import ReplayPolicy, State
+from lstm_rl.agents.sequence_batch import Batch, unroll
+from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
+from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import check_int
+from lstm_rl.envs.sb3 import fit_for_sb3
+
+SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
+
+
+class RecurrentReplay(OffPolicyAlgorithm):
+    """See `RecurrentDQN`, whose arguments these are."""
+
+    config_class: ClassVar[type[ReplayConfig]]
+    policy: ReplayPolicy
+    replay_buffer: SequenceBuffer  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        policy: str | type[ReplayPolicy],
+        env: GymEnv | str | None,
+        config: ReplayConfig | None = None,
+        learning_rate: float | Schedule | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        stats_window_size: int = 100,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+        _init_setup_model: bool = True,
+        **settings: Any,
+    ) -> None:
+        kwargs = dict(policy_kwargs or {})
+        if isinstance(policy, str):
+            if policy not in self.policy_aliases:
+                raise ValueError(f"policy must be one of {', '.join(self.policy_aliases)}, or a class, got {policy!r}")
+            kwargs.setdefault("core", CORES[policy])
+            if kwargs["core"] is None:
+                raise ValueError("core must be given in policy_kwargs for TorchPolicy: what builds the module")
+        if env is None and _init_setup_model:
+            raise ValueError("env must be an environment or the id of one, got None")
+        if learning_rate is not None and not callable(learning_rate):
+            settings["learning_rate"] = learning_rate
+        self.config = (config or self.config_class()).override(settings)
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate if callable(learning_rate) else self.config.learning_rate,
+            **{name: getattr(self.config, name) for name in SHARED},
+            policy_kwargs=kwargs,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+            support_multi_env=True,
+            sde_support=False,
+        )
+        if self.env is not None:
+            self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
+        self._rng: np.random.Generator | None = None
+        self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
+        self._state: State | None = None  # of the networks that act, before the next step
+        self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
+        self._seen: list[NDArray[Any]] = []  # observations of the present rollout
+        self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
+        if _init_setup_model:
+            self._setup_model()
+
+    @staticmethod
+    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        self._convert_train_freq()
+        policy: Any = self.policy_class(
+            self.observation_space, self.action_space, self.lr_schedule, seed=self.seed, **self.policy_kwargs
+        )
+        self.policy = policy.to(self.device)
+        self._explore(self.exploration_rate)
+        self._rng = self._rng or np.random.default_rng(self.seed)
+        if self.replay_buffer is None or self.replay_buffer.n_envs != self.n_envs:
+            self.replay_buffer = self._make_buffer(self.config.buffer_size, self.n_envs)
+
+    def _make_buffer(self, size: int, n: int) -> SequenceBuffer:
+        c, spec = self.config, self.policy.spec
+        need = SequenceBuffer.bytes_needed(size, spec, c.step_period)
+        say = logging.getLogger(__name__).warning if need > 1e9 else print if self.verbose else None
+        if say:
+            say(f"The replay buffer of {size:,} steps will take {need / 1e6:,.0f} MB of memory")
+        return SequenceBuffer(
+            size,
+            n,
+            spec,
+            length=c.length,
+            period=c.step_period,
+            alpha=c.priority_exponent if c.prioritized else 0.0,
+            beta=c.importance_exponent,
+        )
+
+    # --- collecting --------------------------------------------------------------------------------------------------
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if isinstance(total_timesteps, float) and total_timesteps % 1 == 0:
+            total_timesteps = int(total_timesteps)
+        check_int("total_timesteps", total_timesteps, 0)
+        if self.env is None:
+            raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+        fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
+        name = type(self).__name__ if tb_log_name == "run" else tb_log_name
+        result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
+        if fresh and not (not reset_num_timesteps and self._restore()):
+            if before is not None and self._state is not None:
+                self._cut_off(np.arange(self.n_envs), before)
+            self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
+            self._seen = []
+        self._position = None
+        return result
+
+    def _cut_off(self, rows: NDArray[Any], observation: Any) -> None:
+        """Add the last observations of episodes that did not end by themselves; ``self._state`` has seen all before."""
+        x = self.policy.encode(observation, len(rows))
+        state = tuple(part[rows] for part in self._state[:-1])  # type: ignore[index]
+        begun = self._age[rows] > 0  # else nothing of the episode is in the buffer
+        parts = tuple(part[begun] for part in state)
+        self.replay_buffer.add(rows[begun], x[begun], None, 0.0, self._age[rows][begun], False, parts)
+
+    def _exploration(self) -> Any:
+        """How far `ReplayPolicy.choose` departs from the best: a number, or one of each environment (n,)."""
+        raise NotImplementedError
+
+    def collect_rollouts(  # type: ignore[override]
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        train_freq: TrainFreq,
+        replay_buffer: SequenceBuffer,
+        action_noise: Any = None,
+        learning_starts: int = 0,
+        log_interval: int | None = None,
+    ) -> RolloutReturn:
+        """Act for some steps; SB3's method of the same name, but with states. Each step is stored before callbacks."""
+        assert self._rng is not None and self._state is not None
+        callback.on_rollout_start()
+        rows, episodes, going_on, before_now = np.arange(env.num_envs), 0, True, self.num_timesteps
+        while len(self._seen) < train_freq.frequency and going_on:  # a rollout that was stopped goes on
+            x = self.policy.encode(self._last_obs, env.num_envs)
+            start, before = self._age == 0, self._state
+            outputs, after = self.policy.step(x, before, start)
+            chosen = self._act(outputs, learning_starts)
+            new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
+            self._last_obs = new_obs  # type: ignore[assignment]
+            cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
+            if not np.isfinite(rewards).all():
+                raise ValueError(f"reward must be finite numbers, got {rewards} at time step {self.num_timesteps}")
+            stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
+            replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
+            self._state = (*after[:-1], chosen)
+            self._age = self._age + 1
+            for i in np.flatnonzero(cut):
+                self._cut_off(rows[i : i + 1], infos[i]["terminal_observation"])
+            self._age[dones] = 0
+            self._last_episode_starts = dones
+            self._seen.append(x)
+            self.num_timesteps += env.num_envs
+            self._update_info_buffer(infos, dones)
+            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+            self._on_step()
+            callback.update_locals(locals())
+            going_on = callback.on_step()
+            for _ in range(int(dones.sum())):
+                episodes += 1
+                self._episode_num += 1
+                if log_interval is not None and self._episode_num % log_interval == 0:
+                    self.dump_logs()
+        if going_on:
+            self.policy.observe(np.concatenate(self._seen))
+            self._seen = []
+        callback.on_rollout_end()
+        return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
+
+    def _explore(self, rate: float) -> None:
+        """Explore so much from now on, in `predict` too."""
+        self.exploration_rate = self.policy.exploration_rate = rate
+
+    def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
+        """Actions of all environments; random ones before learning starts."""
+        assert self._rng is not None
+        if self.num_timesteps >= learning_starts:
+            return self.policy.choose(outputs, self._exploration(), self._rng)
+        if self.policy.continuous:
+            return self._rng.uniform(-1.0, 1.0, outputs.shape).astype(np.float32)
+        return self._rng.integers(outputs.shape[1], size=len(outputs))
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def _batch(self, batch_size: int) -> Batch | None:
+        """Draw sequences and unroll both bodies over them; ``None`` if the buffer holds none yet."""
+        assert self._rng is not None
+        drawn = self.replay_buffer.sample(batch_size, self._rng)
+        return None if drawn is None else self._unrolled(drawn)
+
+    def _unrolled(self, drawn: Sequences) -> Batch:
+        return unroll(self.policy, self.replay_buffer, drawn, self.config)
+
+    def _minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
+        """One step of an optimiser, its gradient cut to ``max_grad_norm``; the gradient's norm before."""
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm))
+        if not np.isfinite(norm):
+            raise self.divergence()
+        optimizer.step()
+        return norm
+
+    def divergence(self) -> DivergedError:
+        """The error that says that training has left the finite numbers, and what to do."""
+        rate = self.lr_schedule(self._current_progress_remaining)
+        return DivergedError(
+            f"training diverged before step {self.num_timesteps}: gradients and weights must be finite numbers; lower "
+            f"learning_rate, which is {rate:g}"
+        )
+
+    def learn_from(self, episodes: Iterable[Any], gradient_steps: int) -> Self:
+        """Learn from recorded episodes alone: no step in the environment.
+
+        Args:
+            episodes: With ``observations`` (T + 1, ...), ``actions`` (T, ...), ``rewards`` (T,), ``terminations`` and
+                ``truncations`` (T,), as attributes or keys: dicts of arrays, or a Minari data set. The T + 1st
+                observation may be missing where the episode terminated.
+            gradient_steps: Updates, >= 0.
+
+        The states before sequences are unrolled from the start of their episodes, as with ``state="recomputed"``.
+
+        Raises:
+            ValueError: The data are of other spaces, or have gaps; or no episode is as long as a sequence.
+        """
+        check_int("gradient_steps", gradient_steps, 0)
+        own, config = self.replay_buffer, self.config
+        self.config = config.override({"state": "recomputed"})
+        try:
+            self.replay_buffer = add_episodes(self.policy, list(episodes), self._make_buffer, config)
+            if not hasattr(self, "_logger"):
+                from stable_baselines3.common.utils import configure_logger
+
+                self.set_logger(configure_logger(self.verbose, self.tensorboard_log, "learn_from", True))
+            self.train(gradient_steps, config.batch_size)
+        finally:
+            self.replay_buffer, self.config = own, config
+        return self
+
+    # --- saving and exact resume -------------------------------------------------------------------------------------
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_state"]
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
+        """Save; with ``include=["replay_buffer"]`` the buffer too, and then training goes on exactly as it would have.
+
+        Without it, or `save_replay_buffer`, training goes on with an empty buffer. On disk the old file stays until the
+        new one is complete.
+        """
+        waiting = self._position  # loaded, and not yet gone on from
+        if waiting is None and self.env is not None and self._state is not None:
+            where = {"states": environment_states(self.env), "observation": self._last_obs}
+            self._position = where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
+        try:
+            if not isinstance(path, (str, Path)):
+                super().save(path, exclude, include)
+                return
+            path = Path(path) if Path(path).suffix else Path(path).with_suffix(".zip")
+            with atomic_write(path) as part, part.open("wb") as file:
+                super().save(file, exclude, include)
+        finally:
+            self._position = waiting
+
+    def _restore(self) -> bool:
+        """Put environments, just reset, and states where they stood when the model was saved, if that can be."""
+        position, env = self._position, self.env
+        if position is None or env is None:
+            return False
+        here = layout(environment_states(env))
+        if len(position["age"]) != self.n_envs or here is None or here != layout(position["states"]):
+            warnings.warn(
+                "this environment gives no access to its state, or has another number of rows than the saved one: "
+                "training goes on from the saved weights, but with new episodes",
+                stacklevel=4,
+            )
+            return False
+        restore_environments(env, position["states"])
+        self._last_obs, self._last_episode_starts = position["observation"], position["starts"]
+        self._age, self._state = position["age"].copy(), position["state"]
+        return True
+
+    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+        """Load what `save_replay_buffer` has saved.
+
+        Raises:
+            ValueError: It is no such buffer, or of other spaces, networks or sequences.
+        """
+        self.replay_buffer = load_buffer(path, self.replay_buffer, self.verbose)
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.optimizer"], []
