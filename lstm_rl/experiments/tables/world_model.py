@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-After Schmidhuber (1990), whose report could not be had; published figures are second-hand. A controller C learns by
-the gradient of the pain that a model M of the world predicts. Every 20,000 steps C is tried, frozen and without
-exploration, on streams that are not learned from; training ends when that is a success, or after 1,000,000 steps in
-all, of the lag of 1,000 after 4,000,000. Success with the flip-flop: a mean pain below .01 over {EVENTS:,} events A or
-B; with the pole: none of {ROWS} starts falls within {BALANCED:,} steps. Strict: successes with, besides, an error of .1
-or more at no more than {FAULTS} steps of that trial. Steps: of training, medians of the successful runs; seconds of
-CPU. In brackets: 95 % intervals (success: Wilson; medians: bootstrap)."""
+After Schmidhuber (1990), whose report could not be had; published figures are second-hand. A controller C
+learns by the gradient of the pain that a model M of the world predicts. Every 20,000 steps C is tried, frozen
+and without exploration, on streams that are not learned from; training ends when that is a success, or after
+1,000,000 steps in all. Success with the flip-flop: a mean pain below .01 over {EVENTS:,} events A or B; with
+the pole: none of {ROWS} starts falls within {BALANCED:,} steps. Strict: successes with, besides, an error of .1
+or more at no more than {FAULTS} steps of that trial. Steps: of training, medians of the successful runs;
+seconds of CPU. In brackets: 95 % intervals (success: Wilson; medians: bootstrap)."""
 
 
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
