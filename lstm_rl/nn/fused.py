@@ -123,8 +123,9 @@ def fused_lstm(
         x = layout.spread(rows, x.shape[1])  # (S, B, I + 2)
         into_gates = w_ih.new_tensor([[OFF, OFF], [OFF, ON], [0.0, 0.0], [OFF, 0.0]])
         w_ih = torch.cat([w_ih, into_gates.repeat_interleave(c.shape[1], 0)], 1)  # (4 H, I + 2)
-    weights = [w_ih, w_hh, bias, torch.zeros_like(bias)]
-    ys, _, c_n = torch.lstm(x, (h[None], c[None]), weights, True, 1, 0.0, False, False, False)
+    weights = _as_kernels_want([w_ih, w_hh, bias, torch.zeros_like(bias)])
+    states = h[None].contiguous(), c[None].contiguous()
+    ys, _, c_n = torch.lstm(x.contiguous(), states, weights, True, 1, 0.0, False, False, False)
     if length > 1:
         h = ys[-2] if layout is None else layout.last(ys, back=1)
         if resets is not None:
@@ -177,8 +178,17 @@ def fused_gru(
         into_gates = w_ih.new_tensor([[OFF], [OFF], [0.0]])
         w_ih = torch.cat([w_ih, b_ih[:, None], into_gates.repeat_interleave(h.shape[1], 0)], 1)  # (3 H, I + 2)
         b_ih = torch.zeros_like(b_ih)
-    ys, _ = torch.gru(x, h[None], [w_ih, w_hh, b_ih, b_hh], True, 1, 0.0, False, False, False)
+    weights = _as_kernels_want([w_ih, w_hh, b_ih, b_hh])
+    ys, _ = torch.gru(x.contiguous(), h[None].contiguous(), weights, True, 1, 0.0, False, False, False)
     return _in_order(ys, layout, read_out)
+
+
+def _as_kernels_want(weights: list[Tensor]) -> list[Tensor]:
+    """The weights, on a GPU one after the other in one piece of memory, which its kernels ask for."""
+    if not weights[0].is_cuda:
+        return weights
+    parts = torch.cat([weight.flatten() for weight in weights]).split([weight.numel() for weight in weights])
+    return [part.view(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
 
 def _in_order(ys: Tensor, layout: Layout | None, read_out: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor]:
