@@ -306,6 +306,6 @@ def test_the_compiled_maze_with_coded_moves_is_the_wrapped_one() -> None:
             (seen, *told, _), (other, *other_told, _) = wrapped.step(action), compiled.step(action)
             np.testing.assert_array_equal(seen, other)
             assert told == other_told
-            over = told[1] or told[2]
-            ends += told[1]
+            over = bool(told[1] or told[2])
+            ends += bool(told[1])
     assert ends > 10
