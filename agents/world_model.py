@@ -124,7 +124,7 @@ def absorb(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, 
         _improve_controller(agent, i, stage)
     if train_model:
         if c.critic:
-            _criticise(agent, i, reward / max(abs(low), abs(high)), terminated)
+            _criticise(agent, i, reward / c.value_unit, terminated)
         _improve_model(agent, i, stage)
 
 

@@ -27,6 +27,7 @@ class Constants(NamedTuple):
     slope_floor: float
     discount: float
     trace_decay: float
+    value_unit: float  # largest values that the critic is to learn, as a reward
     low: NDArray[np.float64]  # (A,) bounds of Box actions
     high: NDArray[np.float64]  # (A,)
     shift: NDArray[np.float64]  # (O,) observations are seen as (o - shift) * scale

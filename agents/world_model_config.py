@@ -61,6 +61,9 @@ class WorldModelConfig:
     """M has an output for the value of actions, and C ascends it: after Bakker (2007)."""
     trace_decay: float = 0.8
     """Lambda of the critic."""
+    value_unit: float = 1.0
+    """The critic's values are in units of so many largest rewards: about 1 / (1 - discount) where each step is
+    rewarded, 1 where rewards are rare."""
 
     def __post_init__(self) -> None:
         check_choice("units", self.units, get_args(Units))
@@ -75,6 +78,7 @@ class WorldModelConfig:
             check_float(name, getattr(self, name), 0.0, 1e3)
         for name in ("random_share", "discount", "trace_decay", "slope_floor"):
             check_float(name, getattr(self, name), 0.0, 1.0)
+        check_float("value_unit", self.value_unit, 0.0, 1e6, open_low=True)
         for name in ("forget_bias", "input_bias"):
             check_float(name, getattr(self, name), -100.0, 100.0)
 

@@ -63,6 +63,7 @@ def make_constants(
         config.slope_floor,
         config.discount,
         config.trace_decay,
+        config.value_unit * max(abs(least), abs(largest)),
         low,
         high,
         shift,

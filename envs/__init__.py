@@ -90,6 +90,7 @@ WORLDS = {
         "lstm_rl.envs.force_pole:multimode_force_pole",
         "the multi-mode pole by a force of any size",
     ),
+    "lstm_rl/CodedTMaze-v0": ("lstm_rl.envs.coded_tmaze:coded_tmaze", "the T-maze, a move is eight numbers"),
     "lstm_rl/CueMaze-v0": ("lstm_rl.envs.cue_maze:cue_maze", "four wall sensors, and a cue at the start"),
     "lstm_rl/DarkRoom-v0": ("lstm_rl.envs.dark_room:dark_room", "find a hidden goal, then go back to it ten times"),
     "lstm_rl/RobotTMazeTwin-v0": (

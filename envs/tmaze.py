@@ -51,6 +51,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_float, check_int
+from lstm_rl.compiled import kernel
 from lstm_rl.envs.dynamics import (
     CONTINUES,
     FAILED,
@@ -65,6 +66,7 @@ from lstm_rl.envs.dynamics import (
 )
 
 NORTH, EAST, SOUTH, WEST = range(4)
+MOVES = 4
 POSITION, GOAL, MOVED, TURN = range(4)  # the state's four numbers
 LENGTH, CORRECT, WRONG, STILL, MOVE, NOISY, SWAPPED, CUE_ON_RETURN = range(8)  # the constants
 
@@ -78,8 +80,8 @@ def tmaze_reset(params: Any, noise: Any, state: Any) -> None:
     state[TURN] = 0.0
 
 
-@step_rule
-def tmaze_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
+@kernel
+def move(params: Any, action: int, state: Any) -> tuple[float, int]:
     """Move by one cell, or turn at the junction."""
     length, position = params[LENGTH], state[POSITION]
     if action == NORTH or action == SOUTH:
@@ -94,6 +96,12 @@ def tmaze_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float,
     state[POSITION] = position + (1.0 if action == EAST else -1.0)
     state[MOVED] = 1.0
     return params[MOVE], CONTINUES
+
+
+@step_rule
+def tmaze_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
+    """`move` as a rule."""
+    return move(params, action, state)
 
 
 @observe_rule

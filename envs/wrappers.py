@@ -33,6 +33,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from lstm_rl.checks import check_float, check_int
+from lstm_rl.envs.coded_tmaze import draw_codes
 
 Observation = NDArray[np.float32]
 
@@ -192,11 +193,7 @@ class CodedActions(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         space = env.action_space
         if not isinstance(space, Discrete):
             raise ValueError(f"action_space must be Discrete, got {space}")
-        bits = check_int("bits", bits, 1, 60)
-        if 2**bits < space.n:
-            raise ValueError(f"bits must be enough for {space.n} codes, got {bits}")
-        numbers = np.random.default_rng(check_int("seed", seed, 0)).choice(2**bits, int(space.n), replace=False)
-        self.codes = (numbers[:, None] >> np.arange(bits)) & 1  # (K, bits)
+        self.codes = draw_codes(int(space.n), bits, seed)  # (K, bits)
         self.start = int(space.start)
         self.action_space = Box(0.0, 1.0, (bits,), np.float32)
 

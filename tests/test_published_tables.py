@@ -21,7 +21,6 @@ PENDING = (
     "blues-melody",
     "self-reference",
     "self-reference-policy",
-    "model-critic",
     "recurrent-replay",
 )
 """Experiments whose runs do not come with the package yet."""
@@ -38,6 +37,7 @@ PARTIAL = (
     "robots",
     "meta-learning",
     "world-model",
+    "model-critic",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]

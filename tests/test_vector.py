@@ -47,6 +47,7 @@ SHORT: dict[str, dict[str, Any]] = {  # many ends of both kinds under a random p
     "lstm_rl/DarkKeyToDoor-v0": {"size": 3, "round_steps": 4, "rounds": 3},
     **{f"lstm_rl/{name}-v0": {"max_steps": 11} for name in ("MountainCar", "Acrobot", "DarkRoom", "FlipFlop")},
     **{f"lstm_rl/{name}Pole-v0": {"max_steps": 23} for name in ("Force", "MultimodeForce")},
+    "lstm_rl/CodedTMaze-v0": {"corridor_length": 2, "max_steps": 12},
     "lstm_rl/CueMaze-v0": {"corridor_length": 2, "max_steps": 11},
     "lstm_rl/RobotTMazeTwin-v0": {"stem": 0.5, "action_repeat": 30, "max_steps": 5},
     "lstm_rl/RobotTMazeEvents-v0": {"stem": 0.5, "max_steps": 12},

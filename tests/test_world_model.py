@@ -17,6 +17,7 @@ from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.agents.world_model_reference import instead, net, predictions, rest
 from lstm_rl.agents.world_model_trainer import Trainer, play
 from lstm_rl.cli import main
+from lstm_rl.envs.coded_tmaze import coded_tmaze
 from lstm_rl.envs.flip_flop import flip_flop
 from lstm_rl.envs.force_pole import force_pole
 from lstm_rl.envs.wrappers import CodedActions
@@ -72,6 +73,47 @@ def test_gradients_are_those_of_the_reference(case: str) -> None:
         expected = torch.autograd.grad(loss, model, retain_graph=True)[0].numpy()
         np.testing.assert_allclose(of_model[t], expected, rtol=1e-9, atol=1e-13)
     assert seen == 2 + config.pain_input
+
+
+def test_the_gradient_of_the_critic_is_that_of_autograd() -> None:
+    """Of C: minus dQ/dw by the action alone, at the state of M; of M: the TD error times the derivatives of Q."""
+    config = replace(CASES["LSTM, truncated"], critic=True, discount=0.9, value_unit=2.0, **SMALL)  # type: ignore[arg-type]
+    policy = WorldModelPolicy(OBSERVATIONS, ACTIONS, lambda _: 0.0, config, (0.0, 2.0), seed=1)
+    trainer = Trainer(policy, 1, 0)
+    agent, transition, rng = trainer.agent, trainer.transition, np.random.default_rng(2)
+    stage = Stage(STILL, STILL, config.noise, 0.0)
+    controller, model = (torch.tensor(w.numpy(), requires_grad=True) for w in (policy.controller, policy.model))
+    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage)
+    values, memory = [], rest(config.model_units)
+    for t in range(3):
+        x, u, state = (torch.tensor(a[0].copy()) for a in (agent.x, agent.u, agent.model.state))
+        layer = replace(config, units="recurrent")
+        z, _ = net(controller, config.controller_units, 2, torch.cat([x, state]), rest(config.controller_units), layer)
+        action = instead(u, 2.0 * torch.sigmoid(z) - 1.0)
+        q_of_action = net(model, config.model_units, 4, torch.cat([x, action]), tuple(state.reshape(2, -1)), config)[0]
+        value, memory = net(model, config.model_units, 4, torch.cat([x, u]), memory, config)
+        values.append(value[-1])
+        transition.observation[:], transition.reward[:] = rng.uniform(-1, 1, (1, 2)), 1.5
+        transition.terminated[:] = t == 2
+        trainer._run(trainer._no_worlds, stage, 1, np.empty((1, 4)), False)
+        expected = -torch.autograd.grad(q_of_action[-1], controller)[0].numpy()
+        np.testing.assert_allclose(agent.controller_gradient, expected, rtol=1e-9, atol=1e-13)
+        assert np.abs(expected).max() > 1e-5
+    slopes = [torch.autograd.grad(value, model, retain_graph=True)[0].numpy() for value in values]
+    fade, reward = 0.9 * config.trace_decay, 1.5 / (2.0 * 2.0)
+    before = fade * slopes[0] + slopes[1]
+    delta = reward + 0.9 * values[2].item() - values[1].item()
+    expected = -delta * before - (reward - values[2].item()) * (fade * before + slopes[2])
+    last = slice(-8, None)  # the weights of Q itself, which predictions do not share
+    np.testing.assert_allclose(agent.model_gradient[last], expected[last], rtol=1e-9, atol=1e-13)
+
+
+def test_the_critic_learns_a_maze_with_coded_moves() -> None:
+    env = gym.make("lstm_rl/CodedTMaze-v0", corridor_length=1)
+    arguments: Any = model_critic_run.SETTINGS["model/critic", "coded T-maze"] | {"model_first": 5_000}
+    model = WorldModelController("WorldModelPolicy", env, seed=0, **arguments).learn(40_000)
+    episodes = play(model.policy, coded_tmaze(1), 5, 40, 9).episodes
+    assert len(episodes) >= 40 and np.mean([success for *_, success in episodes]) > 0.9
 
 
 @pytest.mark.parametrize("case", ["LSTM, complete", "1990"])
@@ -227,7 +269,7 @@ def test_a_shrunken_run_of_each_experiment() -> None:
     with pytest.raises(ValueError, match="^overrides must be fields of WorldModelConfig"):
         world_model_run.check(world_model_run.WorldModelRun(overrides='{"speed": 1}'))
     critic = model_critic_run.run(model_critic_run.CriticRun("coded T-maze", max_seconds=0.01), lambda _: None)
-    assert critic["steps"] > 0 and -100 < critic["returns"] <= 4.0
+    assert critic["all_steps"] > 0 and -100 < critic["returns"] <= 4.0
 
 
 def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,3 +292,20 @@ def test_codes_of_moves() -> None:
     assert env.action(0.6 * env.codes[2] + 0.2) == 2 and env.action_space.shape == (8,)
     with pytest.raises(ValueError, match="^bits must be enough for 4 codes, got 1"):
         CodedActions(gym.make("lstm_rl/TMaze-v0"), 1)
+
+
+def test_the_compiled_maze_with_coded_moves_is_the_wrapped_one() -> None:
+    wrapped = CodedActions(gym.make("lstm_rl/TMaze-v0", corridor_length=2), 8, 3)
+    compiled = gym.make("lstm_rl/CodedTMaze-v0", corridor_length=2, code_seed=3)
+    rng, ends = np.random.default_rng(0), 0
+    for seed in range(20):
+        over = False
+        np.testing.assert_array_equal(wrapped.reset(seed=seed)[0], compiled.reset(seed=seed)[0])
+        while not over:
+            action = rng.random(8, np.float32)
+            (seen, *told, _), (other, *other_told, _) = wrapped.step(action), compiled.step(action)
+            np.testing.assert_array_equal(seen, other)
+            assert told == other_told
+            over = bool(told[1] or told[2])
+            ends += bool(told[1])
+    assert ends > 10
