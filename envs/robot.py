@@ -91,11 +91,11 @@ from lstm_rl.envs.robot_body import (
     begin,
     classify,
     drive,
-    hashed,
     look,
     move,
     sense,
     show,
+    uniform_at,
 )
 from lstm_rl.envs.robot_maze import ARMS, BETWEEN, HALF, make_maze
 
@@ -314,7 +314,7 @@ def _watch(
     look(params, state)
     sense(params, seed, 0, state)
     classify(params, state)
-    action = int(actions * hashed(seed, draw))
+    action = int(actions * uniform_at(seed, draw))
     for k in range(1, limit):
         drive(params, action, state)
         move(params, state)
@@ -330,7 +330,7 @@ def _watch(
             params[CLASSES] = learn_vectors(window, known, mean, count, delta, epsilon, alpha)
         if state[CLASS] != before or kept == PATIENCE:
             draw, kept = draw + 1, 0
-            action = int(actions * hashed(seed, draw))
+            action = int(actions * uniform_at(seed, draw))
 
 
 @cache

@@ -13,6 +13,7 @@ from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.aravq import MOST, winner
 from lstm_rl.envs.dynamics import CONTINUES, FAILED, SUCCEEDED
 from lstm_rl.envs.robot_maze import BETWEEN, HALF, RADIUS, TURN, measure, push_out
+from lstm_rl.rng import mixed
 
 ANGLES = (90, 45, 10, -10, -45, -90, -160, 160)  # degrees, of the infrared sensors
 AXLE, SPEED = 0.053, 0.08  # metres between the wheels; metres per second of a wheel at most
@@ -45,13 +46,10 @@ NAMES += ["speed_x", "speed_y", "spin"]
 
 
 @kernel
-def hashed(seed: float, k: int) -> float:
-    """Number k >= 0 of a stream of uniform numbers in [0, 1) that one such number begins (splitmix64)."""
-    x = np.uint64(seed * 9007199254740992.0) + np.uint64(k + 1) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
-    return float(x >> np.uint64(11)) / 9007199254740992.0
+def uniform_at(seed: float, k: int) -> float:
+    """Number k >= 0 of the stream of uniform numbers in [0, 1) of a seed in [0, 1) (splitmix64)."""
+    counter = np.uint64(seed * 9007199254740992.0) + np.uint64(k + 1) * np.uint64(0x9E3779B97F4A7C15)
+    return float(mixed(counter) >> np.uint64(11)) / 9007199254740992.0
 
 
 @kernel
@@ -113,7 +111,7 @@ def look(params: Any, state: Any) -> None:
 
 
 @kernel
-def lit(params: Any, state: Any, side: float) -> float:
+def near_lamp(params: Any, state: Any, side: float) -> float:
     """Whether a lamp on this side is near: 1 or 0."""
     if state[LEVEL] > 0.0:
         return 0.0
@@ -129,9 +127,9 @@ def sense(params: Any, seed: float, k: int, state: Any) -> None:
     noise = params[NOISE]
     for i in range(SENSORS):
         state[INPUT + i] = min(max(1.0 - state[RANGES + i] / IR_RANGE, 0.0), 1.0)
-    state[INPUT + LIGHT], state[INPUT + LIGHT + 1] = lit(params, state, 1.0), lit(params, state, -1.0)
+    state[INPUT + LIGHT], state[INPUT + LIGHT + 1] = near_lamp(params, state, 1.0), near_lamp(params, state, -1.0)
     for i in range(MOTORS):
-        state[INPUT + i] += noise * (2.0 * hashed(seed, MOTORS * k + i) - 1.0)
+        state[INPUT + i] += noise * (2.0 * uniform_at(seed, MOTORS * k + i) - 1.0)
     state[INPUT + MOTORS] = 0.5 + 0.5 * state[LEFT] / SPEED
     state[INPUT + MOTORS + 1] = 0.5 + 0.5 * state[RIGHT] / SPEED
 

@@ -38,7 +38,7 @@ def make_maze(stem: float, junctions: int) -> Maze:
     stems, x = [0.0], stem
     for level, arm in enumerate(arms):
         last = level == len(arms) - 1
-        reach = HALF + (arm if last else arm)
+        reach = HALF + arm
         corridors += [(x, y - reach, x + 2 * HALF, y + reach) for y in stems]
         if not last:
             stems = [y + side * arm for y in stems for side in (1, -1)]

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_int
 from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, SUCCEEDED, World, observe_rule, reset_rule, step_rule
+from lstm_rl.rng import mixed
 
 NOW, STEPS, ACTION, REWARD, TABLES = range(5)  # the state's first numbers; mean rewards and transitions follow
 STATES, ACTIONS, HORIZON, EPISODES = range(4)
@@ -50,7 +51,7 @@ STATES, ACTIONS, HORIZON, EPISODES = range(4)
 
 @reset_rule
 def tabular_mdp_reset(params: Any, noise: Any, state: Any) -> None:
-    """Draw the process. One number of noise is spread over all of it by splitmix64 (Steele et al. 2014)."""
+    """Draw the process. One number of noise seeds a generator (splitmix64) that draws all of it."""
     s, a = int(params[STATES]), int(params[ACTIONS])
     state[NOW] = state[STEPS] = state[REWARD] = 0.0
     state[ACTION] = -1.0
@@ -58,9 +59,7 @@ def tabular_mdp_reset(params: Any, noise: Any, state: Any) -> None:
     spare = 0.0
     for i in range(s * a * (s + 2)):
         counter += np.uint64(0x9E3779B97F4A7C15)
-        z = (counter ^ (counter >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        u = (float((z ^ (z >> np.uint64(31))) >> np.uint64(11)) + 0.5) / 9007199254740992.0  # in (0, 1)
+        u = (float(mixed(counter) >> np.uint64(11)) + 0.5) / 9007199254740992.0  # in (0, 1)
         if i >= 2 * s * a:
             state[TABLES - s * a + i] = -math.log(u)  # normalised below: a flat Dirichlet distribution
         elif i % 2 == 0:

@@ -12,14 +12,18 @@ from lstm_rl.compiled import kernel
 
 
 @kernel
+def mixed(counter: Any) -> Any:
+    """The uint64 random number that belongs to a uint64 counter."""
+    z = (counter ^ (counter >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
 def uniform(generator: Any, i: int) -> float:
     """The next uniform number in [0, 1) of row ``i``'s generator (n,) uint64."""
     generator[i] += np.uint64(0x9E3779B97F4A7C15)
-    z = generator[i]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    return np.float64(mixed(generator[i]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @kernel
