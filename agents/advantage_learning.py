@@ -34,12 +34,11 @@ from lstm_rl.agents.env_states import UNKNOWN_HORIZON, environment_family, envir
 from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
+from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay, configured_rate, learning_rates
 from lstm_rl.agents.trainer import Trainer
-from lstm_rl.atomic import atomic_write
-from lstm_rl.checks import check_float, check_int
+from lstm_rl.checks import check_float
 from lstm_rl.envs.rows import Rows, find_rows
-from lstm_rl.envs.sb3 import fit_for_sb3
 
 Self = TypeVar("Self", bound="AdvantageLearning")
 
@@ -136,7 +135,7 @@ class AdvantageLearning(BaseAlgorithm):
 
     @staticmethod
     def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
+        return wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
         self.set_random_seed(self.seed)
@@ -188,11 +187,7 @@ class AdvantageLearning(BaseAlgorithm):
             DivergedError: Weights are no longer finite.
             ValueError: A reward, an observation or a weight is not finite at the start, or an argument does not fit.
         """
-        if isinstance(total_timesteps, (float, np.floating)) and total_timesteps % 1 == 0:  # such as 1e6
-            total_timesteps = int(total_timesteps)
-        check_int("total_timesteps", total_timesteps, 0)
-        if self.env is None:
-            raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+        total_timesteps = check_learn(total_timesteps, self.env)
         self.policy.check_finite()
         fresh = reset_num_timesteps or self._last_obs is None
         total_timesteps, hooks = self._setup_learn(
@@ -350,16 +345,10 @@ class AdvantageLearning(BaseAlgorithm):
         waiting = self._position  # loaded, and not yet gone on from
         self._position = waiting or self._trainer.position(self.env, self._last_obs)
         try:
-            if not isinstance(path, (str, Path)):
-                super().save(path, exclude, include)
-                return
-            target = Path(path)
-            if target.suffix == model_file.SUFFIX:
-                model_file.write(self, target, exclude)
-                return
-            path = target if target.suffix else target.with_suffix(".zip")
-            with atomic_write(path) as part, part.open("wb") as file:  # SB3 would leave a file open when it fails
-                super().save(file, exclude, include)
+            if isinstance(path, (str, Path)) and Path(path).suffix == model_file.SUFFIX:
+                model_file.write(self, Path(path), exclude)
+            else:
+                write_zip(super().save, path, exclude, include)
         finally:
             self._position = waiting
 

@@ -9,13 +9,11 @@ Dimensions: n environments, L steps of a sequence, T steps that are learned, B s
 import logging
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn, Schedule, TrainFreq
@@ -35,11 +33,10 @@ from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
+from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
-from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int
-from lstm_rl.envs.sb3 import fit_for_sb3
 
 SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
 
@@ -105,7 +102,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
 
     @staticmethod
     def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
+        return wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
@@ -146,11 +143,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         tb_log_name: str = "run",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
-        if isinstance(total_timesteps, float) and total_timesteps % 1 == 0:
-            total_timesteps = int(total_timesteps)
-        check_int("total_timesteps", total_timesteps, 0)
-        if self.env is None:
-            raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+        total_timesteps = check_learn(total_timesteps, self.env)
         fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
         name = type(self).__name__ if tb_log_name == "run" else tb_log_name
         result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
@@ -311,12 +304,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             where = {"states": environment_states(self.env), "observation": self._last_obs}
             self._position = where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
         try:
-            if not isinstance(path, (str, Path)):
-                super().save(path, exclude, include)
-                return
-            path = Path(path) if Path(path).suffix else Path(path).with_suffix(".zip")
-            with atomic_write(path) as part, part.open("wb") as file:
-                super().save(file, exclude, include)
+            write_zip(super().save, path, exclude, include)
         finally:
             self._position = waiting
 

@@ -7,7 +7,6 @@ adapts them to stable-baselines3.
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -21,14 +20,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import DivergedError
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
+from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
 from lstm_rl.agents.world_model_agent import stage
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.agents.world_model_policy import RewardRange, WorldModelPolicy
 from lstm_rl.agents.world_model_trainer import Trainer
-from lstm_rl.atomic import atomic_write
-from lstm_rl.checks import check_int
 from lstm_rl.envs.rows import Rows, find_rows
-from lstm_rl.envs.sb3 import fit_for_sb3
 
 Self = TypeVar("Self", bound="WorldModelController")
 CHUNK = 5000  # steps per environment between two calls of callbacks and two writes of the log, at most
@@ -104,12 +101,12 @@ class WorldModelController(BaseAlgorithm):
 
     @staticmethod
     def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
+        return wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
         self.set_random_seed(self.seed)
         if self.reward_range is None:
-            self.reward_range = _told_range(self.env)
+            self.reward_range = _stated_range(self.env)
         self.policy = WorldModelPolicy(
             self.observation_space,
             self.action_space,
@@ -141,11 +138,7 @@ class WorldModelController(BaseAlgorithm):
             DivergedError: Weights are no longer finite.
             ValueError: A reward or an observation is not finite, or an argument does not fit.
         """
-        if isinstance(total_timesteps, (float, np.floating)) and total_timesteps % 1 == 0:  # such as 1e6
-            total_timesteps = int(total_timesteps)
-        check_int("total_timesteps", total_timesteps, 0)
-        if self.env is None:
-            raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+        total_timesteps = check_learn(total_timesteps, self.env)
         fresh = reset_num_timesteps or self._last_obs is None
         total_timesteps, hooks = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
@@ -184,11 +177,9 @@ class WorldModelController(BaseAlgorithm):
         going_on = True
         while steps > 0 and going_on:
             now, limit = self._stage()
-            chunk = (
-                1
-                if rows is None
-                else min(steps, int(min(steps, steps_until_next(hooks, self.num_timesteps, self.n_envs))))
-            )
+            chunk = 1
+            if rows is not None:
+                chunk = int(min(steps, steps_until_next(hooks, self.num_timesteps, self.n_envs)))
             chunk = min(chunk, limit) if limit else chunk
             if rows is None:
                 told = self._trainer.learn_step(self.env, now, self.num_timesteps)
@@ -247,22 +238,17 @@ class WorldModelController(BaseAlgorithm):
         waiting = self._position
         self._position = waiting or self._trainer.position(self.env, self._last_obs)
         try:
-            if not isinstance(path, (str, Path)):
-                super().save(path, exclude, include)
-                return
-            target = Path(path)
-            with atomic_write(target if target.suffix else target.with_suffix(".zip")) as part, part.open("wb") as file:
-                super().save(file, exclude, include)
+            write_zip(super().save, path, exclude, include)
         finally:
             self._position = waiting
 
 
-def _told_range(env: VecEnv | None) -> RewardRange:
+def _stated_range(env: VecEnv | None) -> RewardRange:
     metadata = env.get_attr("metadata", 0)[0] if env is not None and env.has_attr("metadata") else {}
-    told = metadata.get("reward_range")
-    if told is None:
+    stated = metadata.get("reward_range")
+    if stated is None:
         raise ValueError(
             "reward_range must be given as (least, largest): this environment does not say in metadata['reward_range'] "
             "between which numbers its rewards lie, and a pain can be told from bounds only"
         )
-    return float(told[0]), float(told[1])
+    return float(stated[0]), float(stated[1])

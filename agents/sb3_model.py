@@ -1,0 +1,50 @@
+"""What our SB3 algorithms do alike: wrap environments, check the arguments of `learn`, write their files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.vec_env import VecEnv
+
+from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import check_int
+from lstm_rl.envs.sb3 import fit_for_sb3
+
+
+def wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+    """As SB3's `BaseAlgorithm._wrap_env`, for environments that SB3 alone refuses, too."""
+    return BaseAlgorithm._wrap_env(env if isinstance(env, VecEnv) else fit_for_sb3(env), verbose, monitor_wrapper)
+
+
+def check_learn(total_timesteps: Any, env: Any) -> int:
+    """The number of steps to learn for, >= 0; a float is taken if it is whole, such as 1e6.
+
+    Raises:
+        ValueError: It is no such number, or there is no environment.
+    """
+    if isinstance(total_timesteps, (float, np.floating)) and total_timesteps % 1 == 0:
+        total_timesteps = int(total_timesteps)
+    steps = check_int("total_timesteps", total_timesteps, 0)
+    if env is None:
+        raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
+    return steps
+
+
+def write_zip(save: Callable[[Any, Any, Any], None], path: Any, exclude: Any, include: Any) -> None:
+    """Call SB3's ``save``; on disk the old file stays until the new one is complete.
+
+    Args:
+        save: `BaseAlgorithm.save` of a model.
+        path: A path, which gets ".zip" if it has no suffix, or an open file.
+        exclude: See SB3.
+        include: See SB3.
+    """
+    if not isinstance(path, (str, Path)):
+        save(path, exclude, include)
+        return
+    target = Path(path) if Path(path).suffix else Path(path).with_suffix(".zip")
+    with atomic_write(target) as part, part.open("wb") as file:  # SB3 would leave a file open when it fails
+        save(file, exclude, include)
