@@ -16,7 +16,7 @@ present step only; C then is a layer without memory that sees the state of M: on
 
     delta = r(t) + gamma Q(t) - Q(t-1),   M: dw += rate_M delta e,   e(t) = gamma lambda e(t-1) + dQ(t) / dw
 
-Neither text of 1990 nor of 2007 could be had: this is after them, see ``docs/world-model.md`` for what is assumed.
+We had neither text, of 1990 or of 2007; ``docs/world-model.md`` lists what is assumed.
 
 Dimensions: n streams, O numbers of an observation, I inputs of C: O, or O + 1 with the pain, A numbers of an action,
 Q parameters of C, W of M, S_C and S_M numbers of state.
@@ -28,7 +28,7 @@ import numpy as np
 
 from lstm_rl.agents.world_model_agent import Agent, Forces, Moves, Stage
 from lstm_rl.compiled import by_class, kernel
-from lstm_rl.kernels.sensitivity import Net, advance, carry, carry_output, read, rest
+from lstm_rl.kernels.sensitivity import Net, advance, advance_derivatives, output_derivatives, read, rest
 from lstm_rl.rng import normal, uniform
 
 STEPS, ERROR, PAIN, PAINFUL = range(4)  # sums since the last log: steps, squared error of M, pain, steps that hurt
@@ -50,12 +50,12 @@ def decide(agent: Agent, i: int, stage: Stage, learning: bool) -> None:
     for _ in range(c.ticks):
         advance(net, i)
         if learning:
-            carry(net, i, p, p_inputs, not c.local, True, agent.scratch)
+            advance_derivatives(net, i, p, p_inputs, not c.local, True, agent.scratch)
     read(net, i)
     actions = agent.u.shape[1]
     for k in range(actions if learning else 0):
         net.output_slopes[i, k] = max(net.output_slopes[i, k], c.slope_floor)
-        carry_output(net, i, k, p, p_inputs, not c.local, True, p_inputs[seen + k])
+        output_derivatives(net, i, k, p, p_inputs, not c.local, True, p_inputs[seen + k])
     choose(agent.pending, agent, i, stage, learning)
 
 
@@ -103,9 +103,9 @@ def absorb(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, 
     for _ in range(c.ticks):
         advance(net, i)
         if train_model:
-            carry(net, i, agent.p_own[i], agent.p_inputs[i], False, True, agent.own_scratch)
+            advance_derivatives(net, i, agent.p_own[i], agent.p_inputs[i], False, True, agent.own_scratch)
         if train_controller:
-            carry(net, i, p, p_inputs, True, False, agent.scratch)
+            advance_derivatives(net, i, p, p_inputs, True, False, agent.scratch)
     read(net, i)
     for m in range(observed):
         agent.x[i, m] = (observation[m] - c.shift[m]) * c.scale[m]
@@ -124,7 +124,7 @@ def absorb(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, 
         _improve_controller(agent, i, stage)
     if train_model:
         if c.critic:
-            _criticise(agent, i, reward / c.value_unit, terminated)
+            _learn_values(agent, i, reward / c.value_unit, terminated)
         _improve_model(agent, i, stage)
 
 
@@ -134,7 +134,7 @@ def _improve_controller(agent: Agent, i: int, stage: Stage) -> None:
     c, net, gradient = agent.constants, agent.model, agent.controller_gradient
     seen, p, p_inputs = agent.x.shape[1], agent.p_model[i], agent.p_inputs[i]
     goal = agent.errors.shape[1] if c.critic else agent.errors.shape[1] - 1
-    carry_output(net, i, goal, p, p_inputs, True, False, gradient)
+    output_derivatives(net, i, goal, p, p_inputs, True, False, gradient)
     sign = -1.0 if c.critic else 1.0
     size = 0.0
     for q in range(gradient.shape[0]):
@@ -152,7 +152,7 @@ def _improve_controller(agent: Agent, i: int, stage: Stage) -> None:
     if c.local:
         return
     for k in range(seen):
-        carry_output(net, i, k, p, p_inputs, True, False, agent.p_next[k])
+        output_derivatives(net, i, k, p, p_inputs, True, False, agent.p_next[k])
     for q in range(gradient.shape[0]):
         for k in range(seen):
             p_inputs[k, q] = c.discount * agent.p_next[k, q]
@@ -165,12 +165,12 @@ def _improve_controller(agent: Agent, i: int, stage: Stage) -> None:
 def _improve_model(agent: Agent, i: int, stage: Stage) -> None:
     """Step M along the gradient of its squared errors."""
     net, gradient = agent.model, agent.model_gradient
-    goals, many, sources = agent.errors.shape[1], net.keep.shape[1], net.source.shape[1]
-    first, readout = net.state.shape[1] - many, net.gates.shape[1] * sources
+    goals, recurrent, sources = agent.errors.shape[1], net.keep.shape[1], net.source.shape[1]
+    first, readout = net.state.shape[1] - recurrent, net.gates.shape[1] * sources
     if not agent.constants.critic:
         for w in range(gradient.shape[0]):
             gradient[w] = 0.0
-    for r in range(many):
+    for r in range(recurrent):
         total = 0.0
         for k in range(goals):
             weight = net.parameters[readout + k * sources + net.inputs + r]
@@ -188,13 +188,13 @@ def _improve_model(agent: Agent, i: int, stage: Stage) -> None:
 
 
 @kernel
-def _criticise(agent: Agent, i: int, reward: float, terminated: bool) -> None:
+def _learn_values(agent: Agent, i: int, reward: float, terminated: bool) -> None:
     """Fill M's gradient with that of the critic: of the step before, and at an end of this one."""
     net, value, trace, gradient = agent.model, agent.value[i], agent.trace[i], agent.model_gradient
     head = agent.errors.shape[1]
     gamma, q = agent.constants.discount, net.outputs[i, head]
     delta = value[1] + gamma * q - value[0] if value[2] > 0.0 else 0.0
-    carry_output(net, i, head, agent.p_own[i], agent.p_inputs[i], False, True, agent.row)
+    output_derivatives(net, i, head, agent.p_own[i], agent.p_inputs[i], False, True, agent.row)
     for w in range(trace.shape[0]):
         gradient[w] = -delta * trace[w]
         trace[w] = gamma * agent.constants.trace_decay * trace[w] + agent.row[w]

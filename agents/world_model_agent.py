@@ -170,7 +170,7 @@ def make_agent(
     model = make_net(kind, truncated, IDENTITY, seen + actions, s.model_units, s.model_outputs, n, parameters["model"])
     arguments = s.controller_inputs, s.controller_units, actions, n, parameters["controller"]
     controller = make_net(s.kind, truncated, squash, *arguments)
-    many = max(s.model_units, s.controller_units) + 4
+    rows = max(s.model_units, s.controller_units) + 4
     p_inputs = np.zeros((n, seen + actions, s.controller))
     return Agent(
         constants=constants,
@@ -185,8 +185,8 @@ def make_agent(
         p_inputs=p_inputs,
         p_next=np.zeros((seen, s.controller)),
         p_own=np.zeros((n, model.state.shape[1], s.model)),
-        scratch=np.zeros((many, s.controller)),
-        own_scratch=np.zeros((many, s.model)),
+        scratch=np.zeros((rows, s.controller)),
+        own_scratch=np.zeros((rows, s.model)),
         controller_gradient=np.zeros(s.controller),
         model_gradient=np.zeros(s.model),
         row=np.zeros(s.model),

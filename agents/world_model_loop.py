@@ -16,7 +16,7 @@ from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
 
 
 @compiled
-def answer(agent: Agent, observations: Any, starts: Any) -> None:
+def act_greedily(agent: Agent, observations: Any, starts: Any) -> None:
     """Choose actions greedily after observations (n, O), where ``starts`` (n,) of new episodes; nothing is learned.
 
     No reward is told: M's prediction stands for the pain.

@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import Schedule
 
 from lstm_rl.agents.world_model_agent import Agent, Constants, initial_parameters, make_agent, make_moments
 from lstm_rl.agents.world_model_config import WorldModelConfig
-from lstm_rl.agents.world_model_loop import answer, foresee
+from lstm_rl.agents.world_model_loop import act_greedily, foresee
 from lstm_rl.compiled import flushed
 
 RewardRange = tuple[float, float]
@@ -147,7 +147,7 @@ class WorldModelPolicy(BasePolicy):
             starts |= np.broadcast_to(np.asarray(episode_start, np.bool_), (n,))
         agent, parts = self._in_state(state, n)
         with flushed():
-            answer(agent, x, starts)
+            act_greedily(agent, x, starts)
         actions: Any = agent.pending.values
         if not self.constants.discrete:
             actions = actions.astype(np.float32).reshape(n, *(self.action_space.shape or ()))

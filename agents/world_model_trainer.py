@@ -26,7 +26,7 @@ Episode = tuple[int, float, int, bool]
 """Row, return, length, success."""
 
 
-class Played(NamedTuple):
+class GreedyPlay(NamedTuple):
     """What a stretch of greedy play came to."""
 
     pain: float
@@ -163,7 +163,7 @@ class Trainer:
             own[:] = state["arrays"][name]
 
 
-def play(policy: WorldModelPolicy, world: World, n: int, steps: int, seed: int) -> Played:
+def play(policy: WorldModelPolicy, world: World, n: int, steps: int, seed: int) -> GreedyPlay:
     """Play ``n`` rows of a world greedily for ``steps`` steps each, with the real pain as input; nothing is learned."""
     trainer = Trainer(policy, n, seed)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
@@ -181,7 +181,7 @@ def play(policy: WorldModelPolicy, world: World, n: int, steps: int, seed: int) 
         steps -= done
         episodes += [(int(i), r, int(length), bool(good)) for i, r, length, good in finished[:ended].tolist()]
     sums = trainer.agent.sums
-    return Played(float(sums[PAIN] / sums[STEPS]), int(sums[PAINFUL]), episodes)
+    return GreedyPlay(float(sums[PAIN] / sums[STEPS]), int(sums[PAINFUL]), episodes)
 
 
 def balances(policy: WorldModelPolicy, world: World, starts: int, steps: int, seed: int) -> int:

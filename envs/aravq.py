@@ -10,7 +10,7 @@
 M starts empty, where d(M) counts as epsilon + delta. Before n inputs are in, nothing happens.
 
 Source: after F. Linaker & L. Niklasson, "Time series segmentation using an adaptive resource allocating vector
-quantization network based on change detection", IJCNN 2000. Equations recalled; the text could not be had.
+quantization network based on change detection", IJCNN 2000. We did not have the text: the equations are from memory.
 
 Dimensions: n inputs in the window, D numbers per input, K vectors at most. Arrays are flat where a world holds them
 inside its own.
@@ -27,7 +27,7 @@ from lstm_rl.checks import check_float, check_int
 from lstm_rl.compiled import compiled, kernel
 
 Floats = NDArray[np.float64]
-MOST = 24  # vectors
+MAX_VECTORS = 24  # of a world's extractor
 
 
 @kernel
@@ -44,7 +44,8 @@ def winner(models: Any, model: int, count: int, inputs: Any, mean: int, d: int) 
 
 
 @kernel
-def _gap(a: Any, b: Any) -> float:
+def _distance(a: Any, b: Any) -> float:
+    """Euclidean distance of two vectors (D,)."""
     square = 0.0
     for i in range(a.shape[0]):
         square += (a[i] - b[i]) ** 2
@@ -57,10 +58,10 @@ def learn_vectors(window: Any, models: Any, mean: Any, count: int, delta: float,
     n, d = window.shape
     own, known = 0.0, 0.0
     for t in range(n):
-        own += _gap(window[t], mean) / n
+        own += _distance(window[t], mean) / n
         nearest = math.inf
         for j in range(count):
-            nearest = min(nearest, _gap(window[t], models[j]))
+            nearest = min(nearest, _distance(window[t], models[j]))
         known += nearest / n
     if count == 0:
         known = epsilon + delta
@@ -70,7 +71,7 @@ def learn_vectors(window: Any, models: Any, mean: Any, count: int, delta: float,
         count += 1
     best, nearest = 0, math.inf
     for j in range(count):
-        gap = _gap(mean, models[j])
+        gap = _distance(mean, models[j])
         if gap < nearest:
             best, nearest = j, gap
     if count > 0 and nearest < epsilon / 2.0:
@@ -106,7 +107,7 @@ class Aravq:
     delta: float = 0.3
     epsilon: float = 0.2
     alpha: float = 0.05
-    most: int = MOST
+    most: int = MAX_VECTORS
     models: Floats | None = None
     learning: bool = True
 

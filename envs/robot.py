@@ -58,7 +58,7 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_float, check_int
 from lstm_rl.compiled import compiled
-from lstm_rl.envs.aravq import MOST, Aravq, learn_vectors
+from lstm_rl.envs.aravq import MAX_VECTORS, Aravq, learn_vectors
 from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, Marks, World, observe_rule, reset_rule, step_limit, step_rule
 from lstm_rl.envs.robot_body import (
     ANGLES,
@@ -273,10 +273,10 @@ def _robot_world(
         len(maze.walls),
     ]
     codes += [0] * (len(BEHAVIOURS) - len(codes))
-    arms, held = np.zeros(3), np.zeros(MOST * INPUTS)
+    arms, held = np.zeros(3), np.zeros(MAX_VECTORS * INPUTS)
     arms[: len(maze.arms)] = maze.arms
     held[: models.size] = models.ravel()
-    size, bound = (MOST, 1.0) if window is not None else (used, 1.0 + noise)
+    size, bound = (MAX_VECTORS, 1.0) if window is not None else (used, 1.0 + noise)
     low = np.full(size + bool(show_goal), 0.0 if window is not None else -noise, np.float32)
     names = [*NAMES, *(f"side_{k}" for k in range(3)), *(f"range_{a}" for a in ANGLES)]
     names += [f"input_{i}" for i in range(INPUTS)] + [f"ray_{i}" for i in range(2 * SENSORS)]
@@ -324,9 +324,9 @@ def _watch(
         if outcome != CONTINUES:
             return
         if state[SEEN] >= n:
-            window, models = state[WINDOW : WINDOW + n * d].reshape(n, d), params[MODELS : MODELS + MOST * d]
+            window, models = state[WINDOW : WINDOW + n * d].reshape(n, d), params[MODELS : MODELS + MAX_VECTORS * d]
             mean, count = state[MEAN : MEAN + d], int(params[CLASSES])
-            known = models.reshape(MOST, d)
+            known = models.reshape(MAX_VECTORS, d)
             params[CLASSES] = learn_vectors(window, known, mean, count, delta, epsilon, alpha)
         if state[CLASS] != before or kept == PATIENCE:
             draw, kept = draw + 1, 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.envs.aravq import MOST, winner
+from lstm_rl.envs.aravq import MAX_VECTORS, winner
 from lstm_rl.envs.dynamics import CONTINUES, FAILED, SUCCEEDED
 from lstm_rl.envs.robot_maze import BETWEEN, HALF, RADIUS, TURN, measure, push_out
 from lstm_rl.rng import mixed
@@ -85,7 +85,7 @@ def aim(state: Any) -> tuple[float, float, float]:
 @kernel
 def move(params: Any, state: Any) -> None:
     """The twin's physics: servos that follow what they are set to as MuJoCo's do, and walls that push away."""
-    walls = MODELS + MOST * INPUTS
+    walls = MODELS + MAX_VECTORS * INPUTS
     follow = SUBSTEP * SERVO / (MASS + SUBSTEP * SERVO)  # of an implicit step
     goal_x, goal_y, goal_spin = aim(state)
     for _ in range(SUBSTEPS):
@@ -104,7 +104,7 @@ def look(params: Any, state: Any) -> None:
     for i in range(SENSORS):
         angle = state[HEADING] + ANGLES[i] * math.pi / 180.0
         rays[i, 0], rays[i, 1] = math.cos(angle), math.sin(angle)
-    walls, reach = MODELS + MOST * INPUTS, RADIUS + IR_RANGE
+    walls, reach = MODELS + MAX_VECTORS * INPUTS, RADIUS + IR_RANGE
     measure(params, walls, int(params[WALLS]), state[X], state[Y], rays, reach, state, RANGES)
     for i in range(SENSORS):
         state[RANGES + i] -= RADIUS

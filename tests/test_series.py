@@ -13,7 +13,7 @@ from lstm_rl.cli import main
 from lstm_rl.experiments.protocols import series_networks as networks
 from lstm_rl.experiments.protocols.series_run import SeriesRun, check, make, run
 from lstm_rl.experiments.protocols.series_scores import direct, errors, free_run, nmse
-from lstm_rl.experiments.protocols.series_training import executed, training_part
+from lstm_rl.experiments.protocols.series_training import torch_network, training_part
 from lstm_rl.experiments.registry import EXPERIMENTS, GROUPS
 from lstm_rl.experiments.series_score import spread_text
 from lstm_rl.experiments.store import stored_runs
@@ -153,7 +153,7 @@ def test_a_free_run_feeds_back_what_was_predicted() -> None:
 def test_free_runs_side_by_side_are_those_one_by_one() -> None:
     """Also of a network with a state: from rest through all true values, then on its own predictions."""
     values = mackey_glass_series(17, 500).values[:130]
-    net = executed(MackeyGlass().topology, None, 3)
+    net = torch_network(MackeyGlass().topology, None, 3)
     together = free_run(net, (0,), values, 120, 10, 5)
     for start in (120, 129):
         seen = list(values[: start + 1])
@@ -205,7 +205,7 @@ def test_an_echo_state_network_is_that_of_reservoirpy() -> None:
 def test_an_lstm_with_constant_gates_is_an_echo_state_network() -> None:
     """Its cells are leaky units: s <- .4 s + .6 tanh(W s + W_in x + b)."""
     task = MackeyGlass(points=500)
-    net = executed(networks.untrained("constant-gates", task, 12, 0.5, 0.9, 0.6), None, 4)
+    net = torch_network(networks.untrained("constant-gates", task, 12, 0.5, 0.9, 0.6), None, 4)
     rows, columns = net.topology.rows, net.topology.columns["cells"]
     w = net.hidden_weights.detach().numpy()[:, columns]
     x, s = training_part(task)[0][:20], np.zeros(12)
@@ -226,7 +226,7 @@ def test_ridge_regression_solves_the_normal_equations() -> None:
 def test_a_fitted_readout_is_the_best_one_on_the_same_cells() -> None:
     task = MackeyGlass(points=500)
     x, targets = training_part(task)
-    net = executed(task.topology, None, 0)
+    net = torch_network(task.topology, None, 0)
     fitted = networks.fit_readout(net, x, targets, 50, 1e-9)
     assert torch.equal(fitted.hidden_weights, net.hidden_weights)
 

@@ -14,7 +14,7 @@ from lstm_rl.agents.world_model_agent import Stage
 from lstm_rl.agents.world_model_config import PUBLISHED, WorldModelConfig
 from lstm_rl.agents.world_model_controller import WorldModelController
 from lstm_rl.agents.world_model_policy import WorldModelPolicy
-from lstm_rl.agents.world_model_reference import instead, net, predictions, rest
+from lstm_rl.agents.world_model_reference import net, predictions, rest, with_derivative_of
 from lstm_rl.agents.world_model_trainer import Trainer, play
 from lstm_rl.cli import main
 from lstm_rl.envs.coded_tmaze import coded_tmaze
@@ -89,7 +89,7 @@ def test_the_gradient_of_the_critic_is_that_of_autograd() -> None:
         x, u, state = (torch.tensor(a[0].copy()) for a in (agent.x, agent.u, agent.model.state))
         layer = replace(config, units="recurrent")
         z, _ = net(controller, config.controller_units, 2, torch.cat([x, state]), rest(config.controller_units), layer)
-        action = instead(u, 2.0 * torch.sigmoid(z) - 1.0)
+        action = with_derivative_of(u, 2.0 * torch.sigmoid(z) - 1.0)
         q_of_action = net(model, config.model_units, 4, torch.cat([x, action]), tuple(state.reshape(2, -1)), config)[0]
         value, memory = net(model, config.model_units, 4, torch.cat([x, u]), memory, config)
         values.append(value[-1])
@@ -151,7 +151,7 @@ def test_the_gradient_through_the_model_is_that_of_finite_differences(case: str)
         with torch.no_grad():
             slope = (imagined(start + step)[0] - imagined(start - step)[0]) / 2e-5
         assert float(slope) == pytest.approx(float(gradient[k]), rel=1e-5, abs=1e-9)
-    assert float(instead(torch.tensor(2.0), start[0]).detach()) == 2.0
+    assert float(with_derivative_of(torch.tensor(2.0), start[0]).detach()) == 2.0
 
 
 def test_it_learns_the_flip_flop_and_says_how_well() -> None:

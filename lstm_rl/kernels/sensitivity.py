@@ -8,7 +8,7 @@ the controller, through its own state and through the inputs that it has predict
     LSTM     c_k(t) = f_k c_k(t-1) + i_k g_k,   y_k(t) = o_k tanh(c_k(t)),     i, f, o logistic, g = tanh
     output   z_k(t) = squash(sum_l v_kl s'_l(t)),   s'(t) = (x(t), y(t), 1)
 
-    p(t) = d state(t) / d parameter             carried by `carry`, one column per parameter
+    p(t) = d state(t) / d parameter             carried by `advance_derivatives`, one column per parameter
     d net_u / d parameter = sum_l w_ul d s_l / d parameter  [+ s_l for the parameter w_ul itself]
 
 With ``truncated`` the part of d s that comes from y(t-1) is left out: derivatives live on in the cells alone, as in the
@@ -74,8 +74,8 @@ def make_net(
 
 def sizes(kind: int, inputs: int, units: int) -> tuple[int, int, int]:
     """U, L and S of a net."""
-    many = 4 if kind == LSTM else 1
-    return many * units, inputs + units + 1, (2 if kind == LSTM else 1) * units
+    per_unit = 4 if kind == LSTM else 1
+    return per_unit * units, inputs + units + 1, (2 if kind == LSTM else 1) * units
 
 
 def parameter_count(kind: int, inputs: int, units: int, outputs: int) -> int:
@@ -86,7 +86,7 @@ def parameter_count(kind: int, inputs: int, units: int, outputs: int) -> int:
 
 @kernel
 def rest(net: Net, i: int) -> None:
-    """Forget everything."""
+    """Put stream ``i`` at rest: its state becomes 0."""
     for k in range(net.state.shape[1]):
         net.state[i, k] = 0.0
 
@@ -95,28 +95,28 @@ def rest(net: Net, i: int) -> None:
 def advance(net: Net, i: int) -> None:
     """One step of stream ``i``'s units from the inputs in ``source[i, :I]``."""
     units, sources = net.gates.shape[1], net.source.shape[1]
-    many = net.keep.shape[1]
-    first = net.state.shape[1] - many  # of y in the state
-    for r in range(many):
+    recurrent = net.keep.shape[1]
+    first = net.state.shape[1] - recurrent  # of y in the state
+    for r in range(recurrent):
         net.source[i, net.inputs + r] = net.state[i, first + r]
     for u in range(units):
         total = 0.0
         for m in range(sources):
             total += net.parameters[u * sources + m] * net.source[i, m]
-        net.gates[i, u] = np.tanh(total) if net.kind == LSTM and u >= CELL * many else logistic(total)
-    for k in range(many):
+        net.gates[i, u] = np.tanh(total) if net.kind == LSTM and u >= CELL * recurrent else logistic(total)
+    for k in range(recurrent):
         if net.kind == LSTM:
-            g_in, g_forget, g_out = net.gates[i, k], net.gates[i, many + k], net.gates[i, 2 * many + k]
-            g_cell, before = net.gates[i, 3 * many + k], net.state[i, k]
+            g_in, g_forget, g_out = net.gates[i, k], net.gates[i, recurrent + k], net.gates[i, 2 * recurrent + k]
+            g_cell, before = net.gates[i, 3 * recurrent + k], net.state[i, k]
             cell = g_forget * before + g_in * g_cell
             squashed = np.tanh(cell)
             net.slopes[i, k] = g_in * (1.0 - g_in) * g_cell  # d c
-            net.slopes[i, many + k] = g_forget * (1.0 - g_forget) * before  # d c
-            net.slopes[i, 2 * many + k] = g_out * (1.0 - g_out) * squashed  # d y
-            net.slopes[i, 3 * many + k] = (1.0 - g_cell * g_cell) * g_in  # d c
+            net.slopes[i, recurrent + k] = g_forget * (1.0 - g_forget) * before  # d c
+            net.slopes[i, 2 * recurrent + k] = g_out * (1.0 - g_out) * squashed  # d y
+            net.slopes[i, 3 * recurrent + k] = (1.0 - g_cell * g_cell) * g_in  # d c
             net.keep[i, k, 0] = g_forget
             net.keep[i, k, 1] = g_out * (1.0 - squashed * squashed)
-            net.state[i, k], net.state[i, many + k] = cell, g_out * squashed
+            net.state[i, k], net.state[i, recurrent + k] = cell, g_out * squashed
         else:
             y = net.gates[i, k]
             net.slopes[i, k] = y * (1.0 - y)
@@ -126,9 +126,9 @@ def advance(net: Net, i: int) -> None:
 @kernel
 def read(net: Net, i: int) -> None:
     """The outputs after `advance`, and after all that is carried through that step."""
-    sources, many = net.source.shape[1], net.keep.shape[1]
-    first, start = net.state.shape[1] - many, net.gates.shape[1] * sources
-    for r in range(many):
+    sources, recurrent = net.source.shape[1], net.keep.shape[1]
+    first, start = net.state.shape[1] - recurrent, net.gates.shape[1] * sources
+    for r in range(recurrent):
         net.source[i, net.inputs + r] = net.state[i, first + r]
     for k in range(net.outputs.shape[1]):
         total = 0.0
@@ -140,7 +140,7 @@ def read(net: Net, i: int) -> None:
 
 
 @kernel
-def carry(net: Net, i: int, p: Any, p_inputs: Any, fed: bool, own: bool, scratch: Any) -> None:
+def advance_derivatives(net: Net, i: int, p: Any, p_inputs: Any, fed: bool, own: bool, scratch: Any) -> None:
     """Carry derivatives through the step that `advance` has just made.
 
     Args:
@@ -152,15 +152,15 @@ def carry(net: Net, i: int, p: Any, p_inputs: Any, fed: bool, own: bool, scratch
         own: Whether the parameters are the net's own, Q = W.
         scratch: (R + 4, Q).
     """
-    sources, many = net.source.shape[1], net.keep.shape[1]
-    first, columns = net.state.shape[1] - many, p.shape[1]
+    sources, recurrent = net.source.shape[1], net.keep.shape[1]
+    first, columns = net.state.shape[1] - recurrent, p.shape[1]
     if not net.truncated:
-        for r in range(many):
+        for r in range(recurrent):
             for q in range(columns):
                 scratch[r, q] = p[first + r, q]
-    for k in range(many):
+    for k in range(recurrent):
         for part in range(4 if net.kind == LSTM else 1):
-            u, nets = part * many + k, scratch[many + part]
+            u, nets = part * recurrent + k, scratch[recurrent + part]
             for q in range(columns):
                 nets[q] = 0.0
             if fed:
@@ -169,7 +169,7 @@ def carry(net: Net, i: int, p: Any, p_inputs: Any, fed: bool, own: bool, scratch
                     for q in range(columns):
                         nets[q] += weight * p_inputs[m, q]
             if not net.truncated:
-                for r in range(many):
+                for r in range(recurrent):
                     weight = net.parameters[u * sources + net.inputs + r]
                     for q in range(columns):
                         nets[q] += weight * scratch[r, q]
@@ -178,23 +178,23 @@ def carry(net: Net, i: int, p: Any, p_inputs: Any, fed: bool, own: bool, scratch
                     nets[u * sources + m] += net.source[i, m]
         if net.kind == LSTM:
             keep, through = net.keep[i, k, 0], net.keep[i, k, 1]
-            d_in, d_forget = net.slopes[i, k], net.slopes[i, many + k]
-            d_out, d_cell = net.slopes[i, 2 * many + k], net.slopes[i, 3 * many + k]
+            d_in, d_forget = net.slopes[i, k], net.slopes[i, recurrent + k]
+            d_out, d_cell = net.slopes[i, 2 * recurrent + k], net.slopes[i, 3 * recurrent + k]
             for q in range(columns):
-                cell = keep * p[k, q] + d_in * scratch[many, q]
-                cell += d_forget * scratch[many + 1, q] + d_cell * scratch[many + 3, q]
+                cell = keep * p[k, q] + d_in * scratch[recurrent, q]
+                cell += d_forget * scratch[recurrent + 1, q] + d_cell * scratch[recurrent + 3, q]
                 p[k, q] = cell
-                p[many + k, q] = through * cell + d_out * scratch[many + 2, q]
+                p[recurrent + k, q] = through * cell + d_out * scratch[recurrent + 2, q]
         else:
             for q in range(columns):
-                p[k, q] = net.slopes[i, k] * scratch[many, q]
+                p[k, q] = net.slopes[i, k] * scratch[recurrent, q]
 
 
 @kernel
-def carry_output(net: Net, i: int, k: int, p: Any, p_inputs: Any, fed: bool, own: bool, result: Any) -> None:
-    """Derivatives (Q,) of output ``k`` after `read`; arguments as in `carry`, with ``p`` after the step."""
-    sources, many = net.source.shape[1], net.keep.shape[1]
-    first, start = net.state.shape[1] - many, (net.gates.shape[1] + k) * sources
+def output_derivatives(net: Net, i: int, k: int, p: Any, p_inputs: Any, fed: bool, own: bool, result: Any) -> None:
+    """Derivatives (Q,) of output ``k`` after `read`; as `advance_derivatives`, but ``p`` is after the step."""
+    sources, recurrent = net.source.shape[1], net.keep.shape[1]
+    first, start = net.state.shape[1] - recurrent, (net.gates.shape[1] + k) * sources
     for q in range(result.shape[0]):
         result[q] = 0.0
     if fed:
@@ -202,7 +202,7 @@ def carry_output(net: Net, i: int, k: int, p: Any, p_inputs: Any, fed: bool, own
             weight = net.parameters[start + m]
             for q in range(result.shape[0]):
                 result[q] += weight * p_inputs[m, q]
-    for r in range(many):
+    for r in range(recurrent):
         weight = net.parameters[start + net.inputs + r]
         for q in range(result.shape[0]):
             result[q] += weight * p[first + r, q]

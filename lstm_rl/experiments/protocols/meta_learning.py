@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SELF, INTROSPECTIVE = "self-referential", "introspective"
 FIXED = " fixed"  # the same, but its weights do not change while it runs
 NETWORKS = ("lstm", "published", "elman", "gru", "slstm", SELF, SELF + FIXED, INTROSPECTIVE, INTROSPECTIVE + FIXED)
-TESTED = 2000
+TEST_FUNCTIONS = 2000
 """Fresh functions that a trained network is tested on; the paper has 128."""
 SHARE = 0.1
 """A function counts as learned once the error stays below this share of what the best constant has."""
@@ -174,7 +174,7 @@ def run(settings: MetaRun, report: "Report") -> dict[str, Any]:
     network = train(settings, report)
     seconds = time.process_time() - began
     family = FunctionFamily(settings.family, noise=settings.noise)
-    batch = family.batch(TESTED, np.random.default_rng([settings.seed, 1]))
+    batch = family.batch(TEST_FUNCTIONS, np.random.default_rng([settings.seed, 1]))
     x, _ = tensors(family, batch)
     known = curves(family, batch)
     results = score_of(family, batch, _answers(network, family, x), known)

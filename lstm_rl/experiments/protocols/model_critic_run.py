@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Task = Literal["coded T-maze", "pole", "multi-mode pole"]
 Method = Literal["model/critic", "through the model", "default agent", "RecurrentPPO"]
-EPISODES, TRIED, TRIALS, CODE, PPO_ENVS, MOST = 20, 10, 20, 8, 8, 10**9
+EPISODES, TRIED, TRIALS, CODE, PPO_ENVS, NO_LIMIT = 20, 10, 20, 8, 8, 10**9
 CORRIDOR = 10
 POLE = {"discount": 0.9, "model_units": 8, "model_rate": 0.001, "controller_rate": 0.001}
 CRITIC = {"critic": True, "model_units": 8, "controller_units": 8, "model_rate": 0.001, "noise": 0.2}
@@ -121,7 +121,7 @@ def run(settings: CriticRun, report: "Report") -> dict[str, Any]:
 
     trials, diverged = Trials(), False
     try:
-        model.learn(MOST, trials, log_interval=None)
+        model.learn(NO_LIMIT, trials, log_interval=None)
     except DivergedError:
         diverged = True
     if trials.kept is not None:

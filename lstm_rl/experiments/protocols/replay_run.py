@@ -28,8 +28,8 @@ ROWS = {REPLAY: 16, PPO: 8}
 EPISODES, POINTS, LAST = 50, 20, 3
 
 
-class Foreign(NamedTuple):
-    """A task that is no world of ours."""
+class ExternalTask(NamedTuple):
+    """A task from another package."""
 
     env_id: str
     hidden: tuple[int, ...] = ()
@@ -39,13 +39,13 @@ class Foreign(NamedTuple):
     """What brings the package."""
 
 
-FOREIGN = {
-    "Pendulum, all": Foreign("Pendulum-v1"),
-    "Pendulum, velocity hidden": Foreign("Pendulum-v1", (2,)),
-    "Hopper, velocities hidden": Foreign("Hopper-v5", tuple(range(5, 11)), "mujoco", "tasks"),
-    "HalfCheetah, velocities hidden": Foreign("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "tasks"),
-    **{f"MiniGrid-Memory{n}": Foreign(f"MiniGrid-Memory{n}-v0", (), "minigrid", "tasks") for n in ("S7", "S11")},
-    "MiniGrid-MemoryS13": Foreign("MiniGrid-MemoryS13-v0", (), "minigrid", "tasks"),
+EXTERNAL_TASKS = {
+    "Pendulum, all": ExternalTask("Pendulum-v1"),
+    "Pendulum, velocity hidden": ExternalTask("Pendulum-v1", (2,)),
+    "Hopper, velocities hidden": ExternalTask("Hopper-v5", tuple(range(5, 11)), "mujoco", "tasks"),
+    "HalfCheetah, velocities hidden": ExternalTask("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "tasks"),
+    **{f"MiniGrid-Memory{n}": ExternalTask(f"MiniGrid-Memory{n}-v0", (), "minigrid", "tasks") for n in ("S7", "S11")},
+    "MiniGrid-MemoryS13": ExternalTask("MiniGrid-MemoryS13-v0", (), "minigrid", "tasks"),
 }
 
 
@@ -54,7 +54,7 @@ class ReplayRun:
     """Everything that a run depends on."""
 
     task: str
-    """A world's name without `lstm_rl/` and its version, and its arguments; or one of `FOREIGN`."""
+    """A world's name without `lstm_rl/` and its version, and its arguments; or one of `EXTERNAL_TASKS`."""
     method: str = REPLAY
     """One of `METHODS`."""
     seed: int = 0
@@ -82,16 +82,16 @@ def make_envs(task: str, n: int) -> "VecMonitor":
 
     from lstm_rl.make import make_rows
 
-    if task not in FOREIGN:
+    if task not in EXTERNAL_TASKS:
         name, _, arguments = task.partition(" ")
         return make_rows(f"lstm_rl/{name}-v0", parse_settings(arguments), n)
-    foreign = FOREIGN[task]
-    if find_spec(foreign.package) is None:
-        raise ValueError(needs_extra(task, foreign.package, foreign.extra))
-    return VecMonitor(DummyVecEnv([partial(_make, foreign)] * n))
+    external = EXTERNAL_TASKS[task]
+    if find_spec(external.package) is None:
+        raise ValueError(needs_extra(task, external.package, external.extra))
+    return VecMonitor(DummyVecEnv([partial(_make, external)] * n))
 
 
-def _make(foreign: Foreign) -> Any:
+def _make(external: ExternalTask) -> Any:
     from importlib import import_module
 
     import gymnasium as gym
@@ -99,9 +99,9 @@ def _make(foreign: Foreign) -> Any:
     from lstm_rl.envs.sb3 import fit_for_sb3
     from lstm_rl.envs.wrappers import HideEntries
 
-    import_module(foreign.package)  # which registers its environments
-    env: gym.Env[Any, Any] = gym.make(foreign.env_id)
-    return fit_for_sb3(HideEntries(env, foreign.hidden) if foreign.hidden else env)
+    import_module(external.package)  # which registers its environments
+    env: gym.Env[Any, Any] = gym.make(external.env_id)
+    return fit_for_sb3(HideEntries(env, external.hidden) if external.hidden else env)
 
 
 def check(settings: ReplayRun) -> None:

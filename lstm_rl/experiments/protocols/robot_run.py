@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 TRIAL, SHARE, WINDOW, PAUSE, SOLVED = 200, 0.8, 50, 10, 0.995
 RIGHT = 0.99  # of the episodes at the end: a success
-TESTED = 1000  # greedy episodes in the twin at the end
+TEST_EPISODES = 1000  # greedy episodes in the twin at the end
 UNITS = 8  # hidden units of the network without memory
 UPDATES = 400  # of the network that learns from a record, after each round
 PEER_ENVS = 8
@@ -109,7 +109,7 @@ def run(settings: RobotRun, report: "Report") -> dict[str, Any]:
     torch.set_num_threads(1)
     learn = {RECORD: _from_record, PPO: _peer}.get(settings.method, learn_online)
     model, results = learn(settings, report)
-    results["twin"] = _right(model, settings.env_id, settings.env_kwargs, TESTED, settings.seed)
+    results["twin"] = _right(model, settings.env_id, settings.env_kwargs, TEST_EPISODES, settings.seed)
     results["mujoco"] = None
     if settings.mujoco_episodes:
         kwargs = settings.env_kwargs | {"events": settings.events}

@@ -137,7 +137,7 @@ def make(settings: SeriesRun, horizon: int, report: "Report") -> Any:
         rate, epochs = settings.learning_rate, settings.epochs
         net = training.step_by_step(net, task, settings.optimizer, rate, epochs, seed, report)
     else:
-        net = training.executed(net, None, seed) if isinstance(net, Topology) else net(seed)
+        net = training.torch_network(net, None, seed) if isinstance(net, Topology) else net(seed)
         if settings.optimizer == "adam":
             net = training.by_adam(net, task, settings.learning_rate, settings.epochs, seed, report)
         elif settings.optimizer == "lbfgs":

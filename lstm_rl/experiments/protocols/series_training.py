@@ -60,7 +60,7 @@ def best_of(nets: Iterator[Any], task: SeriesTask) -> Any:
     return best
 
 
-def executed(topology: Topology, weights: Weights | None, seed: int = 0) -> LstmNetwork:
+def torch_network(topology: Topology, weights: Weights | None, seed: int = 0) -> LstmNetwork:
     """A topology in Torch, float64, with these weights or fresh ones."""
     net = LstmNetwork(topology, seed, dtype=torch.float64)
     if weights is not None:
@@ -91,7 +91,7 @@ def step_by_step(
             learn_task(learner, source, update, True, 2.0, make_errors(more))
             done += more
             report(done)
-            yield executed(topology, weights)
+            yield torch_network(topology, weights)
 
     return best_of(looks(), task)  # type: ignore[no-any-return]
 

@@ -6,13 +6,13 @@ from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.meta_charts import error_curves
 from lstm_rl.experiments.meta_score import score
 from lstm_rl.experiments.protocols import meta_learning
-from lstm_rl.experiments.protocols.meta_learning import SHARE, TESTED, MetaRun
+from lstm_rl.experiments.protocols.meta_learning import SHARE, TEST_FUNCTIONS, MetaRun
 
 PROTOCOL = f"""\
 Hochreiter, Younger & Conwell (2001): at each example a network sees x1, x2 and the last target, and says f(x1, x2); its
 weights are frozen in tests. Families: Boolean functions of two bits, (1 + tanh(w x + w3)) / 2, and quadratic functions,
 .2 to .8. Ours: new functions for each batch (paper: 128 for training), Adam with rates falling to 0, targets
-standardised, the logarithm of each example's error as loss. Test: {TESTED:,} fresh functions (paper: 128), 64
+standardised, the logarithm of each example's error as loss. Test: {TEST_FUNCTIONS:,} fresh functions (paper: 128), 64
 examples each. Learned: the first example from which on the mean absolute error stays below {SHARE:g} of that of the
 best constant. Right again: share of right answers at inputs that were there before, of the worst run. Error at 10, 30,
 64: mean absolute, in units of targets. Over least squares: the largest error from example 10 on, in errors of
