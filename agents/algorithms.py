@@ -1,4 +1,4 @@
-"""The learners by the names that the command line and the zoo know them by."""
+"""Replay learners by their names on the command line and in the zoo."""
 
 from dataclasses import fields
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.agents.recurrent_td3 import RecurrentTD3
 
 REPLAY: dict[str, type[RecurrentReplay]] = {"recurrent-dqn": RecurrentDQN, "recurrent-td3": RecurrentTD3}
-"""Those that learn from replayed sequences."""
+"""Learners from replayed sequences, by name."""
 
 
 def make_replay(
@@ -23,11 +23,11 @@ def make_replay(
     """A new model.
 
     Args:
-        algo: Which.
-        policy: By name.
-        env: As the model takes it.
+        algo: Name of the learner.
+        policy: Name of the policy, such as "LstmPolicy".
+        env: An environment, its id, or a VecEnv.
         settings: Fields of its configuration, and arguments of its policy, by name.
-        seed: Of all.
+        seed: Of weights, exploration, sampling and environments.
         device: "cpu", "cuda" or "auto".
 
     Raises:

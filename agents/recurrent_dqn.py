@@ -33,7 +33,7 @@ class RecurrentDQN(RecurrentReplay):
         tensorboard_log: Folder for TensorBoard.
         stats_window_size: Episodes that ``rollout/*`` averages over.
         verbose: 0 silent, 1 prints the log.
-        seed: Of weights, exploration, what is drawn, and environments.
+        seed: Of weights, exploration, sampling, and environments.
         device: "cpu", "cuda", or "auto".
         **settings: Fields of `DqnConfig` that override it.
 
@@ -60,7 +60,7 @@ class RecurrentDQN(RecurrentReplay):
         return epsilon
 
     def _on_step(self) -> None:
-        """Lower exploration; from time to time update the slow copy."""
+        """Lower exploration; update the slow copy every ``target_update_interval`` steps."""
         self._explore(float(self.exploration_schedule(self._current_progress_remaining)))
         interval = self.config.target_update_interval
         if self.num_timesteps // interval > (self.num_timesteps - self.n_envs) // interval:
@@ -71,13 +71,13 @@ class RecurrentDQN(RecurrentReplay):
         polyak_update(self.policy.net.parameters(), self.policy.target.parameters(), self.config.tau)
 
     def q_values(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of the learning network and of its slow copy, (T + n, B, K) both."""
+        """Action values of the learning network and of its slow copy, each (T + n, B, K)."""
         q = self.policy.net["head"](batch.features)
         with torch.no_grad():
             return q, self.policy.target["head"](batch.target_features)
 
     def errors(self, batch: Batch) -> Tensor:
-        """Target less value of the action taken, (T, B); the loss is `sequence_loss` of it."""
+        """Target minus value of the action taken, (T, B), for `sequence_loss`."""
         c, (q, slow) = self.config, self.q_values(batch)
         y = q_targets(
             q,

@@ -1,7 +1,8 @@
 """What `RecurrentDQN` and `RecurrentTD3` share: collecting, the buffer, saving, resuming, recorded episodes.
 
-An adapter to SB3's `OffPolicyAlgorithm`, which acts without state, and drops a step at which a callback stops: so the
-collecting is its own. How a batch of sequences becomes an update is in `recurrent_dqn` and `recurrent_td3`.
+An adapter to SB3's `OffPolicyAlgorithm`. That class acts without state and drops the step at which a callback stops
+training, so collecting is written here. How a batch of sequences becomes an update is in `recurrent_dqn` and
+`recurrent_td3`.
 
 Dimensions: n environments, L steps of a sequence, T steps that are learned, B sequences.
 """
@@ -164,7 +165,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         self.replay_buffer.add(rows[begun], x[begun], None, 0.0, self._age[rows][begun], False, parts)
 
     def _exploration(self) -> Any:
-        """How far `ReplayPolicy.choose` departs from the best: a number, or one of each environment (n,)."""
+        """The exploration that `ReplayPolicy.choose` takes: one number, or one for each environment (n,)."""
         raise NotImplementedError
 
     def collect_rollouts(  # type: ignore[override]
@@ -218,7 +219,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
 
     def _explore(self, rate: float) -> None:
-        """Explore so much from now on, in `predict` too."""
+        """Set the exploration rate of training and of `predict`."""
         self.exploration_rate = self.policy.exploration_rate = rate
 
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
@@ -242,7 +243,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return unroll(self.policy, self.replay_buffer, drawn, self.config)
 
     def _minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
-        """One step of an optimiser, its gradient cut to ``max_grad_norm``; the gradient's norm before."""
+        """Make one optimiser step with the gradient clipped to ``max_grad_norm``; return the norm before clipping."""
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -253,7 +254,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return norm
 
     def divergence(self) -> DivergedError:
-        """The error that says that training has left the finite numbers, and what to do."""
+        """The error to raise when a gradient is no longer finite."""
         rate = self.lr_schedule(self._current_progress_remaining)
         return DivergedError(
             f"training diverged before step {self.num_timesteps}: gradients and weights must be finite numbers; lower "
@@ -330,7 +331,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         """Load what `save_replay_buffer` has saved.
 
         Raises:
-            ValueError: It is no such buffer, or of other spaces, networks or sequences.
+            ValueError: The file holds no such buffer, or one of other spaces, networks or sequences.
         """
         self.replay_buffer = load_buffer(path, self.replay_buffer, self.verbose)
 

@@ -1,6 +1,6 @@
 """`RecurrentTD3`: a deterministic actor and two critics on one recurrent body, learned from replayed sequences.
 
-The critics' errors alone train the body; the actor takes its features as they are, so that one unroll serves both.
+Only the critics' errors train the body; the actor uses its features unchanged, so that one unroll serves both.
 Targets, from the slow copies, with clipped noise eps:
 
     a'(t) = clip(mu-(t) + eps, -1, 1),   V(t) = min(Q1-(t, a'), Q2-(t, a')),   y = G_n(t) of `sequence_loss`
@@ -29,16 +29,16 @@ class RecurrentTD3(RecurrentReplay):
     """Twin delayed deterministic policy gradients with memory, for Box actions with bounds.
 
     Args:
-        policy: As `RecurrentDQN`, and all others, but that actions are continuous.
-        env: See there.
+        policy: "LstmPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy" (with ``policy_kwargs["core"]``), or a class.
+        env: A Gymnasium environment, its id, or an SB3 VecEnv, with Box actions that have bounds.
         config: Settings; ``None``: `Td3Config()`.
-        learning_rate: See there.
-        policy_kwargs: See there.
-        tensorboard_log: See there.
-        stats_window_size: See there.
-        verbose: See there.
-        seed: See there.
-        device: See there.
+        learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
+        policy_kwargs: Arguments of `lstm_rl.agents.replay_policies.ReplayPolicy`.
+        tensorboard_log: Folder for TensorBoard.
+        stats_window_size: Episodes that ``rollout/*`` averages over.
+        verbose: 0 silent, 1 prints the log.
+        seed: Of weights, exploration, noise on targets, sampling, and environments.
+        device: "cpu", "cuda", or "auto".
         **settings: Fields of `Td3Config` that override it.
 
     Raises:
@@ -58,7 +58,7 @@ class RecurrentTD3(RecurrentReplay):
         self._explore(self.config.exploration_noise)
 
     def targets(self, batch: Batch) -> Tensor:
-        """What both critics are to give for the actions taken, (T, B); see the module."""
+        """Targets (T, B) of both critics for the actions that were taken; see the module."""
         assert self._rng is not None
         c, features, slow = self.config, batch.target_features, self.policy.target
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Settings of `RecurrentDQN` and `RecurrentTD3`, by the words of stable-baselines3 where it has any."""
+"""Settings of `RecurrentDQN` and `RecurrentTD3`, named as in stable-baselines3 where it has them."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
@@ -27,7 +27,7 @@ class ReplayConfig:
     gamma: float = 0.99
     """Discount per step, in [0, 1]."""
     reward_scale: float = 1.0
-    """Factor of rewards in targets, > 0: such that values are some tens at most, which networks learn sooner."""
+    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner."""
     train_freq: int = 8
     """Steps of each environment between two rounds of updates, >= 1."""
     gradient_steps: int = 1
@@ -35,15 +35,15 @@ class ReplayConfig:
     burn_in: int = 20
     """Steps before the trace that only warm up the state, without gradient, >= 0."""
     sequence_length: int = 60
-    """Steps of a sequence, those of the burn-in among them, > burn_in. The rest, the trace, is learned, errors carried
+    """Steps of a sequence with its burn-in, > burn_in. Those behind the burn-in, the trace, are learned: gradients go
     back over all of it."""
     period: int | None = None
     """Steps from the start of a sequence to that of the next, >= 1; None: half a trace."""
     n_steps: int = 3
     """Steps of rewards before a target's value, >= 1."""
     state: StateMode = "stored"
-    """Before the burn-in: at rest; as it was when the agent acted; or unrolled from the start of the episode, or from
-    the oldest step that is held, with the weights of now."""
+    """State before the burn-in: zero; as it was when the agent acted; or recomputed with the present weights from the
+    start of the episode (or from the oldest step in the buffer)."""
     prioritized: bool = False
     """Draw sequences by the size of their errors."""
     priority_exponent: float = 0.9
@@ -53,7 +53,7 @@ class ReplayConfig:
     priority_max_weight: float = 0.9
     """eta in [0, 1]: a priority is eta times the largest error of a sequence, and 1 - eta times the mean one."""
     max_grad_norm: float = 10.0
-    """Longer gradients are cut to this norm, > 0."""
+    """Gradients are clipped to this norm, > 0."""
 
     def __post_init__(self) -> None:
         for name in ("buffer_size", "batch_size", "train_freq", "sequence_length", "n_steps"):

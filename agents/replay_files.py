@@ -8,15 +8,15 @@ from lstm_rl.agents.sequence_buffer import SequenceBuffer
 
 
 def load_buffer(path: Any, own: SequenceBuffer, verbose: int) -> SequenceBuffer:
-    """What `save_replay_buffer` has saved.
+    """Load the buffer that `save_replay_buffer` has written.
 
     Args:
-        path: Of the file, as SB3's.
-        own: The buffer in whose place it is to be used.
-        verbose: Of the algorithm.
+        path: File, with or without the suffix .pkl.
+        own: The buffer that it is to replace.
+        verbose: See SB3's `load_from_pkl`.
 
     Raises:
-        ValueError: It is no such buffer, or of other spaces, networks or sequences.
+        ValueError: The file holds no such buffer, or one of other spaces, networks or sequences.
     """
     buffer: Any = load_from_pkl(path, verbose)
     if not isinstance(buffer, SequenceBuffer):

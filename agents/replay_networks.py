@@ -25,16 +25,16 @@ CORES: dict[str, str | None] = {
     "SlstmPolicy": "slstm",
     "TorchPolicy": None,
 }
-"""What the core of a policy is made of, by the policy's name; of the last one the user says it."""
+"""The kind of recurrent core, by the policy's name; for "TorchPolicy" the user gives it."""
 
 
 class Shape(NamedTuple):
-    """Sizes of a body; see `Body`."""
+    """Sizes of a `Body`, all >= 1."""
 
-    units: int
-    embedding: int
-    features: int
-    horizon: int
+    units: int  # of the core
+    embedding: int  # units of the layer before the core
+    features: int  # F, units of the layer behind it
+    horizon: int  # steps that the longest memories last for at the start
 
 
 def standard_cell(inputs: int, shape: Shape, *, seed: int | None, dtype: torch.dtype) -> nn.Module:
@@ -67,11 +67,11 @@ def make_core(core: str | Builder | Topology, inputs: int, shape: Shape, seed: i
         core: "lstm", "gru", "slstm", a `Topology`, or what builds a module from ``inputs``, ``outputs``, ``seed`` and
             ``dtype``.
         inputs: I.
-        shape: Its sizes.
+        shape: Sizes of the body; the core has ``shape.features`` outputs.
         seed: Of the initial weights.
 
     Raises:
-        ValueError: It cannot be made, or its sizes do not fit.
+        ValueError: The core is unknown, or its inputs and outputs are not those of the body.
     """
     known: dict[str, Any] = {"gru": GruNetwork, "slstm": SlstmNetwork}
     if core == "lstm":

@@ -1,4 +1,4 @@
-"""Sequences from a replay buffer: what each environment went through, step after step, with the network's states.
+"""A replay buffer of sequences: the steps of each environment in order, with the network's states.
 
 Each environment has a ring of its own. Sequences begin at every multiple of ``period`` and overlap where they are
 longer; they cross the starts of episodes, where the unroll puts the network to rest. The state that acted is stored at
@@ -53,7 +53,7 @@ class SequenceBuffer:
     Args:
         buffer_size: Steps of all environments together, rounded down to whole periods.
         n_envs: n.
-        spec: See there.
+        spec: Shapes and types of what is stored.
         length: L, burn-in and the steps behind the trace included.
         period: Steps from the start of a sequence to that of the next, >= 1.
         alpha: Sequences are drawn by priority to this power, in [0, 1]; 0: evenly.
@@ -98,7 +98,7 @@ class SequenceBuffer:
         return buffer_size * (step + (4.0 * sum(spec.state) + 8.0) / period)
 
     def __len__(self) -> int:
-        """Steps that it holds."""
+        """Number of steps held."""
         return int(np.minimum(self.count, self.capacity).sum())
 
     def add(
@@ -182,9 +182,9 @@ class SequenceBuffer:
         )
 
     def context(self, drawn: Sequences) -> Sequences | None:
-        """The steps before sequences back to where their episodes started, as far as they are held.
+        """The steps from the starts of episodes, as far as they are held, up to the sequences.
 
-        All are as long as the longest; what stands before the start of a shorter one is wiped out by that start.
+        All are as long as the longest; the reset at the start of a shorter one cancels what stands before it.
         """
         oldest = np.maximum(0, self.count[drawn.row] - self.capacity)
         back = np.minimum(self.age[drawn.row, drawn.first % self.capacity], drawn.first - oldest)

@@ -76,12 +76,12 @@ class Agent(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """What a stretch of steps is for."""
+    """Rates of learning and of exploration for some steps."""
 
-    model_rate: float
-    controller_rate: float
-    noise: float
-    random_share: float
+    model_rate: float  # 0: M does not learn
+    controller_rate: float  # 0: C does not learn
+    noise: float  # standard deviation, in units of half the actions' range
+    random_share: float  # probability of a random action
 
 
 class Shape(NamedTuple):
@@ -160,11 +160,8 @@ def make_agent(
 ) -> Agent:
     """``n`` streams at rest around the parameters, which are changed in place."""
     observed, actions = len(constants.shift), len(constants.low)
-    s, kind, seen = (
-        shape(config, observed, actions),
-        LSTM if config.units == "lstm" else LOGISTIC,
-        observed + config.pain_input,
-    )
+    s, seen = shape(config, observed, actions), observed + config.pain_input
+    kind = LSTM if config.units == "lstm" else LOGISTIC
     truncated, outer = config.gradient == "truncated", IDENTITY if config.units == "recurrent" else SQUASHED
     squash = IDENTITY if constants.discrete else outer
     model = make_net(kind, truncated, IDENTITY, seen + actions, s.model_units, s.model_outputs, n, parameters["model"])
@@ -200,7 +197,7 @@ def make_agent(
 
 
 def make_moments(config: WorldModelConfig, observed: int, actions: int) -> tuple[NDArray[np.float64], ...]:
-    """Adam's memory, all 0."""
+    """Adam's means and squares, all 0; see `Agent.moments`."""
     s = shape(config, observed, actions)
     return np.zeros(s.controller), np.zeros(s.controller), np.zeros(s.model), np.zeros(s.model), np.zeros(2)
 

@@ -36,11 +36,11 @@ class WorldModelConfig:
     schedule: Literal["constant", "linear"] = "constant"
     """Whether both rates fall to 0 during a call of `learn`."""
     optimizer: Literal["adam", "sgd"] = "adam"
-    """Steps normalised by their running size, or plain ones as published."""
+    """Adam, or plain gradient steps as published."""
     noise: float = 0.1
     """Standard deviation of what is added to C's actions, in units of half their range."""
     random_share: float = 0.05
-    """Probability of a random action, for M's sake."""
+    """Probability of a random action, from which M learns what other actions do."""
     discount: float = 1.0
     """Factor per step on derivatives that go on through the world, and of the critic's values. 1: as published; 0: C
     descends the next pain alone, which is enough where actions have no later effects."""

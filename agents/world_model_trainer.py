@@ -27,7 +27,7 @@ Episode = tuple[int, float, int, bool]
 
 
 class GreedyPlay(NamedTuple):
-    """What a stretch of greedy play came to."""
+    """Results of greedy play."""
 
     pain: float
     """Mean per step."""

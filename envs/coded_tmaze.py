@@ -11,7 +11,7 @@ Observation Space, Rewards, Starting State, Info, Optimal Return, Best Return Wi
 
 Episode End: terminated by either turn at the junction; truncated after ``max_steps``.
 
-Source: after B. Bakker, ADPRL (2007), whose actions are high-dimensional; the text could not be read, the code is ours.
+Source: after B. Bakker, ADPRL (2007), whose actions are high-dimensional. We did not have the text; the code is ours.
 
 Version History: v0, first release.
 """

@@ -20,7 +20,7 @@ Info: ``state`` = (column, row, goal, steps); ``is_success`` at the end.
 
 Optimal Return: 1, in corridor_length + 1 steps. Best Return Without Memory: 0.
 
-Source: after J. Schmidhuber, FKI-126-90 (1990), which could not be had: size, rewards and ends are ours.
+Source: after J. Schmidhuber, FKI-126-90 (1990), which we did not have: size, rewards and ends are ours.
 
 Version History: v0, first release.
 """

@@ -1,8 +1,8 @@
-"""Events in the place of observations, for any Gymnasium environment: ARAVQ as a wrapper.
+"""Events instead of observations, for any Gymnasium environment: ARAVQ as a wrapper.
 
 A step lasts until the class of the stream changes: the action is repeated, and its rewards are summed up. The agent
-sees the class, one-hot. So an agent with memory bridges events, not time steps; what it does between two of them has
-to be a behaviour that makes sense for a while.
+sees the class, one-hot. So an agent with memory bridges events, not time steps; an action has to be a
+behaviour that makes sense until the next one.
 
     env = AravqEvents(gymnasium.make("lstm_rl/RobotTMazeTwin-v0"), Aravq(window=10, delta=0.3))
 """
@@ -59,7 +59,7 @@ class AravqEvents(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs
         return self._one_hot(), info
 
     def step(self, action: Any) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Repeat an action until the next event, the episode's end, or patience is at an end."""
+        """Repeat an action until the next event, the episode's end, or ``patience`` steps."""
         total, event, kept, terminated, truncated, info = 0.0, False, 0, False, False, dict[str, Any]()
         while not (event or terminated or truncated or kept == self.patience):
             x, reward, terminated, truncated, info = self.env.step(action)

@@ -22,8 +22,8 @@ Info: ``state`` = (desired, event, steps, last), event 0 none, 1 A, 2 B, 3 X, la
 Optimal Return: 0. Best Return Without Memory: exact: 0 where A, 1 where B is seen, else the number that is best for
     the whole episode; about -.18 per step by default.
 
-Source: after J. Schmidhuber, "Making the world differentiable", FKI-126-90, TU Munich, 1990. The report could not be
-    had; events and pain as others describe them, rates those of a public re-implementation (A .1, B .15, X .25).
+Source: after J. Schmidhuber, "Making the world differentiable", FKI-126-90, TU Munich, 1990. We did not have
+    the report: events and pain are as others describe them, rates those of a public re-implementation (.1, .15, .25).
 
 Version History: v0, first release.
 """

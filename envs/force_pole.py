@@ -32,8 +32,8 @@ Optimal Return: an upper bound, ``max_steps``. Best Return Without Memory: not k
     force of .03 p + .3 q, swings ever wider: it holds the pole with one mode for all of 1,000 steps (return 975.7, mean
     of 2,000 episodes), and without a limit for 2,094 (mean of 50). So up to 1,000 steps there is little need of memory.
 
-Source: after J. Schmidhuber, FKI-126-90 (1990), whose pole is balanced by a controller with a continuous output; the
-    report could not be had, and the graded pain is ours. Two modes: B. Bakker, NIPS 14 (2001), section 5.
+Source: after J. Schmidhuber, FKI-126-90 (1990), whose pole is balanced by a controller with a continuous output. We
+    did not have the report; the graded pain is ours. Two modes: B. Bakker, NIPS 14 (2001), section 5.
 
 Version History: v0, first release.
 """

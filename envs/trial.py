@@ -14,9 +14,9 @@ After Y. Duan et al., "RL^2: Fast Reinforcement Learning via Slow Reinforcement 
 worlds BernoulliBandit, TabularMDP, DarkKeyToDoor, and DarkRoom with ``terminates=True``, are such trials by themselves
 and train inside the compiled loop; this wrapper makes one of any other environment.
 
-What keeps the task? An environment of its own may take an option of `reset` for it, as our worlds take
-``{"same_task": True}``. Else the trial's seed keeps it: each inner episode begins with ``reset(seed=s)``, so that what
-a reset draws is the same again. So are then, in an environment that draws in ``step``, all draws of an episode.
+What keeps the task? An environment may have an option of `reset` for it, such as ``{"same_task": True}`` of our worlds.
+Otherwise the trial's seed keeps it: each inner episode begins with ``reset(seed=s)``, so that the reset draws the same
+again. In an environment that draws in ``step``, too, these draws are then the same in each inner episode.
 """
 
 from typing import Any, SupportsFloat

@@ -10,9 +10,9 @@ from lstm_rl.experiments.protocols.meta_learning import FIXED, INTROSPECTIVE, SE
 
 PROTOCOL = f"""\
 The families of `meta-learning`, by the same rules: at each example a network sees x1, x2 and the last target, and says
-f(x1, x2). Its slow weights are trained by the gradient through all changes that it makes to its weights while it
-runs, and are frozen in tests: each of {TEST_FUNCTIONS:,} fresh episodes of 64 examples begins with them.
-Self-referential: the matrix of 2022; introspective: the network of 1993, whose outputs address, read and change its weights. Fixed: the
+f(x1, x2). Its slow weights are trained by the gradient through all changes that it makes to its weights while it runs,
+and are frozen in tests: each of {TEST_FUNCTIONS:,} fresh episodes of 64 examples begins with them. Self-referential:
+the matrix of 2022; introspective: the network of 1993, whose outputs address, read and change its weights. Fixed: the
 same, trained without any change of weights while it runs. Stopped: trained with changes, tested without. Right again:
 share of right answers at inputs that were there before, of the worst run. Success: all of them (Boolean), or as in
 `meta-learning`."""
