@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-After Schmidhuber (1990), whose report could not be had; published figures are second-hand. A controller C
+After Schmidhuber (1990), whose report we did not have; published figures are second-hand. A controller C
 learns by the gradient of the pain that a model M of the world predicts. Every 20,000 steps C is tried, frozen
 and without exploration, on streams that are not learned from; training ends when that is a success, or after
 1,000,000 steps in all. Success with the flip-flop: a mean pain below .01 over {EVENTS:,} events A or B; with
