@@ -26,7 +26,7 @@ class Record(NamedTuple):
 
 
 def make_record(steps: int, batch: int, heads: int, d: int, dtype: Any) -> Record:
-    """An empty one."""
+    """A record to be filled by `run`, in a dtype of NumPy."""
     shape, r = (steps, batch, heads), 3 * d + 1
     w = np.empty((steps + 1, batch, heads, d, r), dtype)
     made, read = (np.empty((*shape, r), dtype) for _ in range(2))
@@ -94,7 +94,7 @@ def run(slow: Any, phi: Any, resets: Any, record: Record) -> None:
 def run_back(
     phi: Any, resets: Any, record: Record, d_y: Any, d_w: Any, d_slow: Any, d_phi: Any, d_made: Any, d_keys: Any
 ) -> None:
-    """The gradient.
+    """Carry errors back through all steps of `run`.
 
     Args:
         phi: As in `run`, as ``resets`` and ``record`` are.

@@ -43,7 +43,7 @@ class IntrospectiveNetwork(nn.Module):
         seed: Of the initial weights, uniform in +-1 / sqrt(S), and of nothing else.
         ticks: Of the net per step, >= 1; with 2, an output sees the input by way of a hidden unit.
         sharpness: Of g, > 0.
-        self_modifying: ``False``: nothing is changed; a plain recurrent net, which still reads its weights.
+        self_modifying: ``False``: no weight changes; the net still reads its weights.
         dtype: Of the weights.
 
     Raises:
@@ -129,7 +129,7 @@ class IntrospectiveNetwork(nn.Module):
         return IntrospectiveState(state.w + delta * self._near(mod), y, val)
 
     def _near(self, bits: Tensor) -> Tensor:
-        """G of the distances between addresses of weights and what units (B, A) say: (B, P)."""
+        """Closeness g (B, P) of all weights' addresses to the address that units (B, A) hold."""
         at, adr = 0.5 + 0.5 * bits, self.addresses
         distance = at.square().sum(1, keepdim=True) - 2.0 * at @ adr.T + adr.sum(1)  # bits are their own squares
         return torch.exp(-self.sharpness * distance)

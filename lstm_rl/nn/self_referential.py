@@ -46,7 +46,7 @@ class SelfReferentialNetwork(nn.Module):
         seed: Of the initial weights.
         layers: L >= 1.
         heads: N >= 1.
-        self_modifying: ``False``: W stays as it is, the ablation; all that is left of the past is x(t-1).
+        self_modifying: ``False``, for ablations: W does not change, and x(t-1) is all that a step sees of the past.
         dtype: Of the weights.
         execution: "loop": plain Torch, step by step, the readable reference. "compiled": one autograd function per
             layer with a backward pass derived by hand, on the CPU. ``None``: compiled, but the loop where Torch traces

@@ -84,12 +84,12 @@ class Blues(Task):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As in the tables."""
+        """Name in the tables."""
         return "blues-melody" if self.melody else "blues-chords"
 
     @cached_property
     def score(self) -> Score:
-        """What is learned."""
+        """Bars that are learned."""
         if self.midi_file:
             from lstm_rl.tasks.midi import read_score
 
@@ -104,22 +104,22 @@ class Blues(Task):
 
     @property
     def inputs(self) -> int:
-        """K, units."""
+        """K units."""
         return CHORD_UNITS + MELODY_UNITS * self.melody
 
     @property
     def outputs(self) -> int:
-        """K, too."""
+        """K units, as many as inputs."""
         return self.inputs
 
     @property
     def judged(self) -> int:
-        """Chords are to be right; melodies cannot be foretold."""
+        """Number of outputs that decide whether an answer is right: chords, since melodies cannot be predicted."""
         return CHORD_UNITS
 
     @property
     def max_length(self) -> int:
-        """L, steps of a piece."""
+        """Steps of a piece."""
         return len(self.score.bars) * STEPS
 
     @property

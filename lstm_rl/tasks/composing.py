@@ -23,7 +23,7 @@ from lstm_rl.tasks.streaming import Source
 
 @compiled
 def practise(approximator: Any, source: Source, update: Update, rules: StreamRules, steps: int) -> tuple[int, int]:
-    """Training streams until ``steps`` steps are done; return these and the most right answers in one."""
+    """Train on streams for ``steps`` steps or a few more; return their number and the most right answers in one."""
     done, most = 0, 0
     while done < steps:
         right, more, _ = follow_stream(approximator, source, update, rules)

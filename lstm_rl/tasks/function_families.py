@@ -94,12 +94,12 @@ class FunctionFamily(Task):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As in the tables."""
+        """Name in the tables."""
         return f"hochreiter2001-{self.family}"
 
     @property
     def max_length(self) -> int:
-        """All sequences are as long."""
+        """Steps of every sequence."""
         return self.examples
 
     @property
@@ -119,7 +119,7 @@ class FunctionFamily(Task):
 
     @property
     def topology(self) -> Topology:
-        """5,373 weights."""
+        """The published network, 5,373 weights."""
         return PUBLISHED["hochreiter2001-quadratic"]
 
     @property

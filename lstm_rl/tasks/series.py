@@ -1,8 +1,8 @@
 """Time series to be predicted (Gers, Eck & Schmidhuber 2001): the Mackey-Glass equation and a chaotic laser.
 
-A sequence is a stretch of the part of a series that a task says, with the value ``horizon`` steps later as the target
-of each step. Values are in units of the training part: its mean is 0, its standard deviation 1. As inputs a network
-sees x(t) alone, or what it was some ``lags`` before as well.
+A sequence is a stretch of one part of a series, with the value ``horizon`` steps later as the target
+of each step. Values are in units of the training part: its mean is 0, its standard deviation 1. A network
+sees x(t) alone, or also earlier values, see ``lags``.
 
 The laser is data set A of the Santa Fe competition (Weigend & Gershenfeld 1994), as it comes with reservoirpy.
 """
@@ -42,7 +42,7 @@ class Series(NamedTuple):
 
 @cache
 def mackey_glass_series(tau: int, points: int) -> Series:
-    """So many values for training, then 1,000 each for validation and test."""
+    """``points`` values for training, then 1,000 each for validation and test, with delay ``tau``."""
     return _in_units(mackey_glass(points + 2000, tau), points, points + 1000)
 
 
@@ -81,7 +81,7 @@ def load_reservoirpy(what: str) -> Any:
 
 
 def windows(values: NDArray[np.float64], lags: tuple[int, ...]) -> NDArray[np.float64]:
-    """What each lag before each step was, (N, I); before the start, the first value."""
+    """Values (N, I) at each lag before each step of values (N,); before the start, the first value."""
     at = np.arange(len(values))[:, None] - np.array(lags)
     seen: NDArray[np.float64] = values[at.clip(min=0)]
     return seen
@@ -120,7 +120,7 @@ class SeriesTask(Task):
     lags: tuple[int, ...] = (0,)
     """What is seen: x(t - lag) for each lag >= 0, in ascending order."""
     part: Part = "training"
-    """Of the series."""
+    """Part of the series that sequences are taken from."""
     rule = _stretch
     outputs = 1
 
@@ -144,11 +144,11 @@ class SeriesTask(Task):
     @property
     @abstractmethod
     def series(self) -> Series:
-        """All of it."""
+        """The whole series."""
 
     @property
     def inputs(self) -> int:
-        """I, as many as lags."""
+        """I, the number of lags."""
         return len(self.lags)
 
     @property
@@ -165,7 +165,7 @@ class SeriesTask(Task):
 
     @property
     def topology(self) -> Topology:
-        """98 weights; one that sees more lags is not published."""
+        """The published network, 98 weights, for one lag."""
         return PUBLISHED["gers2001-series"]
 
     @property
@@ -195,7 +195,7 @@ class MackeyGlass(SeriesTask):
 
     @property
     def series(self) -> Series:
-        """Of this delay."""
+        """The series with this delay."""
         return mackey_glass_series(self.tau, self.points)
 
 

@@ -17,7 +17,7 @@ LOUDEST = 0.9
 
 
 def check_sound(path: Path, soundfont: Path | None) -> Path:
-    """The soundfont, once all is there that `write_sound` needs.
+    """Check what `write_sound` needs, and return the soundfont.
 
     Raises:
         ValueError: A file of another kind, no such soundfont, or a package that is not installed.

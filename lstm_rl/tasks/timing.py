@@ -78,7 +78,7 @@ class Timing(Task):
     """What all tasks of timing share."""
 
     F: int = 10
-    """Steps of the shortest interval, or of a period, >= 2: 10 .. 50."""
+    """Steps of the shortest interval, or of a period, >= 2; 10 .. 50 in the paper."""
     strings: int = 10
     """Intervals, or periods, in a sequence, >= 1, for batches and episodes; streams draw theirs one by one."""
     tested: int = 1000
@@ -94,7 +94,7 @@ class Timing(Task):
     @property
     @abstractmethod
     def momentum(self) -> float:
-        """Published."""
+        """The published momentum of the task, in [0, 1)."""
 
     @property
     def draws(self) -> bool:
@@ -108,7 +108,7 @@ class Timing(Task):
 
     @property
     def topology(self) -> Topology:
-        """17 weights."""
+        """The published network, 17 weights."""
         return PUBLISHED["gers2002-timing"]
 
     @property
@@ -162,7 +162,7 @@ class SpikeDelays(Timing):
 
     @property
     def max_length(self) -> int:
-        """L."""
+        """Steps of the longest sequence."""
         return self.strings * (self.F + max(self.extras))
 
     @property
@@ -236,7 +236,7 @@ class PeriodicFunction(Timing):
 
     @property
     def max_length(self) -> int:
-        """L."""
+        """Steps of a sequence."""
         return self.strings * self.F
 
     @property

@@ -32,20 +32,24 @@ class Record(NamedTuple):
 
 
 def join(*records: Record) -> Record:
-    """Several records as one."""
+    """One record of the episodes of several."""
     return Record(*(np.concatenate(parts) for parts in zip(*records, strict=True)))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of `RecordedQ`."""
+    """Settings of `RecordedQ`."""
 
     gamma: float = 0.95
+    """Discount per step, in [0, 1]."""
     lambda_: float = 0.9
+    """Decay of traces, in [0, 1]."""
     learning_rate: float = 3e-3
-    """Of Adam."""
+    """Step size of AdamW."""
     weight_decay: float = 1e-3
+    """Decay of AdamW."""
     cells: int = 24
+    """LSTM cells, >= 1."""
     batch: int = 64
     """Episodes of an update."""
     longest: int = 100

@@ -46,7 +46,7 @@ class RobotRun:
     stem: float | None = None
     """Metres from the start to the junction; None: the world's own."""
     gap: float = 0.0325
-    """Metres to the wall that is followed."""
+    """Metres between the robot and the wall that it follows."""
     action_repeat: int = 1
     """Control steps of a decision, without events."""
     max_episodes: int = 1000

@@ -1,4 +1,4 @@
-"""What predicts a series, all behind the interface `lstm_rl.nn.network.Network`: so one function scores them all.
+"""Predictors of series, all with the interface `lstm_rl.nn.network.Network`, so that one function scores them.
 
 Dimensions: T time, B batch, I inputs (lags), H units, K = 1 outputs, V sources of the read-out. Time-major throughout.
 """
@@ -19,7 +19,7 @@ from lstm_rl.topology import GATES, Layer, Topology
 
 
 class NoState(NamedTuple):
-    """Of what has no memory."""
+    """The state of a network without memory."""
 
     nothing: Tensor  # (B, 0)
 
@@ -39,11 +39,11 @@ class Memoryless(nn.Module):
         self.inputs, self.function = inputs, function
 
     def initial_state(self, batch: int) -> NoState:
-        """None."""
+        """The empty state of ``batch`` rows."""
         return NoState(torch.zeros(batch, 0, dtype=torch.float64))
 
     def forward(self, x: Tensor, state: Any = None, resets: Tensor | None = None) -> tuple[Tensor, NoState]:
-        """As `Network`."""
+        """Unroll over T steps; see `Network`."""
         return unroll_checked(self, x, state, resets)
 
     def _unroll(self, x: Tensor, state: NoState, resets: Tensor | None) -> tuple[Tensor, NoState]:
@@ -128,17 +128,17 @@ def window_mlp(inputs: int, units: int, seed: int) -> Memoryless:
 
 
 def persistence(inputs: int) -> Memoryless:
-    """What is seen last is predicted."""
+    """A network that predicts the last value."""
     return Memoryless(inputs, lambda x: x[..., :1])
 
 
 def mean(inputs: int) -> Memoryless:
-    """The training part's mean is predicted."""
+    """A network that predicts the training part's mean, 0."""
     return Memoryless(inputs, lambda x: 0.0 * x[..., :1])
 
 
 class EchoState(NamedTuple):
-    """Of an echo state network."""
+    """The state of an echo state network."""
 
     s: Tensor  # (B, H)
 
@@ -197,7 +197,7 @@ class EchoStateNetwork(nn.Module):
         return EchoState(torch.zeros(batch, self.units, dtype=torch.float64))
 
     def forward(self, x: Tensor, state: Any = None, resets: Tensor | None = None) -> tuple[Tensor, EchoState]:
-        """As `Network`."""
+        """Unroll over T steps; see `Network`."""
         return unroll_checked(self, x, state, resets)
 
     def _unroll(self, x: Tensor, state: EchoState, resets: Tensor | None) -> tuple[Tensor, EchoState]:
@@ -232,7 +232,7 @@ def ridge_regression(sources: NDArray[np.float64], targets: NDArray[np.float64],
 def fit_readout(
     net: LstmNetwork, x: NDArray[np.float64], targets: NDArray[np.float64], washout: int, ridge: float
 ) -> LstmNetwork:
-    """The same cells behind a read-out by ridge regression, as an echo state network has it.
+    """The same cells with a read-out fitted by ridge regression, as in an echo state network.
 
     Args:
         net: Its cells and gates are kept.
@@ -250,7 +250,7 @@ def fit_readout(
 
 
 def _read_sources(net: LstmNetwork, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the outputs see at each step, (T, V), from rest: by a network whose outputs are just that."""
+    """Sources (T, V) of the outputs at each step, from rest, read off a network whose output weights are 1."""
     topology: Topology = net.topology
     shown = LstmNetwork(replace(topology, outputs=topology.output_sources), 0, dtype=torch.float64)
     with torch.no_grad():

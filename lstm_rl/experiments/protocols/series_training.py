@@ -24,7 +24,7 @@ from lstm_rl.tasks.streaming import learn_task, make_errors, make_source
 from lstm_rl.topology import Topology
 
 LOOKS = 20
-"""Looks at the validation part."""
+"""Number of looks at the validation part."""
 WASHOUT, STRETCH, BATCH = 50, 150, 16
 """Steps of a stretch in Torch: without a target at first, and all; stretches side by side."""
 KALMAN = Kalman((1.0, 1e-6), (1e-4, 1e-11))

@@ -95,7 +95,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
 
     Returns:
         success: whether anything was played; score: mean return of a trial; error: its standard error over tasks;
-        curve: mean return of each inner episode (of bandits: expected payout of each pull); best: the same of who knows
+        curve: mean return of each inner episode (of bandits: expected payout of each pull); best: the same if one knows
         each task, or None; setting: c or epsilon of a player that has one, else None; weights, steps, seconds: of our
         training (CPU seconds), else None.
     """
@@ -159,7 +159,7 @@ def train(run_settings: TrialRun, world: Any, chosen: Recipe, report: "Report") 
 def _test(
     run_settings: TrialRun, world: Any, policy: Any, greedy: bool = True
 ) -> tuple[Numbers, Numbers, float | None]:
-    """Returns of trials (tasks,), mean returns of their inner episodes, and what who knows each arm would get per pull.
+    """Returns of trials (tasks,), mean returns of their inner episodes, and the best arm's mean pay per pull.
 
     ``policy`` plays with frozen weights, ``greedy`` or drawing its actions; None: random actions.
     """

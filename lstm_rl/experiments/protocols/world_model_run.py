@@ -31,11 +31,15 @@ class WorldModelRun:
     lag: int | None = None
     """Of the flip-flop: steps between A and B; None: at random."""
     units: str = "lstm"
+    """See `WorldModelConfig`; "recurrent" is the network of 1990."""
     regime: str = "parallel"
+    """See `WorldModelConfig`."""
     overrides: str = "{}"
     """Fields of `WorldModelConfig`, as JSON."""
     n_envs: int = 1
+    """Environments side by side, >= 1."""
     max_steps: int = 1_000_000
+    """Budget in steps of all environments, >= 1."""
     eval_freq: int = 20_000
     """Steps between two trials."""
 
