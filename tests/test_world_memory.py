@@ -30,6 +30,11 @@ def between(values: Any) -> Any:
     return rows
 
 
+def draw(space: Any, rng: np.random.Generator) -> Any:
+    """An action: of a Box (A,) float64."""
+    return rng.uniform(space.low, space.high) if isinstance(space, gym.spaces.Box) else rng.integers(space.n)
+
+
 def faults(world: World) -> list[str]:
     """The arrays beside which a world has written, or from beside which it has read, in some episodes."""
     size, rng = len(world.state_names), np.random.default_rng(0)
@@ -45,7 +50,7 @@ def faults(world: World) -> list[str]:
         if over:
             reset_rows(world.rules, params[1], tape, position, active, state, elapsed, seen)
         else:
-            actions = rng.integers(world.action_space.n, size=3)
+            actions = np.stack([draw(world.action_space, rng) for _ in range(3)])
             arrays = tape, position, active, actions, state, elapsed, seen, reward, outcome, truncated
             step_rows(world.rules, params[1], world.max_steps or 0, *arrays)
         position[1] += 1
