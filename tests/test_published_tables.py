@@ -19,7 +19,6 @@ PENDING = ("self-reference", "self-reference-policy")
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "gers2000-cnto",
-    "gers2000-nto",
     "blues-melody",
     "recurrent-replay",
     "blues-chords",
