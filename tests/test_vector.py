@@ -207,7 +207,7 @@ def test_make_vec_makes_ours_and_honours_the_step_limit(env_id: str) -> None:
     assert isinstance(env.unwrapped, WorldVectorEnv) and env.num_envs == 2
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=0)
-    action = np.ones(env.action_space.shape, env.action_space.dtype)
+    action = np.ones(env.action_space.shape or (), env.action_space.dtype)
     assert [env.step(action)[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
     assert env.observation_space.shape == (2, *env.unwrapped.single_observation_space.shape)  # type: ignore[misc]
     env.close()
@@ -411,7 +411,7 @@ def test_attributes_and_methods_are_reached_through_the_adapter() -> None:
     assert env.env_is_wrapped(Monitor) == [False] * N and env.env_is_wrapped(Monitor, [0]) == [False]
     images = env.get_images()
     assert len(images) == N and all(image is not None and image.shape == pictures[0].shape for image in images)
-    assert np.array_equal(images[1], pictures[0])  # type: ignore[arg-type]
+    assert np.array_equal(images[1], pictures[0])
     with pytest.raises(AttributeError):
         env.get_attr("no_such_thing")
     env.close()
