@@ -411,7 +411,7 @@ def test_attributes_and_methods_are_reached_through_the_adapter() -> None:
     assert env.env_is_wrapped(Monitor) == [False] * N and env.env_is_wrapped(Monitor, [0]) == [False]
     images = env.get_images()
     assert len(images) == N and all(image is not None and image.shape == pictures[0].shape for image in images)
-    assert np.array_equal(images[1], pictures[0])
+    assert np.array_equal(images[1], pictures[0])  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         env.get_attr("no_such_thing")
     env.close()
