@@ -206,7 +206,7 @@ class ReplayPolicy(BasePolicy):
         raise NotImplementedError
 
     def step(self, x: NDArray[Any], state: State, start: NDArray[np.bool_]) -> tuple[NDArray[Any], State]:
-        """Outputs (n, K) or (n, d) for encoded observations ``(n, *shape)``, and the state, its last action as before."""
+        """Outputs (n, K) or (n, d) for encoded observations ``(n, *shape)``, and the state; its last action stays."""
         if self.training:
             self.set_training_mode(False)
         device, last = self.device, state[-1].copy()
