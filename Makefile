@@ -13,8 +13,9 @@ demo: $(READY)
 	$(BIN)/lstm-rl evaluate runs/demo --episodes 1000 --seed 1
 	@echo "Pictures: runs/demo/learning_curve.png; more: $(BIN)/tensorboard --logdir runs, $(BIN)/lstm-rl watch runs/demo"
 
+# A file of tests is the work of one process; both find what the other has compiled.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint type test docs wheel
 

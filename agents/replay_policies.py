@@ -153,7 +153,7 @@ class ReplayPolicy(BasePolicy):
     # --- numbers in and out ------------------------------------------------------------------------------------------
 
     def encode(self, observation: Any, n: int) -> NDArray[Any]:
-        """Observations of n rows as the buffer holds them, (n, *shape)."""
+        """Observations of n rows as the buffer holds them, ``(n, *shape)``."""
         if self.pixels:
             return self.encoder.parts[0].array(observation).reshape(n, *self.encoder.parts[0].shape)
         return self.encoder.encode(observation, n)
@@ -206,7 +206,7 @@ class ReplayPolicy(BasePolicy):
         raise NotImplementedError
 
     def step(self, x: NDArray[Any], state: State, start: NDArray[np.bool_]) -> tuple[NDArray[Any], State]:
-        """Outputs (n, K) or (n, d) for encoded observations (n, *shape), and the state, its last action as before."""
+        """Outputs (n, K) or (n, d) for encoded observations ``(n, *shape)``, and the state; its last action stays."""
         if self.training:
             self.set_training_mode(False)
         device, last = self.device, state[-1].copy()
@@ -255,7 +255,7 @@ class ReplayPolicy(BasePolicy):
             deterministic: Greedy; else random actions with probability ``exploration_rate``, as last trained with.
 
         Returns:
-            Actions (n, *shape of one), or one action for one unbatched observation, and the next state.
+            Actions ``(n, *shape)``, or one action for one unbatched observation, and the next state.
 
         Raises:
             ValueError: The observation or the state does not fit, or an observation is not finite.

@@ -115,7 +115,7 @@ class SequenceBuffer:
 
         Args:
             rows: (k,) which.
-            observation: (k, *shape).
+            observation: ``(k, *shape)``.
             action: (k,) or (k, d); ``None``: the observation was not acted on.
             reward: (k,) after the action.
             age: (k,) steps since the start of the episode.

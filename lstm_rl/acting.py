@@ -116,7 +116,7 @@ class ChoiceDecoder(nn.Module):
             self.register_buffer(name, torch.tensor(values))
 
     def forward(self, chosen: Tensor) -> Tensor:
-        """Actions (n,) or (n, *shape)."""
+        """Actions (n,) or ``(n, *shape)``."""
         if self.single:
             return chosen + self.start[0]
         numbers = chosen[:, None] // self.places % self.counts + self.start
@@ -138,7 +138,7 @@ class SquashDecoder(nn.Module):
         self.register_buffer("high", torch.tensor(decoder.space.high.astype(np.float64)))
 
     def forward(self, outputs: Tensor) -> Tensor:
-        """Actions (n, *shape)."""
+        """Actions ``(n, *shape)``."""
         share = (torch.tanh(outputs[:, : self.dimensions].double()) + 1.0) / 2.0
         share = share.reshape(-1, *self.shape)
         actions = (1.0 - share) * self.low + share * self.high

@@ -1,7 +1,7 @@
 """A policy's acting alone, for other programs: ONNX, or a Torch program. Reading an ONNX file runs no code.
 
 `lstm_rl.acting` says what goes in and comes out; its names are those of the ONNX file's inputs and outputs, with
-"next_" before those of the state that comes out. The file's metadata say the same, and the spaces.
+``next_`` before those of the state that comes out. The file's metadata say the same, and the spaces.
 """
 
 import json

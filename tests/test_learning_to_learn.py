@@ -160,7 +160,7 @@ def _return_of_a_path(path: tuple[int, ...], steps: int, goal: tuple[int, int]) 
 
 def test_no_search_of_a_small_room_exceeds_the_bound() -> None:
     """All paths of two rounds of three steps in a 3 x 3 room; the best one comes near; and 9 x 9 by hand."""
-    goals = list(itertools.product(range(3), repeat=2))
+    goals = [(x, y) for x in range(3) for y in range(3)]
     paths = itertools.product(range(5), repeat=6)
     best = max(sum(_return_of_a_path(path, 3, goal) for goal in goals) for path in paths) / len(goals)
     bound, later = search_bounds(3, 3, 2)

@@ -268,7 +268,7 @@ def test_a_record_teaches_what_a_lamp_three_steps_ago_said() -> None:
         rewards, ends = np.zeros(4, np.float32), np.zeros(4, np.bool_)
         rewards[3], ends[3] = float(actions[3] == lamp), True
         records.append(Record(x, actions, rewards, ends, np.arange(4) == 0))
-    agent = RecordedQ(3, 2, seed=0, settings=Settings(cells=8, learning_rate=0.01))
+    agent = RecordedQ(3, 2, seed=0, settings=Settings(cells=8, learning_rate=0.01, dropout=0.0, members=1))
     torch.set_num_threads(1)
     loss = agent.learn_from(join(*records), 120)
     assert loss < 0.05
@@ -280,7 +280,7 @@ def test_a_record_teaches_what_a_lamp_three_steps_ago_said() -> None:
 
 
 def test_a_truncated_episode_has_no_target_after_its_last_step() -> None:
-    agent = RecordedQ(1, 2, seed=0)
+    agent = RecordedQ(1, 2, seed=0, settings=Settings(dropout=0.0))
     zeros = np.zeros(2, np.float32)
     open_end = Record(np.ones((2, 1), np.float32), np.zeros(2, np.int64), zeros, zeros > 0, np.arange(2) == 0)
     closed = open_end._replace(terminated=np.array([False, True]), rewards=np.array([0, 5], np.float32))

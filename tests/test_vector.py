@@ -207,7 +207,7 @@ def test_make_vec_makes_ours_and_honours_the_step_limit(env_id: str) -> None:
     assert isinstance(env.unwrapped, WorldVectorEnv) and env.num_envs == 2
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=0)
-    action = np.ones(env.action_space.shape, env.action_space.dtype)
+    action = np.ones(env.action_space.shape or (), env.action_space.dtype)
     assert [env.step(action)[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
     assert env.observation_space.shape == (2, *env.unwrapped.single_observation_space.shape)  # type: ignore[misc]
     env.close()

@@ -189,7 +189,8 @@ def _as_kernels_want(weights: list[Tensor]) -> list[Tensor]:
     """The weights, on a GPU one after the other in one piece of memory, which its kernels ask for."""
     if not weights[0].is_cuda:
         return weights
-    parts = torch.cat([weight.flatten() for weight in weights]).split([weight.numel() for weight in weights])
+    whole = torch.cat([weight.flatten() for weight in weights])
+    parts = torch.split(whole, [weight.numel() for weight in weights])
     return [part.view(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
 

@@ -1,10 +1,10 @@
-"""Off-line learning: a standard LSTM learns the values of actions from recorded episodes, by repeated training.
+"""Off-line learning: standard LSTMs learn the values of actions from recorded episodes, by repeated training.
 
     targets    y(t) = r(t) + gamma ((1 - l) max_a Q'(t+1, a) + l y(t+1)),   l = lambda if a(t+1) was greedy, else 0
     loss       mean over recorded steps of (Q(t, a(t)) - y(t))^2
 
-Watkins' Q(lambda) over whole episodes, backwards; Q' is a copy of the network from ``refresh`` updates ago. The
-network sees the observation and the action before it, one-hot.
+Watkins' Q(lambda) over whole episodes, backwards; Q' is a copy of the network from ``refresh`` updates ago. A
+network sees the observation and the action before it, one-hot; at some steps of an update nothing.
 
 Dimensions: N steps of E episodes, T steps of the longest, I inputs, A actions.
 """
@@ -55,7 +55,12 @@ class Settings:
     longest: int = 100
     """Steps of an episode that are learned from at most: a longer one counts as truncated."""
     refresh: int = 20
-    """Updates between two copies of the network for targets."""
+    """Updates between two copies of a network for targets."""
+    dropout: float = 0.25
+    """Share of the steps, in [0, 1), whose inputs an update does not see: so no episode is learned by heart."""
+    members: int = 3
+    """Networks that learn from the same record, each from its own first weights and draws; the mean of their values
+    acts: from few episodes every one learns a little chance along."""
 
 
 class RecordedQ:
@@ -81,36 +86,39 @@ class RecordedQ:
             recurrent_range=0.2,
             forget_gate_bias=2.0,
         )
-        self.network = LstmNetwork(topology, seed)
+        self.networks = [LstmNetwork(topology, self.settings.members * seed + m) for m in range(self.settings.members)]
         self.rng = np.random.default_rng(seed)
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), self.settings.learning_rate, weight_decay=self.settings.weight_decay
-        )
 
     def learn_from(self, record: Record, updates: int) -> float:
-        """Train ``updates`` times on episodes drawn from the record; return the last loss."""
-        x, action, reward, ended, mask = _padded(record, self.actions, self.settings.longest)
-        loss, target = torch.zeros(()), self.network
+        """Train every member ``updates`` times on episodes drawn from the record; return the last loss."""
+        episodes = _padded(record, self.actions, self.settings.longest)
+        return float(np.mean([self._learn(network, episodes, updates) for network in self.networks]))
+
+    def _learn(self, network: LstmNetwork, episodes: Any, updates: int) -> float:
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
+        loss, target, mask = torch.zeros(()), network, episodes[-1]  # mask (T, E)
         for update in range(updates):
             if update % self.settings.refresh == 0:
-                target = deepcopy(self.network)
-            chosen = self.rng.permutation(x.shape[1])[: self.settings.batch]
+                target = deepcopy(network)
+            chosen = self.rng.permutation(mask.shape[1])[: self.settings.batch]
             longest = int(mask[:, chosen].sum(0).max())
-            batch = [each[:longest, chosen] for each in (x, action, reward, ended, mask)]
-            loss = self._loss(target, *batch)
-            self._optimizer.zero_grad()
+            x, *rest = (each[:longest, chosen] for each in episodes)
+            kept = self.rng.random((*x.shape[:2], 1), np.float32) >= self.settings.dropout
+            loss = self._loss(network, target, x * torch.from_numpy(kept), *rest)
+            optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            self._optimizer.step()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
         return float(loss.detach())
 
-    def _loss(self, target: Any, x: Any, action: Any, reward: Any, ended: Any, mask: Any) -> Any:
+    def _loss(self, network: Any, target: Any, x: Any, action: Any, reward: Any, ended: Any, mask: Any) -> Any:
         with torch.no_grad():
             later = target(x)[0]  # (T, B, A)
         best = later.max(2).values
         greedy = later.gather(2, action[..., None])[..., 0] >= best
         goals, known = self._targets(*(each.numpy() for each in (best, greedy, reward, ended, mask)))
-        values = self.network(x)[0].gather(2, action[..., None])[..., 0]
+        values = network(x)[0].gather(2, action[..., None])[..., 0]
         weight = mask * torch.from_numpy(known)
         return (weight * (values - torch.from_numpy(goals)) ** 2).sum() / weight.sum().clamp(min=1.0)
 
@@ -127,16 +135,17 @@ class RecordedQ:
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[np.int64], Any]:
-        """Greedy actions (n,) and the state for the next call: the network's, and the last actions."""
+        """Greedy actions (n,) and the state for the next call: the networks', and the last actions."""
         observation = np.asarray(observation, np.float32)
         n = len(observation)
-        cells, last = (None, np.zeros((n, self.actions), np.float32)) if state is None else state
+        cells, last = ([None] * len(self.networks), np.zeros((n, self.actions), np.float32)) if state is None else state
         start = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
         last = np.where(start[:, None], 0.0, last).astype(np.float32)
         x = torch.from_numpy(np.concatenate([observation, last], 1))[None]
         with torch.no_grad():
-            values, cells = self.network(x, cells, torch.from_numpy(start)[None])
-        actions = values[0].argmax(1).numpy()
+            pairs = zip(self.networks, cells, strict=True)
+            values, cells = zip(*(net(x, each, torch.from_numpy(start)[None]) for net, each in pairs), strict=True)
+        actions = torch.stack(values)[:, 0].mean(0).argmax(1).numpy()
         return actions, (cells, np.eye(self.actions, dtype=np.float32)[actions])
 
 

@@ -8,7 +8,7 @@ Then, or when the budget is spent, it plays other fresh episodes greedily in the
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ TRIAL, SHARE, WINDOW, PAUSE, SOLVED = 200, 0.8, 50, 10, 0.995
 RIGHT = 0.99  # of the episodes at the end: a success
 TEST_EPISODES = 1000  # greedy episodes in the twin at the end
 UNITS = 8  # hidden units of the network without memory
-UPDATES = 400  # of the network that learns from a record, after each round
+UPDATES = 1000  # of each network that learns from a record, after each round
 PEER_ENVS = 8
 
 
@@ -47,6 +47,8 @@ class RobotRun:
     """Metres from the start to the junction; None: the world's own."""
     gap: float = 0.0325
     """Metres between the robot and the wall that it follows."""
+    motors: bool = False
+    """Whether the speeds of the wheels are inputs."""
     action_repeat: int = 1
     """Control steps of a decision, without events."""
     max_episodes: int = 1000
@@ -56,7 +58,7 @@ class RobotRun:
     rounds: int = 1
     """From a record: how often episodes are recorded and then learned from; the first time behaviours are random."""
     overrides: str = "{}"
-    """Fields of `Config` that override the default's, as JSON."""
+    """Fields of `Config` that differ from its defaults, as JSON."""
     mujoco_episodes: int = 200
     """Greedy episodes in MuJoCo at the end."""
     in_a_row: int = 10
@@ -79,7 +81,7 @@ class RobotRun:
     def env_kwargs(self) -> dict[str, Any]:
         """The maze's arguments, of the twin and of MuJoCo."""
         repeat = {} if self.events else {"action_repeat": self.action_repeat}
-        return {"stem": self.stem, "gap": self.gap} | VARIANTS[self.variant] | repeat
+        return {"stem": self.stem, "gap": self.gap, "motors": self.motors} | VARIANTS[self.variant] | repeat
 
 
 def check(settings: RobotRun) -> None:
@@ -136,14 +138,12 @@ def _right(model: Any, env_id: str, kwargs: dict[str, Any], episodes: int, seed:
 
 def learn_online(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:
     """Our learner, online, with or without memory."""
-    from lstm_rl.agents import AdvantageLearning
+    from lstm_rl.agents import AdvantageLearning, Config
     from lstm_rl.make import make_env
-    from lstm_rl.presets import preset
     from lstm_rl.topology import Topology
 
-    config = preset("default", settings.env_id).config
     overrides = {"chunk_size": 100 if settings.events else 1000} | json.loads(settings.overrides)
-    config, network = replace(config, **overrides), dict[str, Any]()
+    config, network = Config(**overrides), dict[str, Any]()
     env = make_env(settings.env_id, settings.env_kwargs)
     if settings.method == WITHOUT:
         inputs, outputs = env.observation_space.shape[0], int(env.action_space.n)  # type: ignore[index, attr-defined]

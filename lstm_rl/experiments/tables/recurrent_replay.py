@@ -15,8 +15,7 @@ PROTOCOL = f"""\
 `RecurrentDQN`, for continuous actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO with the
 defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS} points of training the greedy policy
 plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
-ends the run. Score: mean of the last {LAST} points. Settings are in the results, one text per row; what they do not
-name are the defaults. Medians over runs; in brackets: 95 % intervals."""
+ends the run. Score: mean of the last {LAST} points. Settings: in results.csv. Medians; in brackets 95 % intervals."""
 ZERO = "burn_in=0 state=zero"
 WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
 MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_interval=1000"
@@ -58,7 +57,7 @@ TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, st
 def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
     """Runs that reached the goal, if there is one, after how many steps; the return, and what it cost."""
     cells = dict[str, Any]()
-    if runs["goal"].notna().any():
+    if runs["solved_at"].notna().any() or not runs["success"].all():  # there is a goal
         good, cells["goal reached"] = successes(runs)
         cells["steps to goal"] = median_text(good["solved_at"])
     cost = f"{steps_text(runs['steps'].median())}, {runs['seconds'].median():.3g} s"
@@ -73,15 +72,9 @@ def _rows() -> Iterator[Row]:
             yield Row(task, ReplayRun(task, PPO, max_steps=steps, goal=goal), {}, PPO)
 
 
+ABOUT = "replayed sequences: steps to a goal, and returns beside RecurrentPPO"
 EXPERIMENTS = (
     Experiment(
-        "recurrent-replay",
-        "replayed sequences",
-        PROTOCOL,
-        list(_rows()),
-        replay_run.run,
-        score,
-        check=replay_run.check,
-        runs=5,
+        "recurrent-replay", ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, check=replay_run.check, runs=5
     ),
 )
