@@ -139,6 +139,7 @@ class WorldModelController(BaseAlgorithm):
             ValueError: A reward or an observation is not finite, or an argument does not fit.
         """
         total_timesteps = check_learn(total_timesteps, self.env)
+        assert self.env is not None
         fresh = reset_num_timesteps or self._last_obs is None
         total_timesteps, hooks = self._setup_learn(
             total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
