@@ -406,11 +406,11 @@ def _runs(pid: int) -> bool:
 
 
 def test_a_run_is_a_pure_function_of_its_settings() -> None:
-    settings = MazeRun(3, 5, noisy=False, max_steps=20_000)
+    settings = MazeRun(3, 5, noisy=False, max_steps=20_000, greedy_share=1.0)
     reports: list[int] = []
     one, other = (maze_run.run(settings, reports.append) for _ in range(2))
     assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
-    assert one["success"] and one["training"] > 0.95 and one["greedy"] == 1.0 and one["detour"] == 1.0
+    assert one["success"] and one["training"] > 0.95 and one["greedy"] == 1.0 and 1.0 <= one["detour"] < 1.5
     assert maze_run.run(replace(settings, seed=6), reports.append)["episodes"] != one["episodes"]
     assert max(reports) <= 20_000 and reports[0] > 0
 
@@ -452,7 +452,7 @@ SMALL = {
     "bakker2001-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 2),
     "long-tmaze": (("--set", "corridor_length=3", "max_steps=5e4"), 1),
     "multimode-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 1),
-    "ablation": (("--rows", "N = 70", "--set", "max_steps=2000"), 19),
+    "ablation": (("--rows", "N = 70", "--set", "max_steps=2000"), 22),
     "compare": (("--rows", "N = 10", "--set", "max_steps=2000", "max_seconds=3"), 5),
 }
 

@@ -45,6 +45,7 @@ TOPOLOGIES = {
 
 
 WORLD = tmaze(corridor_length=N)
+QUICK: dict[str, Any] = {"lambda_": 0.8, "rms_memory": 0}  # larger steps, for little time
 
 
 def maze() -> WorldEnv:
@@ -60,7 +61,9 @@ def success(model: AdvantageLearning) -> float:
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_topologies_learn(name: str, gradient: Any) -> None:
     policy = {"topology": TOPOLOGIES[name]}
-    model = AdvantageLearning("LstmPolicy", maze(), seed=1, gradient=gradient, policy_kwargs=policy).learn(20_000)
+    model = AdvantageLearning("LstmPolicy", maze(), seed=1, gradient=gradient, policy_kwargs=policy, **QUICK).learn(
+        20_000
+    )
     if name == "constant error carousels alone":  # a sum of all that was seen, without gates: not enough for the maze
         assert all(w.isfinite().all() for w in model.policy.parameters()) and 0.3 < success(model) < 0.7
     else:
@@ -78,7 +81,7 @@ def test_elman_nets_learn(gradient: Any) -> None:
     ("policy", "units", "learning_rate", "steps"), [("GruPolicy", 4, 0.01, 2_000), ("SlstmPolicy", 8, 0.03, 1_500)]
 )
 def test_torch_networks_learn(policy: str, units: int, learning_rate: float, steps: int) -> None:
-    model = AdvantageLearning(policy, maze(), seed=0, bptt_depth=6, learning_rate=learning_rate, cells=units)
+    model = AdvantageLearning(policy, maze(), seed=0, bptt_depth=6, learning_rate=learning_rate, cells=units, **QUICK)
     assert success(model.learn(steps)) > 0.75
 
 

@@ -114,7 +114,7 @@ def test_a_study_goes_on_and_its_best_settings_can_be_trained(tmp_path: Path, ca
     study = study_in(tmp_path)
     assert [trial.number for trial in study.trials] == [0, 1, 2, 3, 4]
     first, best = study.trials[0], study.best_trial
-    assert first.params == {"learning_rate_scale": 0.06, "kappa": 0.1, "lambda_": 0.8} and first.user_attrs["default"]
+    assert first.params == {"learning_rate_scale": 0.06, "kappa": 0.1, "lambda_": 0.4} and first.user_attrs["default"]
     assert len(first.intermediate_values) == 2 * 9
     told = capsys.readouterr().out.splitlines()[-1]
     assert told.startswith(f"best: {best.value:,.6g} (trial {best.number}), the default's in the same study: ")
