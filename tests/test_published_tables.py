@@ -19,7 +19,6 @@ PENDING = ("self-reference-policy",)
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "self-reference",
-    "gers2000-cnto",
     "blues-melody",
     "recurrent-replay",
     "blues-chords",
