@@ -21,6 +21,10 @@ from lstm_rl.envs.aravq import Aravq
 Observation = NDArray[np.float32]
 
 
+SHORT = 20
+"""Episodes of which one at least has to fill the window."""
+
+
 class AravqEvents(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs):
     """Decisions at events; see the module. Classes stay from episode to episode, the last inputs do not.
 
@@ -33,7 +37,8 @@ class AravqEvents(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs
         patience: Steps >= 1 of the environment after which a step ends in any case.
 
     Raises:
-        ValueError: Observations of another kind; or, by `step`, the first episodes end before the window is full.
+        ValueError: Observations of another kind; or, by `step`, none of the first `SHORT` episodes
+            fills the window.
     """
 
     def __init__(self, env: gym.Env[Any, Any], aravq: Aravq, patience: int = 50) -> None:
@@ -46,7 +51,10 @@ class AravqEvents(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs
             )
         self.aravq, self.patience = aravq, check_int("patience", patience, 1)
         self.observation_space = Box(0.0, 1.0, (aravq.most,), np.float32)
-        self._seen, self._filled = 0, False  # inputs of this episode; whether an episode has filled the window
+        self._seen, self._lengths = (
+            0,
+            list[int](),
+        )  # inputs of this episode; of the ones before, until one fills the window
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -66,12 +74,13 @@ class AravqEvents(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs
             total += float(reward)
             event, kept = self.aravq.see(x), kept + 1
         self._seen += kept
-        self._filled |= self._seen >= self.aravq.window
-        if (terminated or truncated) and not self._filled:
-            raise ValueError(
-                f"window must be at most the observations of an episode, got {self.aravq.window} where an episode "
-                f"has {self._seen}"
-            )
+        if (terminated or truncated) and len(self._lengths) < SHORT:
+            self._lengths.append(self._seen)
+            if len(self._lengths) == SHORT and max(self._lengths) < self.aravq.window:
+                raise ValueError(
+                    f"window must be at most the observations of an episode, got {self.aravq.window} where the longest "
+                    f"of the first {SHORT} episodes has {max(self._lengths)}"
+                )
         return self._one_hot(), total, terminated, truncated, info
 
     def _one_hot(self) -> Observation:

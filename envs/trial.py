@@ -60,6 +60,8 @@ class Trial(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs):
     ) -> None:
         RecordConstructorArgs.__init__(self, episodes=episodes, same_task=same_task, low=low, high=high)
         gym.Wrapper.__init__(self, env)
+        if same_task is not None and not isinstance(same_task, dict):
+            raise ValueError(f"same_task must be a dict of options of reset, got {same_task!r}")
         self._episodes, self._same_task = check_int("episodes", episodes, 1), same_task
         with_action = PreviousAction(env)  # the two wrappers tell the bounds, and what an action looks like
         rest = PreviousReward(with_action, low, high).observation_space

@@ -169,6 +169,8 @@ def table(command: Table) -> int:
 
     runs = {each.name: stored_runs(each.name, command.results) for each in find(command.name)}
     if not any(runs.values()):
+        if command.results is None:
+            raise ValueError(f"no runs of {command.name} come with lstm_rl: lstm-rl reproduce {command.name} does them")
         raise ValueError(f"results must be a folder with results of {command.name}, got {command.results}")
     data = group_table(runs)
     print(data.to_csv(index=False).rstrip() if command.csv else markdown(data))

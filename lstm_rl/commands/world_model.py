@@ -49,6 +49,8 @@ def world_model(command: WorldModel) -> int:
         raise ValueError(f"out must be a folder, got {folder}, which is a file")
     if (folder / "model.zip").exists() and not command.overwrite:
         raise ValueError(f"{folder} holds a model: choose another --out, or --overwrite it")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "model.zip").exists():
+        raise ValueError(f"out must be a new or empty folder, got {folder}, which holds other files")
 
     from stable_baselines3.common.callbacks import BaseCallback
     from tqdm import tqdm
