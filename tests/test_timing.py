@@ -169,7 +169,6 @@ def test_ours_makes_spikes_for_ever() -> None:
     """Ten steps apart, within 1,000 streams; then 1,000,000 spikes without an error."""
     row = run(SequenceRun(task="gers2002-gts", seed=100, **OURS), silent)
     assert row["success"] and row["sequences"] < 1000 and row["length"] == 1_000_000
-    assert row == run(SequenceRun(task="gers2002-gts", seed=100, **OURS), silent) | {"seconds": row["seconds"]}
 
 
 def test_ours_tells_intervals_of_ten_and_eleven_steps() -> None:
