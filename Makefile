@@ -15,7 +15,7 @@ demo: $(READY)
 
 # A file of tests is the work of one process; both find what the other has compiled.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 check: lint type test docs wheel
 
