@@ -21,10 +21,8 @@ from lstm_rl.envs.key_to_door import (
     SIZE,
     STEPS,
 )
-from lstm_rl.envs.rendering import BLUE, GREY, INK, ORANGE, PALE, SAND, SKY, Canvas, step_count
-
-WIDTH, HEIGHT, LEFT, TOP, SIDE, PANEL = 640, 320, 24, 52, 252, 330
-MOST = 31  # cells per side that are written one by one
+from lstm_rl.envs.rendering import BLUE, INK, ORANGE, PALE, Canvas, step_count
+from lstm_rl.envs.rendering_room import HEIGHT, LEFT, MOST, SIDE, TOP, WIDTH, tell
 
 
 def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray[np.uint8]:
@@ -40,12 +38,7 @@ def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray
         x, y = LEFT + column * cell, TOP + row * cell
         canvas.box((x, y, x + max(cell, 2), y + max(cell, 2)), color)
     canvas.disc(LEFT + (state[COLUMN] + 0.5) * cell, TOP + (state[ROW] + 0.5) * cell, max(cell * 0.34, 3), INK)
-    canvas.line((PANEL - 24, 24), (PANEL - 24, HEIGHT - 24), PALE)
-    canvas.words(PANEL, 34, "the agent sees its cell, action and reward", GREY)
-    fill, color = (SKY, BLUE) if state[REWARD] else (SAND, ORANGE)
-    canvas.badge((PANEL, 52, PANEL + 192, 84), f"last reward {state[REWARD]:.0f}", fill, color)
-    for i, line in enumerate(_lines(world, state, elapsed)):
-        canvas.words(PANEL, 112 + 23 * i, line, GREY)
+    tell(canvas, state[REWARD], _lines(world, state, elapsed))
     return canvas.pixels()
 
 

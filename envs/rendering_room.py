@@ -28,13 +28,18 @@ def picture(world: World, state: Any, observation: Any, elapsed: int) -> NDArray
             canvas.line((LEFT, TOP + i * cell), (LEFT + SIDE, TOP + i * cell), LINE, 1)
     radius = max(cell * 0.34, 3)
     canvas.disc(LEFT + (state[COLUMN] + 0.5) * cell, TOP + (state[ROW] + 0.5) * cell, radius, INK)
+    tell(canvas, state[REWARD], _lines(world, state, elapsed))
+    return canvas.pixels()
+
+
+def tell(canvas: Canvas, reward: float, lines: list[str]) -> None:
+    """Fill the right of a room's picture: what the agent sees, the last reward, and the numbers."""
     canvas.line((PANEL - 24, 24), (PANEL - 24, HEIGHT - 24), PALE)
     canvas.words(PANEL, 34, "the agent sees its cell, action and reward", GREY)
-    fill, color = (SKY, BLUE) if state[REWARD] else (SAND, ORANGE)
-    canvas.badge((PANEL, 52, PANEL + 192, 84), f"last reward {state[REWARD]:.0f}", fill, color)
-    for i, line in enumerate(_lines(world, state, elapsed)):
+    fill, color = (SKY, BLUE) if reward else (SAND, ORANGE)
+    canvas.badge((PANEL, 52, PANEL + 192, 84), f"last reward {reward:.0f}", fill, color)
+    for i, line in enumerate(lines):
         canvas.words(PANEL, 112 + 23 * i, line, GREY)
-    return canvas.pixels()
 
 
 def text(world: World, state: Any, observation: Any, elapsed: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_float, check_int
+from lstm_rl.checks import check_int
 from lstm_rl.compiled import kernel
 from lstm_rl.kernels.approximator import (
     Update,
@@ -26,7 +26,7 @@ from lstm_rl.kernels.approximator import (
     update_weights,
 )
 from lstm_rl.kernels.forward import add_rows
-from lstm_rl.kernels.kalman import annealed, dot, invert, move_group
+from lstm_rl.kernels.kalman import annealed, check_start, dot, invert, move_group
 from lstm_rl.kernels.layout import Numbers, Weights
 from lstm_rl.kernels.rtrl import Rtrl, add_output, make_rtrl
 from lstm_rl.topology import Topology
@@ -59,9 +59,7 @@ def make_global_kalman(topology: Topology, weights: Weights, covariance: float =
     Raises:
         ValueError: ``weights`` of another type or ``covariance`` out of range.
     """
-    if {weights.hidden.dtype, weights.output.dtype} != {np.dtype(np.float64)}:
-        raise ValueError(f"weights must be float64, got {weights.hidden.dtype} and {weights.output.dtype}")
-    variance = check_float("covariance", covariance, 0.0, open_low=True)
+    variance = check_start(weights, covariance)
     rtrl = make_rtrl(topology, weights, check_int("n", n, 1), np.float64)
     exists: NDArray[np.float64] = np.concatenate((topology.mask.ravel(), np.ones(weights.output.size)))
     k, size = topology.outputs, len(exists)

@@ -59,6 +59,17 @@ class Dekf(NamedTuple):
     correction: Numbers  # (K,) A (d - y)
 
 
+def check_start(weights: Weights, covariance: float) -> float:
+    """The variance that each weight of a filter begins with.
+
+    Raises:
+        ValueError: ``weights`` are not float64, or ``covariance`` is out of range.
+    """
+    if {weights.hidden.dtype, weights.output.dtype} != {np.dtype(np.float64)}:
+        raise ValueError(f"weights must be float64, got {weights.hidden.dtype} and {weights.output.dtype}")
+    return check_float("covariance", covariance, 0.0, open_low=True)
+
+
 def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n: int = 1) -> Dekf:
     """Make a filter for n streams at rest around weights that live elsewhere; all of it in float64.
 
@@ -71,9 +82,7 @@ def make_dekf(topology: Topology, weights: Weights, covariance: float = 100.0, n
     Raises:
         ValueError: ``weights`` of another type or ``covariance`` out of range.
     """
-    if {weights.hidden.dtype, weights.output.dtype} != {np.dtype(np.float64)}:
-        raise ValueError(f"weights must be float64, got {weights.hidden.dtype} and {weights.output.dtype}")
-    variance = check_float("covariance", covariance, 0.0, open_low=True)
+    variance = check_start(weights, covariance)
     m, u, v, k = topology.sources, topology.units, topology.output_sources, topology.outputs
     streams = make_streams(topology, check_int("n", n, 1), np.float64)
     return Dekf(
