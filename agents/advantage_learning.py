@@ -8,8 +8,6 @@ environment is stepped from here. Both give the same weights to the last bit.
 
 import logging
 import math
-import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +21,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
-from stable_baselines3.common.utils import FloatSchedule, safe_mean
+from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents import model_file
@@ -34,7 +32,7 @@ from lstm_rl.agents.env_states import UNKNOWN_HORIZON, environment_family, envir
 from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
-from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, record_rollouts, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay, configured_rate, learning_rates
 from lstm_rl.agents.trainer import Trainer
 from lstm_rl.checks import check_float
@@ -305,15 +303,7 @@ class AdvantageLearning(BaseAlgorithm):
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log: ``rollout/*``, ``time/*`` and ``train/*`` since the last write."""
         record = self.logger.record
-        elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
-        if self.ep_info_buffer:
-            record("rollout/ep_rew_mean", safe_mean([episode["r"] for episode in self.ep_info_buffer]))
-            record("rollout/ep_len_mean", safe_mean([episode["l"] for episode in self.ep_info_buffer]))
-        if self.ep_success_buffer:
-            record("rollout/success_rate", safe_mean(list(self.ep_success_buffer)))
-        record("time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed))
-        record("time/time_elapsed", int(elapsed), exclude="tensorboard")
-        record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        record("time/time_elapsed", int(record_rollouts(self)), exclude="tensorboard")
         record("train/learning_rate", self.lr_schedule(self._current_progress_remaining))
         for name, value in self._trainer.log().items():
             record(f"train/{name}", value)

@@ -1,5 +1,7 @@
 """What our SB3 algorithms do alike: wrap environments, check the arguments of `learn`, write their files."""
 
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.atomic import atomic_write
@@ -31,6 +34,20 @@ def check_learn(total_timesteps: Any, env: Any) -> int:
     if env is None:
         raise ValueError("env must be set before learn, by set_env(env) or load(path, env=env), got None")
     return steps
+
+
+def record_rollouts(model: BaseAlgorithm) -> float:
+    """Log means of the last episodes, steps per second and steps so far; return the seconds since learning began."""
+    record = model.logger.record
+    elapsed = max((time.time_ns() - model.start_time) / 1e9, sys.float_info.epsilon)
+    if model.ep_info_buffer:
+        record("rollout/ep_rew_mean", safe_mean([episode["r"] for episode in model.ep_info_buffer]))
+        record("rollout/ep_len_mean", safe_mean([episode["l"] for episode in model.ep_info_buffer]))
+    if model.ep_success_buffer:
+        record("rollout/success_rate", safe_mean(list(model.ep_success_buffer)))
+    record("time/fps", int((model.num_timesteps - model._num_timesteps_at_start) / elapsed))
+    record("time/total_timesteps", model.num_timesteps, exclude="tensorboard")
+    return elapsed
 
 
 def write_zip(save: Callable[[Any, Any, Any], None], path: Any, exclude: Any, include: Any) -> None:

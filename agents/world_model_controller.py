@@ -4,8 +4,6 @@ The algorithm is in `lstm_rl.agents.world_model`, how it is called in `lstm_rl.a
 adapts them to stable-baselines3.
 """
 
-import sys
-import time
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -15,12 +13,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
-from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import DivergedError
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
-from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, record_rollouts, wrap_env, write_zip
 from lstm_rl.agents.world_model_agent import stage
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.agents.world_model_policy import RewardRange, WorldModelPolicy
@@ -209,17 +206,9 @@ class WorldModelController(BaseAlgorithm):
 
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log: ``rollout/*``, ``time/*``, and M's prediction error and C's pain as ``train/*``."""
-        record = self.logger.record
-        elapsed = max((time.time_ns() - self.start_time) / 1e9, sys.float_info.epsilon)
-        if self.ep_info_buffer:
-            record("rollout/ep_rew_mean", safe_mean([episode["r"] for episode in self.ep_info_buffer]))
-            record("rollout/ep_len_mean", safe_mean([episode["l"] for episode in self.ep_info_buffer]))
-        if self.ep_success_buffer:
-            record("rollout/success_rate", safe_mean(list(self.ep_success_buffer)))
-        record("time/fps", int((self.num_timesteps - self._num_timesteps_at_start) / elapsed))
-        record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        record_rollouts(self)
         for name, value in self._trainer.log().items():
-            record(f"train/{name}", value)
+            self.logger.record(f"train/{name}", value)
         self.logger.dump(step=self.num_timesteps)
 
     # --- copies, saving and exact resume -----------------------------------------------------------------------------
