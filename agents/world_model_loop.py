@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_rl.agents.learner import Transition
 from lstm_rl.agents.loop import LENGTH, RETURN, STREAM, SUCCESS, Worlds
-from lstm_rl.agents.world_model import absorb, begin, decide, imagine
+from lstm_rl.agents.world_model import begin, decide, learn, observe, predict
 from lstm_rl.agents.world_model_agent import Agent, Stage
 from lstm_rl.compiled import compiled, kernel
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
@@ -21,17 +21,13 @@ def act_greedily(agent: Agent, observations: Any, starts: Any) -> None:
 
     No reward is told: M's prediction stands for the pain.
     """
-    c, still = agent.constants, Stage(0.0, 0.0, 0.0, 0.0)
-    observed = observations.shape[1]
+    still = Stage(0.0, 0.0, 0.0, 0.0)
     for i in range(starts.shape[0]):
         if starts[i]:
             begin(agent, i, observations[i])
         else:
-            imagine(agent, i)
-            for m in range(observed):
-                agent.x[i, m] = (observations[i, m] - c.shift[m]) * c.scale[m]
-            for m in range(observed, agent.x.shape[1]):
-                agent.x[i, m] = agent.model.outputs[i, observed]
+            predict(agent, i)
+            observe(agent, i, observations[i], agent.model.outputs[i, observations.shape[1]])
         decide(agent, i, still, False)
 
 
@@ -39,7 +35,7 @@ def act_greedily(agent: Agent, observations: Any, starts: Any) -> None:
 def foresee(agent: Agent) -> None:
     """M's predictions, in ``model.outputs``, of what all pending actions will lead to."""
     for i in range(agent.x.shape[0]):
-        imagine(agent, i)
+        predict(agent, i)
 
 
 @compiled
@@ -72,7 +68,7 @@ def run(
                     return t, episodes
                 ended = transition.terminated[i]
                 over = ended or transition.truncated[i]
-                absorb(agent, i, stage, transition.observation[i], transition.reward[i], ended)
+                learn(agent, i, stage, transition.observation[i], transition.reward[i], ended)
             if over:
                 begin(agent, i, transition.first[i])
             decide(agent, i, stage, learning)
