@@ -31,7 +31,6 @@ PARTIAL = (
     "learning-to-learn",
     "robots",
     "meta-learning",
-    "world-model",
     "model-critic",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""

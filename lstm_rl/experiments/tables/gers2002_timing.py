@@ -1,4 +1,4 @@
-"""Gers, Schraudolph & Schmidhuber (2002), Learning precise timing: spikes measured and made, periodic functions."""
+"""Gers, Schraudolph & Schmidhuber (2002), Learning precise timing; published figures are recalled, in 1,000 streams."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,8 +17,7 @@ SHORT = Method(learning_rate=0.1, max_sequences=300, optimizer="sgd")
 RMS = Method(optimizer="rmsprop", gradient="rtrl", learning_rate=0.001, max_sequences=100_000)
 BARE: NetworkName = "without-peepholes"
 UNFORGETTING: NetworkName = "standard"
-BARE_DELAYS = {10: 160, 20: 732, 30: 17521, 40: 37533, 50: 59453}  # recalled, as all: thousands of streams; RMSE
-DELAYS = {10: 125, 20: 763, 30: 12885, 40: 25686, 50: 32485}
+DELAYS = {10: (160, 125), 20: (732, 763), 30: (17521, 12885), 40: (37533, 25686), 50: (59453, 32485)}
 SPIKES = {10: (41, "100 %"), 20: (67, "100 %"), 30: (845, "80 %"), 40: (1152, "100 %"), 50: (2538, "100 %")}
 WAVES = {"F=10 function=cosine": (145, 0.18), "F=25 function=cosine": (149, 0.17)}
 WAVES |= {"F=10 function=triangle": (869, 0.13), "F=25 function=triangle": (3063, 0.14)}
@@ -27,7 +26,8 @@ WAVES |= {"F=10 function=rectangle": (1107, 0.12), "F=25 function=rectangle": (1
 
 def _plain(task: str, settings: str, budget: int, network: Any = None, **published: Any) -> Row:
     name = {None: "LSTM", BARE: "LSTM, no peepholes", UNFORGETTING: "LSTM, no forget gates"}[network]
-    return sequence_row(task, settings, name, method=Method(network=network, max_sequences=budget), **published)
+    row = sequence_row(task, settings, name, method=Method(network=network, max_sequences=budget or 1), **published)
+    return row if budget else replace(row, settings=None)  # not run: the paper took more than ten times 10^6
 
 
 def _ours(task: str, settings: str, method: Method, name: str = "global Kalman") -> Row:
@@ -41,9 +41,9 @@ def _others(task: str, at: str) -> tuple[Row, ...]:
     return (*elman, *torch, guessed_row(task, at, 1_000_000))
 
 
-NMSD_ROWS = (  # budgets of F = 30 and more are far below what the paper took
-    *(_plain(NMSD, f"F={F}", 1_000_000, BARE, streams=1000 * n) for F, n in BARE_DELAYS.items()),
-    *(_plain(NMSD, f"F={F}", 1_000_000, streams=1000 * n) for F, n in DELAYS.items()),
+NMSD_ROWS = (
+    *(_plain(NMSD, f"F={F}", 0 if F > 20 else 10**6, BARE, streams=1000 * n) for F, (n, _) in DELAYS.items()),
+    *(_plain(NMSD, f"F={F}", 0 if F > 20 else 10**6, streams=1000 * n) for F, (_, n) in DELAYS.items()),
     *(_ours(NMSD, f"F={F}", COUNTER) for F in DELAYS),
     *_others(NMSD, "F=10"),
 )
