@@ -10,14 +10,19 @@ import torch
 from lstm_rl.experiments.protocols.trial_ppo import advantages, learn, objective, play
 from lstm_rl.experiments.protocols.trial_run import TrialRun, run
 from lstm_rl.experiments.protocols.trial_settings import Ppo
+from lstm_rl.nn import means
 from lstm_rl.nn.means import Means, MeansLayer
 
 
+@pytest.mark.parametrize("last_action", [None, 1])
 @pytest.mark.parametrize("layers", [((1, 4),), ((5, 3), (4, 2))])
-def test_whole_sequences_agree_with_single_steps(layers: tuple[tuple[int, int], ...]) -> None:
-    """Products of T x T against sums step by step, outputs and gradients."""
+def test_whole_sequences_agree_with_single_steps(
+    layers: tuple[tuple[int, int], ...], last_action: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three chunks, the last one cut short, against sums step by step: outputs and gradients."""
+    monkeypatch.setattr(means, "CHUNK", 3)
     torch.manual_seed(0)
-    network, x = Means(3, 2, layers, 4).double(), torch.randn(7, 6, 3, dtype=torch.float64)
+    network, x = Means(4, 2, layers, 4, last_action).double(), torch.randn(7, 6, 4, dtype=torch.float64)
     torch.nn.init.normal_(network.out.weight)
     whole, state, single = network(x), network.initial_state(6), list[torch.Tensor]()
     for x_t in x:
@@ -33,16 +38,28 @@ def test_whole_sequences_agree_with_single_steps(layers: tuple[tuple[int, int], 
 
 def test_a_layer_counts_what_each_action_brought_in_each_state() -> None:
     """Weights set by hand: inputs are two states, one action and its reward; the table is read at the present state."""
-    layer = MeansLayer(4, 2, 1).double()
+    layer = MeansLayer(4, 4, 2, 1).double()
     assert layer.place is not None
     with torch.no_grad():
         layer.place.weight.copy_(torch.tensor([[50.0, 0, 0, 0], [0, 50.0, 0, 0]]))
         layer.write.weight.copy_(torch.tensor([[0, 0, 100.0, 0], [0, 0, 0, 1.0]]))
         layer.write.bias.copy_(torch.tensor([-50.0, 0.0]))
     steps = [[1, 0, 0, 0], [0, 1, 1, 3], [1, 0, 1, 5], [0, 1, 1, 7], [1, 0, 0, 9.0]]  # in state 0: 3, then 7; in 1: 5
-    read = layer(torch.tensor(steps, dtype=torch.float64)[:, None])[:, 0].detach()
+    x = torch.tensor(steps, dtype=torch.float64)[:, None]
+    read = layer(x, x[:, :, None])[:, 0, 0].detach()
     expected = [[0, 1], [0, 1], [3 / 2, 1 / math.sqrt(2)], [5 / 2, 1 / math.sqrt(2)], [10 / 3, 1 / math.sqrt(3)]]
     np.testing.assert_allclose(read, expected, atol=1e-12)
+
+
+def test_actions_that_share_weights_are_interchangeable() -> None:
+    """Other names of the actions, and the logits change places; the value stays."""
+    torch.manual_seed(0)
+    network, x = Means(6, 3, ((1, 4), (2, 2)), 4, 2), torch.randn(9, 5, 6)
+    torch.nn.init.normal_(network.out.weight)
+    y, renamed = network(x), network(x[..., [0, 1, 4, 2, 3, 5]])
+    torch.testing.assert_close(renamed, y[..., [2, 0, 1, 3]])
+    with pytest.raises(ValueError, match="last_action"):
+        Means(6, 3, ((1, 4),), 4, 4)
 
 
 def test_advantages_by_hand() -> None:
@@ -70,7 +87,7 @@ def test_a_bandit_is_learned() -> None:
     rule, told = Ppo(((1, 6),), 8, 300_000, 500, reward_shift=0.5, reward_scale=0.5), list[int]()
     network, steps = learn(env, rule, 0, told.append)
     assert steps == told[-1] == 300_000
-    played = play(network, env, 10**6, True, torch.Generator())
+    played = play(network, env, 10**6, torch.Generator())
     assert played.rewards.sum(0).mean() > 5.75
     short = [learn(env, Ppo(((1, 6),), 8, 10_000, 500), 3, told.append)[0].out.weight for _ in range(2)]
     torch.testing.assert_close(*short, rtol=0, atol=0)

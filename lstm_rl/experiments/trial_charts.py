@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 OURS = "ours"
-SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "knows", OURS)
+SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "knows", "streaming", OURS)
 COLUMNS = 3
 
 

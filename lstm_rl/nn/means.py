@@ -17,7 +17,14 @@ Source: sums of outer products of two codes, read by a third: J. Schmidhuber, "L
 memories", Neural Computation 4 (1992); divided by the sums of weights: A. Katharopoulos et al., "Transformers are
 RNNs", ICML 2020. Gates, addresses of the step before and 1 / sqrt(N) are ours.
 
-Dimensions: T time, B batch, I inputs, A addresses, M means, H hidden units, K outputs. Time-major throughout.
+Where actions are interchangeable, as the arms of a bandit are, each can have a copy of one network (``last_action``):
+all copies have the same weights and see the same, but for "was it me?" in the place of the last action. Each hears the
+mean of what all read, and answers with its own logit; the value is the mean of what they say. So weights do not grow
+with the number of actions, and what is learned of one is learned of all. After L. Kirsch et al., "Introducing
+Symmetries to Black Box Meta Reinforcement Learning", AAAI 2022.
+
+Dimensions: T time, B batch, G copies (1, or one per action), I inputs, J inputs of a copy, A addresses, M means,
+H hidden units, K actions. Time-major throughout.
 """
 
 from typing import NamedTuple
@@ -27,11 +34,13 @@ from torch import Tensor, nn
 
 from lstm_rl.checks import check_int
 
+CHUNK = 50  # steps; any number gives the same
+
 
 class MeansState(NamedTuple):
     """What a layer carries from one step to the next."""
 
-    sums: Tensor  # (B, A, 2 M) of g, then of g v
+    sums: Tensor  # (B, A, G, 2 M) of g, then of g v
     address: Tensor  # (B, A) that the next step is written under
 
 
@@ -39,7 +48,8 @@ class MeansLayer(nn.Module):
     """One layer, see the module.
 
     Args:
-        inputs: I >= 1.
+        inputs: I >= 1, what addresses are made of.
+        own: J >= 1, what gates and values of a copy are made of.
         addresses: A >= 1.
         means: M >= 1.
 
@@ -47,11 +57,10 @@ class MeansLayer(nn.Module):
         ValueError: A number is out of its range.
     """
 
-    def __init__(self, inputs: int, addresses: int, means: int) -> None:
+    def __init__(self, inputs: int, own: int, addresses: int, means: int) -> None:
         super().__init__()
-        inputs, self.addresses = check_int("inputs", inputs, 1), check_int("addresses", addresses, 1)
-        self.means = check_int("means", means, 1)
-        self.write = nn.Linear(inputs, 2 * means)
+        self.addresses, self.means = check_int("addresses", addresses, 1), check_int("means", means, 1)
+        self.write = nn.Linear(own, 2 * means)
         nn.init.normal_(self.write.weight[:means], 0.0, 3.0)  # gates that see little would all hold the same
         nn.init.constant_(self.write.bias[:means], -1.0)
         nn.init.uniform_(self.write.weight[means:], -2.0, 2.0)
@@ -60,33 +69,40 @@ class MeansLayer(nn.Module):
         if self.place is not None:
             nn.init.normal_(self.place.weight, 0.0, 2.0)
 
-    def initial_state(self, batch: int) -> MeansState:
+    def initial_state(self, batch: int, copies: int) -> MeansState:
         """Empty sums; the first step, which nothing came before, is written nowhere."""
         empty = self.write.weight.new_zeros
         first = self.write.weight.new_full((batch, 1), 1.0) if self.place is None else empty((batch, self.addresses))
-        return MeansState(empty((batch, self.addresses, 2 * self.means)), first)
+        return MeansState(empty((batch, self.addresses, copies, 2 * self.means)), first)
 
-    def step(self, x: Tensor, state: MeansState) -> tuple[Tensor, MeansState]:
-        """(B, I) to (B, 2 M): means, then 1 / sqrt(N). The readable reference, and how it acts."""
+    def step(self, x: Tensor, own: Tensor, state: MeansState) -> tuple[Tensor, MeansState]:
+        """(B, I) and (B, G, J) to (B, G, 2 M): means, then 1 / sqrt(N). The readable reference, and how it acts."""
         where = self._address(x)
-        sums = state.sums + state.address[:, :, None] * self._written(x)[:, None, :]
-        return self._read((where[:, None, :] @ sums)[:, 0]), MeansState(sums, where)
+        sums = state.sums + state.address[:, :, None, None] * self._written(own)[:, None]
+        return self._read((where[:, :, None, None] * sums).sum(1)), MeansState(sums, where)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(T, B, I) to (T, B, 2 M), from an empty state: all steps at once, as products of T x T."""
-        written = self._written(x)
+    def forward(self, x: Tensor, own: Tensor) -> Tensor:
+        """(T, B, I) and (T, B, G, J) to (T, B, G, 2 M), from an empty state, with no loop over steps.
+
+        Steps come in chunks: what a step reads of its own chunk are products of steps with steps, and of all chunks
+        before the sums at their ends.
+        """
+        written = self._written(own)
         if self.place is None:
             return self._read(written.cumsum(0))
-        where = self._address(x).transpose(0, 1)  # (B, T, A)
-        before = torch.cat((torch.zeros_like(where[:, :1]), where[:, :-1]), 1)
-        shared = (where @ before.transpose(1, 2)).tril()  # (B, T, T) a_ts
-        return self._read((shared @ written.transpose(0, 1)).transpose(0, 1))
+        where = self._address(x)
+        before = torch.cat((torch.zeros_like(where[:1]), where[:-1]))
+        read, write, what = map(_in_chunks, (where, before, written.flatten(2)))  # (B, N, CHUNK, .)
+        recent = (read @ write.transpose(-1, -2)).tril() @ what
+        ends = (write.transpose(-1, -2) @ what).cumsum(1)  # (B, N, A, 2 G M)
+        sums = recent + torch.cat((torch.zeros_like(recent[:, :1]), read[:, 1:] @ ends[:, :-1]), 1)
+        return self._read(sums.flatten(1, 2)[:, : len(x)].transpose(0, 1).reshape(written.shape))
 
     def _address(self, x: Tensor) -> Tensor:
         return x.new_ones((*x.shape[:-1], 1)) if self.place is None else torch.softmax(self.place(x), -1)
 
-    def _written(self, x: Tensor) -> Tensor:
-        gate, value = self.write(x).split(self.means, -1)
+    def _written(self, own: Tensor) -> Tensor:
+        gate, value = self.write(own).split(self.means, -1)
         gate = torch.sigmoid(gate)
         return torch.cat((gate, gate * value), -1)
 
@@ -95,48 +111,89 @@ class MeansLayer(nn.Module):
         return torch.cat((total / (1.0 + count), torch.rsqrt(1.0 + count)), -1)
 
 
+def _in_chunks(x: Tensor) -> Tensor:
+    """(T, B, D) to (B, N, CHUNK, D), zeros at the end."""
+    steps, batch, size = x.shape
+    missing = -steps % CHUNK
+    return nn.functional.pad(x.transpose(0, 1), (0, 0, 0, missing)).reshape(batch, -1, CHUNK, size)
+
+
 class Means(nn.Module):
-    """Layers of running means under a readout of tanh units, with shortcuts from all that these see to the outputs.
+    """A policy and the value of states: layers of running means under a readout of tanh units.
 
     Args:
         inputs: I >= 1.
-        outputs: K >= 1.
+        actions: K >= 2.
         layers: Pairs (addresses, means) of `MeansLayer`.
-        hidden: H >= 1.
+        hidden: H >= 1, which see the input and what all layers read; so do the outputs.
+        last_action: Where in the input the last action begins, one-hot; given, each action has a copy of its own.
 
     Raises:
         ValueError: A number is out of its range.
     """
 
-    def __init__(self, inputs: int, outputs: int, layers: tuple[tuple[int, int], ...], hidden: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        actions: int,
+        layers: tuple[tuple[int, int], ...],
+        hidden: int,
+        last_action: int | None = None,
+    ) -> None:
         super().__init__()
+        self.actions, self.last_action = check_int("actions", actions, 2), last_action
+        if last_action is not None:
+            check_int("last_action", last_action, 0, inputs - actions)
+        self.copies = 1 if last_action is None else actions
+        common = inputs if last_action is None else inputs - actions
+        own = inputs if last_action is None else common + 1
         self.layers = nn.ModuleList()
         for addresses, means in layers:
-            self.layers.append(MeansLayer(inputs, addresses, means))
-            inputs += 2 * means
-        self.hidden = nn.Linear(inputs, check_int("hidden", hidden, 1))
-        self.out = nn.Linear(hidden + inputs, check_int("outputs", outputs, 1))
+            self.layers.append(MeansLayer(common, own, addresses, means))
+            own += 2 * means * (1 if last_action is None else 2)
+        outputs = actions + 1 if last_action is None else 2
+        self.hidden = nn.Linear(own, check_int("hidden", hidden, 1))
+        self.out = nn.Linear(hidden + own, outputs)
         nn.init.uniform_(self.out.weight, -0.01, 0.01)
         nn.init.zeros_(self.out.bias)
 
     def initial_state(self, batch: int) -> list[MeansState]:
         """Of all layers, before the first step of B sequences."""
-        return [layer.initial_state(batch) for layer in self.layers]  # type: ignore[operator, misc]
+        return [layer.initial_state(batch, self.copies) for layer in self.layers]  # type: ignore[operator, misc]
 
     def step(self, x: Tensor, state: list[MeansState]) -> tuple[Tensor, list[MeansState]]:
-        """(B, I) to (B, K), and the state that follows."""
+        """(B, I) to K logits and a value (B, K + 1), and the state that follows."""
         following = list[MeansState]()
-        for layer, own in zip(self.layers, state, strict=True):
-            read, after = layer.step(x, own)  # type: ignore[operator]
+        x, own = self._inputs(x)
+        for layer, before in zip(self.layers, state, strict=True):
+            read, after = layer.step(x, own, before)  # type: ignore[operator]
             following.append(after)
-            x = torch.cat((x, read), -1)
-        return self._outputs(x), following
+            own = self._joined(own, read)
+        return self._outputs(own), following
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, B, I) to (T, B, K), from an empty state."""
+        """(T, B, I) to (T, B, K + 1), from an empty state."""
+        x, own = self._inputs(x)
         for layer in self.layers:
-            x = torch.cat((x, layer(x)), -1)
-        return self._outputs(x)
+            own = self._joined(own, layer(x, own))
+        return self._outputs(own)
 
-    def _outputs(self, x: Tensor) -> Tensor:
-        return self.out(torch.cat((torch.tanh(self.hidden(x)), x), -1))  # type: ignore[no-any-return]
+    def _inputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What all copies see, (..., I) or without the last action (..., I - K), and what each does, (..., G, J)."""
+        if self.last_action is None:
+            return x, x[..., None, :]
+        end = self.last_action + self.actions
+        common = torch.cat((x[..., : self.last_action], x[..., end:]), -1)
+        mine = x[..., self.last_action : end, None]
+        return common, torch.cat((common[..., None, :].expand(*mine.shape[:-1], -1), mine), -1)
+
+    def _joined(self, own: Tensor, read: Tensor) -> Tensor:
+        if self.last_action is None:
+            return torch.cat((own, read), -1)
+        return torch.cat((own, read, read.mean(-2, keepdim=True).expand_as(read)), -1)
+
+    def _outputs(self, own: Tensor) -> Tensor:
+        y = self.out(torch.cat((torch.tanh(self.hidden(own)), own), -1))  # (..., G, .)
+        if self.last_action is None:
+            return y[..., 0, :]  # type: ignore[no-any-return]
+        return torch.cat((y[..., 0], y[..., 1].mean(-1, keepdim=True)), -1)

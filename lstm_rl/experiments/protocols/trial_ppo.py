@@ -42,18 +42,16 @@ def play(
     network: Means,
     env: Any,
     seed: int | None,
-    greedy: bool,
     generator: torch.Generator,
     watch: Callable[[Numbers, NDArray[np.float64]], object] = lambda *_: None,
 ) -> Played:
     """Play a trial in each row of a vector environment of a world whose trials are all of one length.
 
     Args:
-        network: K + 1 outputs.
+        network: Fits its observations and actions.
         env: `lstm_rl.envs.vector.WorldVectorEnv`.
         seed: Of the first row's trial; None: tasks follow those that were played before.
-        greedy: Take the most probable action; else draw.
-        generator: Of the actions that are drawn.
+        generator: Of the actions, which are drawn from the policy.
         watch: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
     x, _ = env.reset(seed=seed)
@@ -65,10 +63,8 @@ def play(
             inputs[t] = x
             out, state = network.step(torch.from_numpy(inputs[t]), state)
             outputs.append(out)
-            logits = out[:, :-1]
-            if not greedy:  # Gumbel's way to draw
-                logits = logits - torch.empty_like(logits).exponential_(generator=generator).log()
-            actions[t] = logits.argmax(-1).numpy()
+            waits = torch.empty_like(out[:, :-1]).exponential_(generator=generator)
+            actions[t] = (out[:, :-1] - waits.log()).argmax(-1).numpy()  # Gumbel's way to draw
             x, rewards[t], _, _, info = env.step(actions[t])
             watch(rewards[t], info["state"])
     return Played(inputs, actions, rewards, torch.stack(outputs))
@@ -107,14 +103,14 @@ def learn(env: Any, rule: Ppo, seed: int, report: Callable[[int], object]) -> tu
     generator, steps = torch.Generator().manual_seed(seed), env.unwrapped.world.max_steps
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inputs, outputs = env.single_observation_space.shape[0], int(env.single_action_space.n) + 1
-        network = Means(inputs, outputs, rule.layers, rule.hidden)
+        inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
+        network = Means(inputs, actions, rule.layers, rule.hidden, rule.last_action)
     adam, gamma = torch.optim.Adam(network.parameters(), eps=1e-5), 1.0 - 1.0 / steps
     rounds = max(rule.steps // (rule.trials * steps), 1)
     for i in range(rounds):
         left = 1.0 - i / rounds
         adam.param_groups[0]["lr"] = rule.learning_rate * left
-        played = play(network, env, seed if i == 0 else None, False, generator)
+        played = play(network, env, seed * rule.trials if i == 0 else None, generator)
         values = played.outputs[..., -1].numpy()
         rewards = (played.rewards - np.float32(rule.reward_shift)) * np.float32(rule.reward_scale)
         advantage = advantages(rewards, values, gamma, rule.lambda_)

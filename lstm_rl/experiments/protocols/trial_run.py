@@ -157,7 +157,7 @@ def _ours(
             totals[:] += rewards
             into.add(totals, states)
 
-        play(network, make(count), seed, rule.greedy, generator, watch)
+        play(network, make(count), seed, generator, watch)
 
     weights = sum(each.numel() for each in network.parameters())
     return *_in_batches(run_settings, world, record), {"weights": weights, "steps": steps, "seconds": seconds}

@@ -23,6 +23,8 @@ class Ppo:
     """tanh units of the readout."""
     steps: int
     """Environment steps of training."""
+    last_action: int | None = None
+    """Where in the observation the last action begins; given, all actions share their weights."""
     trials: int = 200
     """That are played between two updates."""
     parts: int = 4
@@ -41,8 +43,6 @@ class Ppo:
     """Taken off rewards before the value of states is learned."""
     reward_scale: float = 0.1
     """What rewards are multiplied by after that; inputs show raw ones."""
-    greedy: bool = True
-    """Whether tests take the most probable action; False: draw from the policy, as in training."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,15 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 PPO: dict[str, tuple[tuple[int, Ppo], ...]] = {
     "BernoulliBandit": (
-        (10, Ppo(((1, 16),), 16, 6_000_000, 1000, reward_shift=0.5, reward_scale=0.5)),
-        (100, Ppo(((1, 16),), 16, 30_000_000, reward_shift=0.5)),
-        (500, Ppo(((1, 24),), 16, 60_000_000, 100, 5, lambda_=0.98, reward_shift=0.5, reward_scale=0.02)),
+        (10, Ppo(((1, 4),), 10, 4_000_000, 1, 500, lambda_=0.98, reward_shift=0.5, reward_scale=0.5)),
+        (100, Ppo(((1, 4),), 10, 6_000_000, 1, 100, lambda_=0.98, reward_shift=0.5)),
+        (500, Ppo(((1, 4),), 10, 4_000_000, 1, 50, lambda_=0.98, reward_shift=0.5, reward_scale=0.02)),
     ),
     "TabularMDP": (
-        (100, Ppo(((12, 8), (12, 6)), 24, 12_000_000, lambda_=0.95, reward_shift=1.0)),
-        (1000, Ppo(((12, 8), (12, 6)), 24, 12_000_000, 40, lambda_=0.95, reward_shift=1.0)),
+        (100, Ppo(((12, 8), (12, 6)), 24, 8_000_000, lambda_=0.95, reward_shift=1.0)),
+        (1000, Ppo(((12, 8), (12, 6)), 24, 4_000_000, trials=40, lambda_=0.95, reward_shift=1.0)),
     ),
-    "DarkRoom": ((200, Ppo(((1, 24),), 24, 12_000_000, greedy=False)),),
+    "DarkRoom": ((200, Ppo(((1, 16),), 24, 5_000_000, trials=100, reward_scale=0.05)),),
 }
 """The same."""
 
