@@ -84,12 +84,12 @@ def test_objective_by_hand() -> None:
 def test_a_bandit_is_learned() -> None:
     """Two arms, ten pulls: the best policy gets 6.022, chance 5; and the same seed learns the same."""
     env = gym.make_vec("lstm_rl/BernoulliBandit-v0", 500, autoreset_mode="Disabled", arms=2, pulls=10)
-    rule, told = Ppo(((1, 6),), 8, 300_000, 500, reward_shift=0.5, reward_scale=0.5), list[int]()
+    rule, told = Ppo(((1, 3),), 6, 300_000, last_action=1, trials=500, reward_shift=0.5, reward_scale=0.5), list[int]()
     network, steps = learn(env, rule, 0, told.append)
     assert steps == told[-1] == 300_000
     played = play(network, env, 10**6, torch.Generator())
     assert played.rewards.sum(0).mean() > 5.75
-    short = [learn(env, Ppo(((1, 6),), 8, 10_000, 500), 3, told.append)[0].out.weight for _ in range(2)]
+    short = [learn(env, Ppo(((1, 3),), 6, 10_000, trials=500), 3, told.append)[0].out.weight for _ in range(2)]
     torch.testing.assert_close(*short, rtol=0, atol=0)
 
 

@@ -90,11 +90,12 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
     "DarkKeyToDoor": ((500, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
+PER_ARM: dict[str, Any] = {"last_action": 1, "lambda_": 0.98, "reward_shift": 0.5}
 PPO: dict[str, tuple[tuple[int, Ppo], ...]] = {
     "BernoulliBandit": (
-        (10, Ppo(((1, 4),), 10, 4_000_000, 1, 500, lambda_=0.98, reward_shift=0.5, reward_scale=0.5)),
-        (100, Ppo(((1, 4),), 10, 6_000_000, 1, 100, lambda_=0.98, reward_shift=0.5)),
-        (500, Ppo(((1, 4),), 10, 4_000_000, 1, 50, lambda_=0.98, reward_shift=0.5, reward_scale=0.02)),
+        (10, Ppo(((1, 4),), 10, 4_000_000, trials=500, reward_scale=0.5, **PER_ARM)),
+        (100, Ppo(((1, 4),), 10, 6_000_000, trials=100, reward_scale=0.1, **PER_ARM)),
+        (500, Ppo(((1, 4),), 10, 4_000_000, trials=50, reward_scale=0.02, **PER_ARM)),
     ),
     "TabularMDP": (
         (100, Ppo(((12, 8), (12, 6)), 24, 8_000_000, lambda_=0.95, reward_shift=1.0)),
