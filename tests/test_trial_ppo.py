@@ -47,7 +47,8 @@ def test_a_layer_counts_what_each_action_brought_in_each_state() -> None:
     steps = [[1, 0, 0, 0], [0, 1, 1, 3], [1, 0, 1, 5], [0, 1, 1, 7], [1, 0, 0, 9.0]]  # in state 0: 3, then 7; in 1: 5
     x = torch.tensor(steps, dtype=torch.float64)[:, None]
     read = layer(x, x[:, :, None])[:, 0, 0].detach()
-    expected = [[0, 1], [0, 1], [3 / 2, 1 / math.sqrt(2)], [5 / 2, 1 / math.sqrt(2)], [10 / 3, 1 / math.sqrt(3)]]
+    two, three = 1 / math.sqrt(2), 1 / math.sqrt(3)
+    expected = np.array([[0, 1], [0, 1], [3 / 2, two], [5 / 2, two], [10 / 3, three]])
     np.testing.assert_allclose(read, expected, atol=1e-12)
 
 
@@ -64,7 +65,7 @@ def test_actions_that_share_weights_are_interchangeable() -> None:
 
 def test_advantages_by_hand() -> None:
     """gamma 1/2, lambda 1/2: errors 1 + 1 - 3 = -1, then 4 - 2 = 2; the first sees a quarter of the second."""
-    found = advantages(np.float32([[1.0], [4.0]]), np.float32([[3.0], [2.0]]), 0.5, 0.5)
+    found = advantages(np.array([[1], [4]], np.float32), np.array([[3], [2]], np.float32), 0.5, 0.5)
     np.testing.assert_array_equal(found, [[-0.5], [2.0]])
 
 

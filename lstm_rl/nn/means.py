@@ -102,12 +102,12 @@ class MeansLayer(nn.Module):
         return x.new_ones((*x.shape[:-1], 1)) if self.place is None else torch.softmax(self.place(x), -1)
 
     def _written(self, own: Tensor) -> Tensor:
-        gate, value = self.write(own).split(self.means, -1)
+        gate, value = torch.split(self.write(own), self.means, -1)
         gate = torch.sigmoid(gate)
         return torch.cat((gate, gate * value), -1)
 
     def _read(self, sums: Tensor) -> Tensor:
-        count, total = sums.split(self.means, -1)
+        count, total = torch.split(sums, self.means, -1)
         return torch.cat((total / (1.0 + count), torch.rsqrt(1.0 + count)), -1)
 
 
@@ -159,7 +159,7 @@ class Means(nn.Module):
 
     def initial_state(self, batch: int) -> list[MeansState]:
         """Of all layers, before the first step of B sequences."""
-        return [layer.initial_state(batch, self.copies) for layer in self.layers]  # type: ignore[operator, misc]
+        return [layer.initial_state(batch, self.copies) for layer in self.layers]  # type: ignore[operator]
 
     def step(self, x: Tensor, state: list[MeansState]) -> tuple[Tensor, list[MeansState]]:
         """(B, I) to K logits and a value (B, K + 1), and the state that follows."""

@@ -114,11 +114,11 @@ def learn(env: Any, rule: Ppo, seed: int, report: Callable[[int], object]) -> tu
         values = played.outputs[..., -1].numpy()
         rewards = (played.rewards - np.float32(rule.reward_shift)) * np.float32(rule.reward_scale)
         advantage = advantages(rewards, values, gamma, rule.lambda_)
-        x, actions, returns = map(torch.from_numpy, (played.inputs, played.actions, advantage + values))
+        x, chosen, returns = map(torch.from_numpy, (played.inputs, played.actions, advantage + values))
         scaled = torch.from_numpy((advantage - advantage.mean()) / (advantage.std() + 1e-8))
         for _ in range(rule.passes):
             for of in torch.randperm(rule.trials, generator=generator).chunk(rule.parts):
-                then, a, r = played.outputs[:, of], actions[:, of], returns[:, of]
+                then, a, r = played.outputs[:, of], chosen[:, of], returns[:, of]
                 entropy = rule.entropy_weight * left
                 loss = -objective(network(x[:, of]), then, a, scaled[:, of], r, rule.clip, entropy)
                 adam.zero_grad()
