@@ -146,6 +146,9 @@ def _ours(
         name = f"lstm_rl/{run_settings.world_name}-v0"
         return gym.make_vec(name, rows, autoreset_mode="Disabled", **run_settings.env_kwargs)
 
+    compiling = make(1)
+    compiling.reset(seed=0)
+    compiling.step(np.zeros(1, np.int64))
     began = time.process_time()
     network, steps = learn(make(rule.trials), rule, run_settings.seed, report)
     seconds = round(time.process_time() - began, 1)
