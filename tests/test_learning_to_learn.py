@@ -199,8 +199,8 @@ def test_players_of_mdps() -> None:
 @pytest.mark.parametrize(
     ("task", "method", "length"),
     [
-        ("BernoulliBandit arms=2 pulls=4", "ours", 4),
-        ("TabularMDP episodes=2 states=2 actions=2 horizon=3", "ours", 2),
+        ("BernoulliBandit arms=2 pulls=4", "streaming", 4),
+        ("TabularMDP episodes=2 states=2 actions=2 horizon=3", "streaming", 2),
         ("DarkKeyToDoor size=3 round_steps=5 rounds=2", "random", 2),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_run_counts_what_it_played(task: str, method: str, length: int) -> Non
     assert len(result["curve"]) == length
     assert sum(result["curve"]) == pytest.approx(result["score"], abs=1e-3)
     assert result["success"]
-    assert (result["weights"] is not None) == (method == "ours")
+    assert (result["weights"] is not None) == (method == "streaming")
 
 
 def test_reproduce_writes_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
