@@ -46,7 +46,7 @@ class BluesRun:
     """A MIDI file in the place of our pieces."""
     updates: int = 12_000
     """Of the weights; of published training thousands of steps, of guessing trials."""
-    attempts: int = 3
+    attempts: int = 8
     """With new weights, >= 1."""
     batch: int = 1
     """Pieces side by side."""
