@@ -101,7 +101,7 @@ def run(settings: BluesRun, report: "Report") -> dict[str, Any]:
 
 
 def train(settings: BluesRun, report: "Report") -> Trained:
-    """Train until the chords are kept for 100 choruses, or, with a melody, for all updates."""
+    """Train until the chords are kept for 20 choruses, or, with a melody, for all updates."""
     import torch
 
     torch.set_num_threads(1)

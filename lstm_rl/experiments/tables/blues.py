@@ -44,11 +44,11 @@ def _rows(ours: BluesRun) -> list[Row]:
     said = "keeps the form, new melodies, does not drift" if ours.melody else "learned, plays on; 15 - 45 minutes"
     row = partial(replace, ours)
     return [
-        Row("LSTM", row(learner="published", updates=20_000, attempts=1), {"": said}),
+        Row("LSTM", row(learner="published", updates=5_000, attempts=1), {"": said}),
         Row("LSTM, complete gradient, Adam (ours)", row(), repeats=10),
         Row("Elman, 24 units, complete gradient, Adam", row(learner="elman", attempts=1)),
-        Row("GRU, 12 units, complete gradient, Adam", row(learner="gru", attempts=1)),
-        Row("Guessing", row(learner="guess", updates=100_000, attempts=1)),
+        Row("GRU, 12 units, complete gradient, Adam", row(learner="gru", updates=2_000, attempts=1)),
+        Row("Guessing", row(learner="guess", updates=50_000, attempts=1)),
     ]
 
 
