@@ -46,7 +46,7 @@ def _rows(ours: BluesRun) -> list[Row]:
     return [
         Row("LSTM", row(learner="published", updates=5_000, attempts=1), {"": said}),
         Row("LSTM, complete gradient, Adam (ours)", row(), repeats=10),
-        Row("Elman, 24 units, complete gradient, Adam", row(learner="elman", attempts=1)),
+        Row("Elman, 24 units, complete gradient, Adam", row(learner="elman", attempts=3)),
         Row("GRU, 12 units, complete gradient, Adam", row(learner="gru", updates=2_000, attempts=1)),
         Row("Guessing", row(learner="guess", updates=50_000, attempts=1)),
     ]
@@ -58,7 +58,7 @@ def _experiment(name: str, about: str, rows: list[Row], **of_protocol: Any) -> E
 
 
 CHORDS = BluesRun()
-MELODY = BluesRun(melody=True, batch=2, updates=10_000)
+MELODY = BluesRun(melody=True, batch=2, updates=10_000, attempts=3)
 EXPERIMENTS = (
     _experiment(
         "blues-chords",

@@ -18,7 +18,7 @@ share of right answers at inputs that were there before, of the worst run. Succe
 `meta-learning`."""
 NOTES = """\
 Published: a public reimplementation of the network of 1993, recalled. A network whose weights are fixed still sees the
-last example, and the recurrent one of 1993 has its activations to remember by. Rows of LSTM are those of `meta-learning`."""
+last example, and the recurrent one of 1993 has its activations to remember by. LSTM: the rows of `meta-learning`."""
 BOOLEAN: dict[str, Any] = {"units": 32, "layers": 2, "heads": 2, "batch": 16, "examples": 20, "learning_rate": 0.01}
 BOOLEAN |= {"updates": 2_000, "long_share": 0.4}
 OLD: dict[str, Any] = {"units": 8, "batch": 16, "examples": 20, "learning_rate": 0.005}
