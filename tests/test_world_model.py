@@ -279,6 +279,14 @@ def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out.startswith(f"{tmp_path / 'run'}: mean reward ")
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert {"config", "model", "predicted", "events"} <= names
+    assert main(["evaluate", str(tmp_path / "run"), "--episodes", "2", "--max-steps", "5"]) == 0
+    assert ": 2 episodes, " in capsys.readouterr().out
+    film = ["watch", str(tmp_path / "run"), "--episodes", "1", "--max-steps", "3", "--video", str(tmp_path / "a.gif")]
+    assert main(film) == 0 and "1 episodes, 4 pictures" in capsys.readouterr().out
+    (tmp_path / "a.gif").unlink()
+    assert main(["evaluate", str(tmp_path / "run"), "--stochastic"]) == 2
+    assert "its controller draws nothing" in capsys.readouterr().err
+    assert main(["diagnose", "run", str(tmp_path / "run")]) == 2 and "a WorldModel" in capsys.readouterr().err
     assert main(command) == 2 and "holds a model" in capsys.readouterr().err
     assert main(["world-model", "CartPole-v1", "--out", str(tmp_path / "other")]) == 2
     assert (
