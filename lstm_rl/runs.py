@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 def write_config(folder: Path, settings: Settings) -> None:
     """Write settings to ``config.json``."""
+    write_record(folder, settings.recorded())
+
+
+def write_record(folder: Path, recorded: dict[str, Any]) -> None:
+    """Write to ``config.json`` what is to be known of a run, with our version."""
     from lstm_rl import __version__
 
     with atomic_write(folder / "config.json") as part:
-        part.write_text(json.dumps({"version": __version__} | settings.recorded(), indent=2) + "\n")
+        part.write_text(json.dumps({"version": __version__} | recorded, indent=2) + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def check_folder(settings: Settings) -> None:
     if settings.resume:
         if not (folder / "model.zip").is_file():
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-        _check_same(settings.recorded(), settings_of(folder).recorded())
+        check_same(settings.recorded(), settings_of(folder).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         try:
             read_config(folder)
@@ -105,8 +110,12 @@ def check_folder(settings: Settings) -> None:
             raise ValueError(f"run folder {folder} exists: choose another --run-name, or {ways} it")
 
 
-def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Refuse to resume with other settings than the run's own, the number of time steps aside."""
+def check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Refuse to resume with other settings than the run's own, the number of time steps aside.
+
+    Raises:
+        ValueError: There are such.
+    """
     asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
     for name, value in saved.items():
         if asked[name] != value and name not in ("timesteps", "config"):

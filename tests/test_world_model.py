@@ -1,5 +1,7 @@
 """Controller and world model: gradients against Torch and finite differences, learning, saving, refusals."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from lstm_rl.envs.flip_flop import flip_flop
 from lstm_rl.envs.force_pole import force_pole
 from lstm_rl.envs.wrappers import CodedActions
 from lstm_rl.experiments.protocols import model_critic_run, world_model_run
+from lstm_rl.runs import load_model
+from lstm_rl.training_world_model import RunCallback
 
 OBSERVATIONS, ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Box(-1.0, 1.0, (2,))
 CASES = {
@@ -292,6 +296,40 @@ def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest
     assert (
         capsys.readouterr().err.startswith("lstm-rl: reward_range must be given") and len(list(tmp_path.iterdir())) == 1
     )
+
+
+def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "6000", "--model-first", "200", "--no-progress"]
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    folder, step = tmp_path / "run", RunCallback._on_step
+
+    def interrupted(self: RunCallback) -> bool:
+        going_on = step(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return going_on and step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunCallback, "_on_step", interrupted)
+        assert main([*command, "--out", str(folder)]) == 143
+        assert capsys.readouterr().err == (
+            f"terminated by SIGTERM; {folder} keeps model, log and monitor.csv of 200 steps; the same command with "
+            "--resume goes on\n"
+        )
+    assert not (folder / "predicted.png").exists() and not list(folder.glob(".*"))
+    assert main([*command, "--out", str(folder), "--resume", "--n-envs", "2"]) == 2
+    assert "n_envs must be 1, as in the run to resume, got 2" in capsys.readouterr().err
+    assert main([*command, "--out", str(folder), "--resume"]) == 0
+    one, other = (load_model(path / "model.zip") for path in (folder, tmp_path / "whole"))
+    assert torch.equal(one.policy.controller, other.policy.controller)
+    assert torch.equal(one.policy.model, other.policy.model)
+    rows = [
+        [line.split(",")[:2] for line in (path / "monitor.csv").open()][1:] for path in (folder, tmp_path / "whole")
+    ]
+    assert rows[0] == rows[1] and len(rows[0]) > 9
+    assert main([*command, "--out", str(folder), "--resume"]) == 2
+    assert "timesteps must be > 6000" in capsys.readouterr().err
 
 
 def test_codes_of_moves() -> None:
