@@ -324,9 +324,8 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
     one, other = (load_model(path / "model.zip") for path in (folder, tmp_path / "whole"))
     assert torch.equal(one.policy.controller, other.policy.controller)
     assert torch.equal(one.policy.model, other.policy.model)
-    rows = [
-        [line.split(",")[:2] for line in (path / "monitor.csv").open()][1:] for path in (folder, tmp_path / "whole")
-    ]
+    texts = [(path / "monitor.csv").read_text().splitlines() for path in (folder, tmp_path / "whole")]
+    rows = [[line.split(",")[:2] for line in text[1:]] for text in texts]
     assert rows[0] == rows[1] and len(rows[0]) > 9
     assert main([*command, "--out", str(folder), "--resume"]) == 2
     assert "timesteps must be > 6000" in capsys.readouterr().err
