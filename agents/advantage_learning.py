@@ -216,7 +216,7 @@ class AdvantageLearning(BaseAlgorithm):
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
         observations = None if position is None else self._trainer.restore(position, self.env)
         if observations is None:
-            self._trainer.begin(self._last_obs)
+            self._trainer.begin(self._last_obs, self.env)
         else:
             self._last_obs = observations
 

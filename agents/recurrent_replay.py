@@ -38,6 +38,7 @@ from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 from lstm_rl.checks import check_int
+from lstm_rl.envs.rows import check_rows
 
 SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
 
@@ -183,15 +184,17 @@ class RecurrentReplay(OffPolicyAlgorithm):
         callback.on_rollout_start()
         rows, episodes, going_on, before_now = np.arange(env.num_envs), 0, True, self.num_timesteps
         while len(self._seen) < train_freq.frequency and going_on:  # a rollout that was stopped goes on
-            x = self.policy.encode(self._last_obs, env.num_envs)
             start, before = self._age == 0, self._state
+            if isinstance(self._last_obs, np.ndarray):
+                call = "reset or step" if start.any() else "step"
+                check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
+            x = self.policy.encode(self._last_obs, env.num_envs)
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
             self._last_obs = new_obs  # type: ignore[assignment]
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
-            if not np.isfinite(rewards).all():
-                raise ValueError(f"reward must be finite numbers, got {rewards} at time step {self.num_timesteps}")
+            check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
             self._state = (*after[:-1], chosen)

@@ -163,7 +163,7 @@ class WorldModelController(BaseAlgorithm):
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
         observations = None if position is None else self._trainer.restore(position, self.env)
         if observations is None:
-            self._trainer.begin(self._last_obs, self._stage()[0], self.num_timesteps)
+            self._trainer.begin(self._last_obs, self._stage()[0], self.env, self.num_timesteps)
         else:
             self._last_obs = observations
 

@@ -222,6 +222,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]])
         other = type(self)(self.world, self.num_envs, mode, self.render_mode)
         other.set_state(self.get_state())
         other._begun[:] = False
+        other.spec = self.spec
         return other
 
     def picture(self, i: int) -> NDArray[np.uint8]:
