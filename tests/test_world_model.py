@@ -19,6 +19,7 @@ from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.agents.world_model_reference import net, predictions, rest, with_derivative_of
 from lstm_rl.agents.world_model_trainer import Trainer, play
 from lstm_rl.cli import main
+from lstm_rl.diagnostics.predictions import predicted_beside_real
 from lstm_rl.envs.coded_tmaze import coded_tmaze
 from lstm_rl.envs.flip_flop import flip_flop
 from lstm_rl.envs.force_pole import force_pole
@@ -329,6 +330,15 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
     assert rows[0] == rows[1] and len(rows[0]) > 9
     assert main([*command, "--out", str(folder), "--resume"]) == 2
     assert "timesteps must be > 6000" in capsys.readouterr().err
+
+
+def test_the_picture_has_a_name_for_each_number() -> None:
+    env = gym.make("lstm_rl/ForcePole-v0")
+    policy = WorldModelController("WorldModelPolicy", env, seed=0).policy
+    titles = [panel.get_title("left") for panel in predicted_beside_real(policy, env, 3, names=("cart", "pole")).axes]
+    assert titles == ["cart", "pole", "pain, which the controller is to avoid", "action"]
+    with pytest.raises(ValueError, match="^names must be 2, one for each observation, got cart$"):
+        predicted_beside_real(policy, env, 3, names=("cart",))
 
 
 def test_codes_of_moves() -> None:
