@@ -34,7 +34,7 @@ from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
-from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 from lstm_rl.checks import check_int
@@ -303,14 +303,15 @@ class RecurrentReplay(OffPolicyAlgorithm):
         Without it, or `save_replay_buffer`, training goes on with an empty buffer. On disk the old file stays until the
         new one is complete.
         """
-        waiting = self._position  # loaded, and not yet gone on from
-        if waiting is None and self.env is not None and self._state is not None:
-            where = {"states": environment_states(self.env), "observation": self._last_obs}
-            self._position = where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
-        try:
+        with in_position(self, self._where):
             write_zip(super().save, path, exclude, include)
-        finally:
-            self._position = waiting
+
+    def _where(self) -> dict[str, Any] | None:
+        """The position to save; ``None`` before the first step."""
+        if self.env is None or self._state is None:
+            return None
+        where = {"states": environment_states(self.env), "observation": self._last_obs}
+        return where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
 
     def _restore(self) -> bool:
         """Put environments, just reset, and states where they stood when the model was saved, if that can be."""
