@@ -246,19 +246,9 @@ class ReplayPolicy(BasePolicy):
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
     ) -> tuple[NDArray[Any], State]:
-        """Choose actions and move the state.
+        """Choose actions and move the state; see `lstm_rl.agents.memory_policy.MemoryPolicy.predict`.
 
-        Args:
-            observation: One observation or n of them.
-            state: What the last call returned; ``None``: the initial state.
-            episode_start: (n,) true where the observation is the first of an episode, whose state is then reset here.
-            deterministic: Greedy; else random actions with probability ``exploration_rate``, as last trained with.
-
-        Returns:
-            Actions ``(n, *shape)``, or one action for one unbatched observation, and the next state.
-
-        Raises:
-            ValueError: The observation or the state does not fit, or an observation is not finite.
+        Unless ``deterministic`` actions are random with probability ``exploration_rate``, as last trained with.
         """
         outputs, after = self.values(observation, state, episode_start)
         chosen = self.choose(outputs, 0.0 if deterministic else self.exploration_rate, self.rng)

@@ -292,6 +292,20 @@ def test_a_published_row_is_found_by_its_settings(tmp_path: Path) -> None:
     assert not any(new.values())
 
 
+def test_the_names_of_settings_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, line in (
+        (["long-tmaze"], "  learner='lstm'  (Literal['lstm', 'elman', 'memory-bits'])"),
+        (["hs1997-adding"], "  T=100  (int)"),
+        (["world-model", "--rows", "pole"], "  task='pole'  (Literal["),
+    ):
+        assert main(["reproduce", *arguments, "--set", "help"]) == 0
+        assert line in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -334,6 +348,7 @@ def test_a_published_row_is_found_by_its_settings(tmp_path: Path) -> None:
         (["ablation", "--set", "max_steps=many"], "max_steps must be an integer >= 1, got 'many'"),
         (["compare", "--set", "max_seconds=0"], "max_seconds must be a number in (0, inf), got 0"),
         (["long-tmaze", "--set", "length=3"], "set must be one of corridor_length, learner, "),
+        (["long-tmaze", "--set", "help", "--rows", "nothing"], "rows must be part of the name of a row of long-tmaze"),
     ],
 )
 def test_bad_input_is_one_sentence(
