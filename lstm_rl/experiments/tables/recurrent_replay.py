@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import EPISODES, LAST, POINTS, PPO, REPLAY, ROWS, ReplayRun
+from lstm_rl.experiments.replay_charts import curves
 from lstm_rl.experiments.statistics import median_text, returns_text, steps_text, successes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-`RecurrentDQN`, for continuous actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO with the
-defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS} points of training the greedy policy
+`RecurrentDQN`, for continuous actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO of sb3-contrib
+from {ROWS[PPO]} with the settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At {POINTS} points of training the greedy policy
 plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
 ends the run. Score: mean of the last {LAST} points. Settings: in results.csv. Medians; in brackets 95 % intervals."""
 ZERO = "burn_in=0 state=zero"
@@ -75,6 +76,6 @@ def _rows() -> Iterator[Row]:
 ABOUT = "replayed sequences: steps to a goal, and returns beside RecurrentPPO"
 EXPERIMENTS = (
     Experiment(
-        "recurrent-replay", ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, check=replay_run.check, runs=5
+        "recurrent-replay", ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, curves, replay_run.check, runs=5
     ),
 )
