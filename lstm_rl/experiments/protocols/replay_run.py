@@ -157,7 +157,6 @@ def run(settings: ReplayRun, report: "Report") -> dict[str, Any]:
     """
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
-
     from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
     from lstm_rl.evaluation import play_stepwise

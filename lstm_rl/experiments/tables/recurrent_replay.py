@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 PROTOCOL = f"""\
 `RecurrentDQN`, for continuous actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO of sb3-contrib
-from {ROWS[PPO]} with the settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At {POINTS} points of training the greedy policy
-plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
-ends the run. Score: mean of the last {LAST} points. Settings: in results.csv. Medians; in brackets 95 % intervals."""
+from {ROWS[PPO]}, with the settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At {POINTS}
+points of training the greedy policy plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a
+row with a mean return as high, and ends the run. Score: mean of the last {LAST} points. Settings: in results.csv.
+Medians; in brackets 95 % intervals."""
 ZERO = "burn_in=0 state=zero"
 WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
 MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_interval=1000"
