@@ -12,9 +12,11 @@ BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 20
 
 STEADY = "schedule=linear averaging=300"
 """The last weights jump between policies that last for 500 steps and others; their average does not."""
-CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
-POSITIONS = f"{CART} {STEADY} train_freq=1 burn_in=4 sequence_length=20 period=8 reward_scale=0.1"
-VELOCITIES = f"{CART} {STEADY}"
+BALANCE = "n_envs=8 train_freq=1 burn_in=8 sequence_length=24 period=8 horizon=8 n_steps=5 target_update_interval=80"
+BALANCE += f" reward_scale=0.1 exploration_fraction=0.1 {STEADY}"
+"""That the cart comes to the edge is known hundreds of steps before: values go back by n_steps with each slow copy."""
+CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1 n_envs=16 reward_scale=200"
+"""POPGym's, whose rewards sum to 1."""
 
 GRID = "burn_in=0 sequence_length=50 n_steps=5 reward_scale=5 train_freq=2 exploration_fraction=0.4 gamma=0.97"
 GRID += f" horizon=30 {STEADY}"

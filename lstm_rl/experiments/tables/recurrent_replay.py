@@ -7,16 +7,15 @@ from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import EPISODES, LAST, POINTS, PPO, REPLAY, ROWS, ReplayRun
 from lstm_rl.experiments.protocols.replay_settings import (
+    BALANCE,
     BANDIT,
     BODY,
     CARDS,
     CART,
     GRID,
     MAZE,
-    POSITIONS,
     SWING,
     SWING_SEEN,
-    VELOCITIES,
 )
 from lstm_rl.experiments.replay_charts import curves
 from lstm_rl.experiments.statistics import median_text, returns_text, steps_text, successes
@@ -41,12 +40,12 @@ TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, st
         for kind, over, sizes in (("Passive", 1, (50, 100, 250)), ("Active", 3, (50, 250)))
         for n, (steps, more) in ((n, MAZES[n]) for n in sizes)
     ),
-    ("CartPole", 50_000, 500.0, POSITIONS, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
-    ("CartPole hidden=positions", 50_000, 500.0, VELOCITIES, True, ""),
+    ("CartPole", 50_000, 500.0, BALANCE, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
+    ("CartPole hidden=positions", 50_000, 500.0, BALANCE, True, ""),
     *((f"MiniGrid-MemoryS{n}", 200_000, 0.95, GRID, True, f"{LSTM_PPO}, millions of steps") for n in (7, 11, 13)),
     *((f"{name} difficulty=easy", 200_000, None, CARDS.format(length), True, "") for name, length in GAMES.items()),
     *(
-        (f"{name}CartPole difficulty=easy", 200_000, None, f"{CART} n_envs=16 reward_scale=200", True, "")
+        (f"{name}CartPole difficulty=easy", 200_000, None, CART, True, "")
         for name in ("PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     ),
     ("MultiarmedBandit difficulty=easy", 200_000, None, BANDIT, True, ""),
