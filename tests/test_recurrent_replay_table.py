@@ -12,7 +12,6 @@ from lstm_rl.experiments.engine import frame
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import PPO, REPLAY, ReplayRun
 from lstm_rl.experiments.registry import EXPERIMENTS
-from lstm_rl.experiments.store import stored_runs
 
 TABLE = EXPERIMENTS["recurrent-replay"]
 
@@ -35,13 +34,6 @@ def test_picture_has_a_panel_per_task_and_a_line_per_run() -> None:
     assert [list(line.get_ydata()) for line in a.lines if line.get_linestyle() == "--"][0] == [500.0, 500.0]
     assert not [line for line in b.lines if line.get_linestyle() == "--"]  # it has no goal
     assert a.get_xscale() == "linear"
-
-
-def test_stored_runs_are_those_of_the_rows_as_they_are() -> None:
-    rows = {row.key: row.settings for row in TABLE.rows}
-    for run in stored_runs(TABLE.name):
-        asked = rows[run["row"]]
-        assert (run["settings"] or "", run["max_steps"], run["goal"]) == (asked.settings, asked.max_steps, asked.goal)
 
 
 def test_recurrent_ppo_plays_with_the_statistics_it_learned_with() -> None:
