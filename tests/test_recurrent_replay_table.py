@@ -28,10 +28,11 @@ def test_picture_has_a_panel_per_task_and_a_line_per_run() -> None:
     (figure,) = TABLE.figures(frame(TABLE, runs)).values()
     a, b = (panel for panel in figure.axes if panel.get_title())
     assert [panel.get_title() for panel in (a, b)] == ["A", "B"]
-    drawn = [line for line in a.lines if len(line.get_xdata()) > 1 and line.get_linestyle() == "-"]
-    assert [line.get_color() for line in drawn] == [LINES[0], LINES[0], LINES[1]]
-    assert np.asarray(drawn[2].get_ydata()).tolist() == [0.0, 9.0, 12.0]
-    assert [list(line.get_ydata()) for line in a.lines if line.get_linestyle() == "--"][0] == [500.0, 500.0]
+    drawn = [(line.get_linestyle(), line.get_color(), np.asarray(line.get_ydata()).tolist()) for line in a.lines]
+    returns = [each for each in drawn if each[0] == "-" and each[2]]  # but for the legend's, which hold nothing
+    assert [color for _, color, _ in returns] == [LINES[0], LINES[0], LINES[1]]
+    assert returns[2][2] == [0.0, 9.0, 12.0]
+    assert [values for dashes, _, values in drawn if dashes == "--" and values] == [[500.0, 500.0]]
     assert not [line for line in b.lines if line.get_linestyle() == "--"]  # it has no goal
     assert a.get_xscale() == "linear"
 

@@ -45,9 +45,11 @@ def test_predict_plays_with_the_average_and_training_does_not(tmp_path: Path) ->
     model = dqn()
     assert model.policy.averaging == 4
     observation = np.zeros((2, 3), np.float32)
+    nets: Any = model.policy.net
+    average: Any = model.policy.average
     with torch.no_grad():  # the average alone prefers action 2
-        model.policy.average["head"].values.bias[:] = torch.tensor([0.0, 0.0, 100.0, 0.0])
-        model.policy.net["head"].values.bias[:] = torch.tensor([0.0, 100.0, 0.0, 0.0])
+        average["head"].values.bias[:] = torch.tensor([0.0, 0.0, 100.0, 0.0])
+        nets["head"].values.bias[:] = torch.tensor([0.0, 100.0, 0.0, 0.0])
     assert model.predict(observation, deterministic=True)[0].tolist() == [2, 2]
     outputs, _ = model.policy.step(observation, model.policy.initial_state(2), np.ones(2, np.bool_))
     assert outputs.argmax(axis=1).tolist() == [1, 1]
