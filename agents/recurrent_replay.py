@@ -35,6 +35,7 @@ from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
 from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
+from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 from lstm_rl.checks import check_int
@@ -77,10 +78,12 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
+        rate = self.config.learning_rate
+        falling = LinearDecay(rate) if self.config.schedule == "linear" else rate
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
-            learning_rate if callable(learning_rate) else self.config.learning_rate,
+            learning_rate if callable(learning_rate) else falling,
             **{name: getattr(self.config, name) for name in SHARED},
             policy_kwargs=kwargs,
             stats_window_size=stats_window_size,
