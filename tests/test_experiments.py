@@ -452,7 +452,9 @@ def test_a_pole_run_keeps_the_best_weights_and_says_how_long_they_balance() -> N
 
 def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given() -> None:
     row = pole_run.run(PoleRun(1, max_steps=10_000, eval_freq=10_000, world='{"angle_limit": 3.0, "force": 20.0}'), int)
-    assert row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10  # 12 degrees and 10 N: 8 steps at the least
+    assert (
+        row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10
+    )  # 12 degrees and 10 N: 8 steps at the least
 
 
 @pytest.mark.parametrize("network", ["LSTM 1997", "Elman net, RTRL", "GRU"])
