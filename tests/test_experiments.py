@@ -450,6 +450,13 @@ def test_a_pole_run_keeps_the_best_weights_and_says_how_long_they_balance() -> N
     assert row["trial_steps"] > 4 * 10 * 5
 
 
+def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given() -> None:
+    row = pole_run.run(PoleRun(1, max_steps=10_000, eval_freq=10_000, world='{"angle_limit": 3.0, "force": 20.0}'), int)
+    assert (
+        row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10
+    )  # 12 degrees and 10 N: 8 steps at the least
+
+
 @pytest.mark.parametrize("network", ["LSTM 1997", "Elman net, RTRL", "GRU"])
 def test_runs_of_the_lag_task_are_those_that_are_stored(network: str) -> None:
     (stored,) = (
@@ -464,7 +471,7 @@ def test_runs_of_the_lag_task_are_those_that_are_stored(network: str) -> None:
 
 SMALL = {
     "bakker2001-tmaze-noisy": (("--rows", "N = 5", "--set", "max_steps=2e4"), 6),
-    "bakker2001-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 2),
+    "bakker2001-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 3),
     "long-tmaze": (("--set", "corridor_length=3", "max_steps=5e4"), 1),
     "multimode-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 1),
     "ablation": (("--rows", "N = 70", "--set", "max_steps=2000"), 22),
