@@ -25,7 +25,6 @@ PARTIAL = (
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
-    "gers2002-pfg",
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",
