@@ -26,13 +26,33 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rl.agents.world_model_agent import Agent, Forces, Moves, Stage
-from lstm_rl.compiled import by_class, kernel
+from lstm_rl.agents.world_model_actions import choose
+from lstm_rl.agents.world_model_agent import Agent, Stage
+from lstm_rl.compiled import kernel
 from lstm_rl.kernels.sensitivity import Net, advance, advance_derivatives, output_derivatives, read, rest
-from lstm_rl.rng import normal, uniform
 
 STEPS, ERROR, PAIN, PAINFUL = range(4)  # sums since the last log: steps, squared error of M, pain, steps that hurt
 HURTS = 0.01  # pain from which a step counts as painful: an error of .1 where pain is its square
+
+
+@kernel
+def begin(agent: Agent, i: int, observation: Any) -> None:
+    """A new episode: nothing is remembered, and no derivative carried."""
+    rest(agent.model, i)
+    rest(agent.controller, i)
+    observe(agent, i, observation, 0.0)
+    for q in range(agent.p_model.shape[2]):
+        for s in range(agent.p_model.shape[1]):
+            agent.p_model[i, s, q] = 0.0
+        for s in range(agent.p_controller.shape[1]):
+            agent.p_controller[i, s, q] = 0.0
+        for m in range(agent.p_inputs.shape[1]):
+            agent.p_inputs[i, m, q] = 0.0
+    for w in range(agent.p_own.shape[2]):
+        for s in range(agent.p_own.shape[1]):
+            agent.p_own[i, s, w] = 0.0
+        agent.trace[i, w] = 0.0
+    agent.value[i, 2] = 0.0
 
 
 @kernel
@@ -59,118 +79,137 @@ def decide(agent: Agent, i: int, stage: Stage, learning: bool) -> None:
     choose(agent.pending, agent, i, stage, learning)
 
 
-@by_class
-def choose(pending: Any, agent: Agent, i: int, stage: Stage, learning: bool) -> None:
-    """The pending action from C's outputs, and its derivatives from theirs, which are in ``p_inputs``."""
-    raise NotImplementedError  # for compiled code only
-
-
-@choose.register(Forces)
-def _push(pending: Forces, agent: Agent, i: int, stage: Stage, learning: bool) -> None:
-    c, net, seen = agent.constants, agent.controller, agent.x.shape[1]
-    p_inputs, actions = agent.p_inputs[i], agent.u.shape[1]
-    random = uniform(agent.generator, i) < stage.random_share
-    for k in range(actions):
-        u = 2.0 * net.outputs[i, k] - 1.0
-        if random:
-            u = 2.0 * uniform(agent.generator, i) - 1.0
-        elif stage.noise > 0.0:
-            u += stage.noise * normal(agent.generator, i)
-        u = min(max(u, -1.0), 1.0)
-        agent.u[i, k] = u
-        pending.values[i, k] = np.float32(c.low[k] + 0.5 * (u + 1.0) * (c.high[k] - c.low[k]))
-        for q in range(p_inputs.shape[1] if learning else 0):
-            p_inputs[seen + k, q] *= 0.0 if random else 2.0
+@kernel
+def predict(agent: Agent, i: int) -> None:
+    """M's prediction of what the pending action will lead to; nothing is learned."""
+    _feed_model(agent, i)
+    _advance_model(agent, i, False, False)
+    read(agent.model, i)
 
 
 @kernel
-def absorb(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, terminated: bool) -> None:
+def learn(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, terminated: bool) -> None:
     """Learn from what the pending action of stream ``i`` led to; x becomes what is seen then."""
-    c, net = agent.constants, agent.model
-    seen, observed = agent.x.shape[1], observation.shape[0]
-    low, high = c.rewards[0], c.rewards[1]
-    pain = (high - reward) / (high - low)
+    c, model = agent.constants, agent.model
+    pain = (c.rewards[1] - reward) / (c.rewards[1] - c.rewards[0])
+    learn_model, learn_controller = stage.model_rate > 0.0, stage.controller_rate > 0.0
+    _feed_model(agent, i)
+    _advance_model(agent, i, learn_model, learn_controller)
+    read(model, i)
+    observe(agent, i, observation, pain)
+    _measure(agent, i, observation.shape[0], pain)
+    if learn_controller:
+        _improve_controller(agent, i, stage.controller_rate)
+    if learn_model:
+        for w in range(agent.model_gradient.shape[0]):
+            agent.model_gradient[w] = 0.0
+        if c.critic:
+            _add_value_gradient(agent, i, reward / c.value_unit, terminated)
+        _add_error_gradient(agent, i)
+        _, _, mean, square, count = agent.moments
+        _step(model.parameters, agent.model_gradient, mean, square, count, 1, stage.model_rate, c.adam)
+        if c.published:
+            _fix_outputs(model)
+
+
+@kernel
+def _feed_model(agent: Agent, i: int) -> None:
+    """M's inputs are what is seen and the pending action."""
+    seen = agent.x.shape[1]
     for m in range(seen):
-        net.source[i, m] = agent.x[i, m]
+        agent.model.source[i, m] = agent.x[i, m]
     for k in range(agent.u.shape[1]):
-        net.source[i, seen + k] = agent.u[i, k]
-    train_model, train_controller = stage.model_rate > 0.0, stage.controller_rate > 0.0
-    p, p_inputs = agent.p_model[i], agent.p_inputs[i]
-    if c.local and train_controller:
+        agent.model.source[i, seen + k] = agent.u[i, k]
+
+
+@kernel
+def _advance_model(agent: Agent, i: int, own: bool, controllers: bool) -> None:
+    """One step of M, with derivatives of its state by its own parameters and by those of C."""
+    c, p, p_inputs = agent.constants, agent.p_model[i], agent.p_inputs[i]
+    if c.local and controllers:  # of the present action alone
         for s in range(p.shape[0]):
             for q in range(p.shape[1]):
                 p[s, q] = 0.0
     for _ in range(c.ticks):
-        advance(net, i)
-        if train_model:
-            advance_derivatives(net, i, agent.p_own[i], agent.p_inputs[i], False, True, agent.own_scratch)
-        if train_controller:
-            advance_derivatives(net, i, p, p_inputs, True, False, agent.scratch)
-    read(net, i)
+        advance(agent.model, i)
+        if own:
+            advance_derivatives(agent.model, i, agent.p_own[i], p_inputs, False, True, agent.own_scratch)
+        if controllers:
+            advance_derivatives(agent.model, i, p, p_inputs, True, False, agent.scratch)
+
+
+@kernel
+def observe(agent: Agent, i: int, observation: Any, pain: float) -> None:
+    """What stream ``i`` sees now: x, scaled, and the pain where it is an input."""
+    c, observed = agent.constants, observation.shape[0]
     for m in range(observed):
         agent.x[i, m] = (observation[m] - c.shift[m]) * c.scale[m]
-    if seen > observed:
+    if agent.x.shape[1] > observed:
         agent.x[i, observed] = pain
+
+
+@kernel
+def _measure(agent: Agent, i: int, observed: int, pain: float) -> None:
+    """M's errors about what is seen now, and sums for the log."""
     total = 0.0
     for k in range(observed + 1):
-        error = net.outputs[i, k] - (agent.x[i, k] if k < observed else pain)
+        error = agent.model.outputs[i, k] - (agent.x[i, k] if k < observed else pain)
         total += error * error
         agent.errors[i, k] = error
     agent.sums[STEPS] += 1.0
     agent.sums[ERROR] += total / (observed + 1)
     agent.sums[PAIN] += pain
     agent.sums[PAINFUL] += 1.0 if pain >= HURTS else 0.0
-    if train_controller:
-        _improve_controller(agent, i, stage)
-    if train_model:
-        if c.critic:
-            _learn_values(agent, i, reward / c.value_unit, terminated)
-        _improve_model(agent, i, stage)
 
 
 @kernel
-def _improve_controller(agent: Agent, i: int, stage: Stage) -> None:
-    """Step C along the gradient of the predicted pain, and carry the derivatives of all predictions."""
-    c, net, gradient = agent.constants, agent.model, agent.controller_gradient
-    seen, p, p_inputs = agent.x.shape[1], agent.p_model[i], agent.p_inputs[i]
-    goal = agent.errors.shape[1] if c.critic else agent.errors.shape[1] - 1
-    output_derivatives(net, i, goal, p, p_inputs, True, False, gradient)
-    sign = -1.0 if c.critic else 1.0
+def _improve_controller(agent: Agent, i: int, rate: float) -> None:
+    """Step C down the predicted pain, or up Q, and keep the derivatives of what is seen next."""
+    c, gradient, p, p_inputs = agent.constants, agent.controller_gradient, agent.p_model[i], agent.p_inputs[i]
+    observed = agent.errors.shape[1] - 1
+    goal = observed + 1 if c.critic else observed  # of M's outputs: Q or the pain
+    output_derivatives(agent.model, i, goal, p, p_inputs, True, False, gradient)
     size = 0.0
     for q in range(gradient.shape[0]):
-        gradient[q] *= sign
         size += gradient[q] * gradient[q]
     size = np.sqrt(size)
     factor = c.clip / size if c.clip > 0.0 and size > c.clip else 1.0
+    if c.critic:
+        factor = -factor
     for q in range(gradient.shape[0]):
         gradient[q] *= factor
     mean, square, _, _, count = agent.moments
     if np.isfinite(size):
-        _step(agent.controller.parameters, gradient, mean, square, count, 0, stage.controller_rate, c.adam)
+        _step(agent.controller.parameters, gradient, mean, square, count, 0, rate, c.adam)
     if c.published:
         _fix_outputs(agent.controller)
-    if c.local:
-        return
-    for k in range(seen):
-        output_derivatives(net, i, k, p, p_inputs, True, False, agent.p_next[k])
-    for q in range(gradient.shape[0]):
-        for k in range(seen):
-            p_inputs[k, q] = c.discount * agent.p_next[k, q]
-        if c.discount < 1.0:
-            for s in range(p.shape[0]):
-                p[s, q] *= c.discount
+    if not c.local:
+        _keep_derivatives(agent, i)
 
 
 @kernel
-def _improve_model(agent: Agent, i: int, stage: Stage) -> None:
-    """Step M along the gradient of its squared errors."""
+def _keep_derivatives(agent: Agent, i: int) -> None:
+    """What is seen next has the derivatives of M's predictions of it, faded by the discount, as those of M's state."""
+    discount, p, p_inputs = agent.constants.discount, agent.p_model[i], agent.p_inputs[i]
+    seen, columns = agent.x.shape[1], p.shape[1]
+    for k in range(seen):
+        output_derivatives(agent.model, i, k, p, p_inputs, True, False, agent.p_next[k])
+    for k in range(seen):
+        for q in range(columns):
+            p_inputs[k, q] = discount * agent.p_next[k, q]
+    if discount < 1.0:
+        for s in range(p.shape[0]):
+            for q in range(columns):
+                p[s, q] *= discount
+
+
+@kernel
+def _add_error_gradient(agent: Agent, i: int) -> None:
+    """Add the gradient of half of M's squared errors by M's parameters (W,)."""
     net, gradient = agent.model, agent.model_gradient
     goals, recurrent, sources = agent.errors.shape[1], net.keep.shape[1], net.source.shape[1]
     first, readout = net.state.shape[1] - recurrent, net.gates.shape[1] * sources
-    if not agent.constants.critic:
-        for w in range(gradient.shape[0]):
-            gradient[w] = 0.0
-    for r in range(recurrent):
+    for r in range(recurrent):  # d error / d y_r, times d y_r / d w
         total = 0.0
         for k in range(goals):
             weight = net.parameters[readout + k * sources + net.inputs + r]
@@ -181,63 +220,23 @@ def _improve_model(agent: Agent, i: int, stage: Stage) -> None:
         error = agent.errors[i, k] * net.output_slopes[i, k]
         for m in range(sources):
             gradient[readout + k * sources + m] += error * net.source[i, m]
-    _, _, mean, square, count = agent.moments
-    _step(net.parameters, gradient, mean, square, count, 1, stage.model_rate, agent.constants.adam)
-    if agent.constants.published:
-        _fix_outputs(net)
 
 
 @kernel
-def _learn_values(agent: Agent, i: int, reward: float, terminated: bool) -> None:
-    """Fill M's gradient with that of the critic: of the step before, and at an end of this one."""
-    net, value, trace, gradient = agent.model, agent.value[i], agent.trace[i], agent.model_gradient
-    head = agent.errors.shape[1]
-    gamma, q = agent.constants.discount, net.outputs[i, head]
-    delta = value[1] + gamma * q - value[0] if value[2] > 0.0 else 0.0
-    output_derivatives(net, i, head, agent.p_own[i], agent.p_inputs[i], False, True, agent.row)
+def _add_value_gradient(agent: Agent, i: int, reward: float, terminated: bool) -> None:
+    """Add the critic's gradient: of the step before, and at an end of this one, too."""
+    value, trace, gradient = agent.value[i], agent.trace[i], agent.model_gradient
+    head, gamma = agent.errors.shape[1], agent.constants.discount
+    q = agent.model.outputs[i, head]
+    td_error = value[1] + gamma * q - value[0] if value[2] > 0.0 else 0.0
+    output_derivatives(agent.model, i, head, agent.p_own[i], agent.p_inputs[i], False, True, agent.row)
     for w in range(trace.shape[0]):
-        gradient[w] = -delta * trace[w]
+        gradient[w] -= td_error * trace[w]
         trace[w] = gamma * agent.constants.trace_decay * trace[w] + agent.row[w]
     if terminated:
         for w in range(trace.shape[0]):
             gradient[w] -= (reward - q) * trace[w]
     value[0], value[1], value[2] = q, reward, 1.0
-
-
-@choose.register(Moves)
-def _draw(pending: Moves, agent: Agent, i: int, stage: Stage, learning: bool) -> None:
-    """Draw one of A moves from the softmax of C's outputs, whose derivative stands for that of the move."""
-    z, p, seen = agent.controller.outputs[i], agent.p_inputs[i], agent.x.shape[1]
-    actions = z.shape[0]
-    highest, total = z[0], 0.0
-    for k in range(1, actions):
-        highest = max(highest, z[k])
-    for k in range(actions):
-        z[k] = np.exp(z[k] - highest)
-        total += z[k]
-    random = uniform(agent.generator, i) < stage.random_share
-    left, move = uniform(agent.generator, i), actions - 1
-    greedy = stage.noise == 0.0 and not random
-    for k in range(actions):
-        z[k] /= total
-    for k in range(actions):
-        left -= 1.0 / actions if random else z[k]
-        if left < 0.0 and not greedy:
-            move = k
-            break
-    if greedy:
-        move = 0
-        for k in range(1, actions):
-            move = k if z[k] > z[move] else move
-    pending.values[i] = move
-    for k in range(actions):
-        agent.u[i, k] = 1.0 if k == move else 0.0
-    for q in range(p.shape[1] if learning else 0):
-        mean = 0.0
-        for k in range(actions):
-            mean += z[k] * p[seen + k, q]
-        for k in range(actions):
-            p[seen + k, q] = 0.0 if random else z[k] * (p[seen + k, q] - mean)
 
 
 @kernel
@@ -262,40 +261,3 @@ def _fix_outputs(net: Net) -> None:
     for k in range(net.outputs.shape[1]):
         for m in range(sources):
             net.parameters[start + k * sources + m] = 1.0 if m == net.inputs + k else 0.0
-
-
-@kernel
-def begin(agent: Agent, i: int, observation: Any) -> None:
-    """A new episode: nothing is remembered, and no derivative carried."""
-    c = agent.constants
-    rest(agent.model, i)
-    rest(agent.controller, i)
-    for m in range(observation.shape[0]):
-        agent.x[i, m] = (observation[m] - c.shift[m]) * c.scale[m]
-    for m in range(observation.shape[0], agent.x.shape[1]):
-        agent.x[i, m] = 0.0
-    for q in range(agent.p_model.shape[2]):
-        for s in range(agent.p_model.shape[1]):
-            agent.p_model[i, s, q] = 0.0
-        for s in range(agent.p_controller.shape[1]):
-            agent.p_controller[i, s, q] = 0.0
-        for m in range(agent.p_inputs.shape[1]):
-            agent.p_inputs[i, m, q] = 0.0
-    for w in range(agent.p_own.shape[2]):
-        for s in range(agent.p_own.shape[1]):
-            agent.p_own[i, s, w] = 0.0
-        agent.trace[i, w] = 0.0
-    agent.value[i, 2] = 0.0
-
-
-@kernel
-def imagine(agent: Agent, i: int) -> None:
-    """M's prediction of what the pending action will lead to."""
-    net, seen = agent.model, agent.x.shape[1]
-    for m in range(seen):
-        net.source[i, m] = agent.x[i, m]
-    for k in range(agent.u.shape[1]):
-        net.source[i, seen + k] = agent.u[i, k]
-    for _ in range(agent.constants.ticks):
-        advance(net, i)
-    read(net, i)

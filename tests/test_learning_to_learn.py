@@ -111,6 +111,18 @@ def test_same_task_is_refused_where_there_is_none() -> None:
         Trial(gym.make("CartPole-v1"), 0)
 
 
+def test_options_that_are_unknown_are_refused() -> None:
+    """By every face of a world, and so by a trial of it, which cannot keep its task by them."""
+    trial = Trial(gym.make("lstm_rl/DarkRoom-v0", max_steps=1), 2, same_task={"same_room": True}, low=0, high=1)
+    trial.reset(seed=0)
+    with pytest.raises(ValueError, match="^options of reset must be among same_task, got same_room$"):
+        trial.step(0)
+    with pytest.raises(ValueError, match="^options of reset must be among reset_mask, got same_task$"):
+        gym.make_vec("lstm_rl/DarkRoom-v0", 2).reset(options={"same_task": True})
+    with pytest.raises(ValueError, match="^options of reset must be left out here, got same_task$"):
+        gym.make("lstm_rl/Sequence-v0", task="parity").reset(options={"same_task": True})
+
+
 def test_random_processes_are_drawn_as_published() -> None:
     """Mean rewards Normal(1, 1), transitions flat Dirichlet: variance 9 / 1100 for 10 states."""
     env: Any = gym.make("lstm_rl/TabularMDP-v0").unwrapped
@@ -199,8 +211,8 @@ def test_players_of_mdps() -> None:
 @pytest.mark.parametrize(
     ("task", "method", "length"),
     [
-        ("BernoulliBandit arms=2 pulls=4", "ours", 4),
-        ("TabularMDP episodes=2 states=2 actions=2 horizon=3", "ours", 2),
+        ("BernoulliBandit arms=2 pulls=4", "streaming", 4),
+        ("TabularMDP episodes=2 states=2 actions=2 horizon=3", "streaming", 2),
         ("DarkKeyToDoor size=3 round_steps=5 rounds=2", "random", 2),
     ],
 )
@@ -210,7 +222,7 @@ def test_a_run_counts_what_it_played(task: str, method: str, length: int) -> Non
     assert len(result["curve"]) == length
     assert sum(result["curve"]) == pytest.approx(result["score"], abs=1e-3)
     assert result["success"]
-    assert (result["weights"] is not None) == (method == "ours")
+    assert (result["weights"] is not None) == (method == "streaming")
 
 
 def test_reproduce_writes_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

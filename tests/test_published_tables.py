@@ -15,7 +15,7 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("self-reference-policy",)
+PENDING: tuple[str, ...] = ()
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "self-reference",
@@ -25,7 +25,6 @@ PARTIAL = (
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
-    "gers2002-pfg",
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",

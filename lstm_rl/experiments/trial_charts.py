@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lstm_rl.diagnostics.figures import LINES
+from lstm_rl.diagnostics.figures import LINES, MORE_LINES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 OURS = "ours"
-SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "knows", OURS)
+SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "knows", "streaming", OURS)
 COLUMNS = 3
 
 
@@ -56,16 +56,20 @@ def _panels(runs: "DataFrame", xlabel: str, ylabel: str, regret: bool) -> Figure
     for panel in panels[len(tasks) :]:
         panel.set_axis_off()
     present = [method for method in SHOWN if method in set(runs["method"])]
+    deep = 1 if len(present) <= 2 * columns else 2
     for method in present:
         panels[0].plot([], [], color=_color(method), label=method)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4 * columns // 2, frameon=False
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=-(-len(present) // deep),
+        frameon=False,
     )
     return figure
 
 
 def _color(method: str) -> str:
-    fixed = {OURS: LINES[0], "random": "#999999", "knows": "black"}
+    fixed = {OURS: LINES[0], "random": "#999999", "knows": "black", "streaming": MORE_LINES[-2]}
     return fixed.get(method) or (*LINES[1:], *LINES[1:])[SHOWN.index(method) - 1]

@@ -1,12 +1,15 @@
 """One run of a player on trials: many episodes of a task that is new in each trial, learned within the trial.
 
-Our learner is trained on trials of fresh tasks, then its weights are frozen, and its policy plays `tasks` fresh
-ones: what is learned in these, its memory learns. The other players of `bandit_players` and `mdp_players` play as many
-tasks of the same kind; they know how tasks are drawn, and learn by the rules of statistics.
+Our learners are trained on trials of fresh tasks, then their weights are frozen, and their policies play `tasks` fresh
+ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`);
+"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players of
+`bandit_players` and `mdp_players` play as many tasks of the same kind; they know how tasks are drawn, and learn by the
+rules of statistics.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +20,18 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs import bandits, dark_room, key_to_door, tabular_mdp
 from lstm_rl.experiments.protocols import bandit_players, mdp_players
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
-from lstm_rl.experiments.protocols.trial_settings import Recipe, make_cells, recipe, settings
+from lstm_rl.experiments.protocols.trial_settings import PPO, RECIPES, Recipe, by_length, make_cells, settings
 
 if TYPE_CHECKING:
     from lstm_rl.agents import AdvantageLearning
     from lstm_rl.experiments.engine import Report
 
-OURS, RANDOM = "ours", "random"
+OURS, STREAMING, RANDOM = "ours", "streaming", "random"
 METHODS: dict[str, tuple[str, ...]] = {  # by the name of the world
-    "BernoulliBandit": (*bandit_players.PLAYERS, OURS),
-    "TabularMDP": (*mdp_players.PLAYERS, OURS),
-    "DarkRoom": (RANDOM, OURS),
-    "DarkKeyToDoor": (RANDOM, OURS),
+    "BernoulliBandit": (*bandit_players.PLAYERS, STREAMING, OURS),
+    "TabularMDP": (*mdp_players.PLAYERS, STREAMING, OURS),
+    "DarkRoom": (RANDOM, STREAMING, OURS),
+    "DarkKeyToDoor": (RANDOM, STREAMING),
 }
 BATCH = 1000  # tasks that are played side by side
 TESTS = 10**6  # seeds of tests begin here, beyond those of training
@@ -102,7 +105,10 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     world = world_of(run_settings)
     found: dict[str, Any] = {"setting": None, "weights": None, "steps": None, "seconds": None}
     if run_settings.method == OURS:
-        chosen = recipe(run_settings.world_name, world)
+        returns, curve, best, of_training = _ours(run_settings, world, report)
+        found |= of_training
+    elif run_settings.method == STREAMING:
+        chosen = by_length(RECIPES[run_settings.world_name], world)
         model, seconds = train(run_settings, world, chosen, report)
         found |= {"weights": int(model.policy.weight_vector().size), "steps": model.num_timesteps, "seconds": seconds}
         returns, curve, best = _test(run_settings, world, model.policy, chosen.greedy)
@@ -122,8 +128,46 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     }
 
 
+def _ours(
+    run_settings: TrialRun, world: Any, report: "Report"
+) -> tuple[Numbers, Numbers, float | None, dict[str, Any]]:
+    """Train by `trial_ppo` and test: as `_test`, and what is known of the training."""
+    import gymnasium as gym
+    import torch
+
+    from lstm_rl.experiments.protocols.trial_ppo import learn, play
+
+    torch.set_num_threads(1)
+    rule = by_length(PPO[run_settings.world_name], world)
+    if run_settings.max_steps is not None:
+        rule = replace(rule, steps=run_settings.max_steps)
+
+    def make(rows: int) -> Any:
+        name = f"lstm_rl/{run_settings.world_name}-v0"
+        return gym.make_vec(name, rows, autoreset_mode="Disabled", **run_settings.env_kwargs)
+
+    compiling = make(1)
+    compiling.reset(seed=0)
+    compiling.step(np.zeros(1, np.int64))
+    began = time.process_time()
+    network, steps = learn(make(rule.trials), rule, run_settings.seed, report)
+    seconds = round(time.process_time() - began, 1)
+
+    def record(count: int, seed: int, into: _Record) -> None:
+        totals, generator = np.zeros(count), torch.Generator().manual_seed(seed)
+
+        def watch(rewards: Any, states: Numbers) -> None:
+            totals[:] += rewards
+            into.add(totals, states)
+
+        play(network, make(count), seed, generator, watch)
+
+    weights = sum(each.numel() for each in network.parameters())
+    return *_in_batches(run_settings, world, record), {"weights": weights, "steps": steps, "seconds": seconds}
+
+
 def train(run_settings: TrialRun, world: Any, chosen: Recipe, report: "Report") -> tuple["AdvantageLearning", float]:
-    """Our learner after its training, and the CPU seconds that this took, compilation aside."""
+    """The streaming learner after its training, and the CPU seconds that this took, compilation aside."""
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
 
@@ -165,18 +209,27 @@ def _test(
     """
     from lstm_rl.agents.rollouts import play
 
+    def record(count: int, seed: int, into: _Record) -> None:
+        if policy is None:
+            _play_randomly(run_settings, count, seed, into)
+        else:
+            play(policy, world, count, seed, greedy, into.add)
+
+    return _in_batches(run_settings, world, record)
+
+
+def _in_batches(
+    run_settings: TrialRun, world: Any, record: Callable[[int, int, "_Record"], None]
+) -> tuple[Numbers, Numbers, float | None]:
+    """As `_test`, of what ``record`` plays, given how many trials, their seed and where they are counted."""
     returns, inner, best = list[Numbers](), np.zeros(episodes_of(run_settings, world)), 0.0
     for start in range(0, run_settings.tasks, BATCH):
         count = min(BATCH, run_settings.tasks - start)
-        seed = TESTS + run_settings.seed * run_settings.tasks + start
-        record = _Record(run_settings, world, count)
-        if policy is None:
-            _play_randomly(run_settings, count, seed, record)
-        else:
-            play(policy, world, count, seed, greedy, record.add)
-        returns.append(record.returns)
-        inner += record.inner
-        best += record.best
+        into = _Record(run_settings, world, count)
+        record(count, TESTS + run_settings.seed * run_settings.tasks + start, into)
+        returns.append(into.returns)
+        inner += into.inner
+        best += into.best
     known = run_settings.world_name == "BernoulliBandit"
     return np.concatenate(returns), inner / run_settings.tasks, best / run_settings.tasks if known else None
 

@@ -1,15 +1,48 @@
-"""Our settings for learning to learn: the actor-critic rule on exact cells, by the size of the task.
+"""Our settings for learning to learn, by the size of the task, found on seeds below 1000.
 
-Found on seeds below 1000. The learning rule is `lstm_rl.agents.actor_critic`: values of actions alone
-(Advantage(lambda) with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
+`PPO` is for `trial_ppo` on running means; `RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on exact
+cells: values of actions alone (Advantage(lambda) with kappa = 1) come near the same policies and then lose them again,
+see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lstm_rl.envs.dynamics import World
     from lstm_rl.kernels.cells import Cells
+
+
+@dataclass(frozen=True)
+class Ppo:
+    """A network of running means, how it learns by `trial_ppo`, and a budget."""
+
+    layers: tuple[tuple[int, int], ...]
+    """Addresses and means of each layer, see `lstm_rl.nn.means`."""
+    hidden: int
+    """tanh units of the readout."""
+    steps: int
+    """Environment steps of training."""
+    last_action: int | None = None
+    """Where in the observation the last action begins; given, all actions share their weights."""
+    trials: int = 200
+    """That are played between two updates."""
+    parts: int = 4
+    """Steps of Adam per pass, each over an equal share of these trials."""
+    passes: int = 3
+    """Passes over these trials."""
+    learning_rate: float = 1e-2
+    """Of Adam at the start; it falls to 0."""
+    entropy_weight: float = 1e-2
+    """At the start; it falls to 0."""
+    lambda_: float = 0.97
+    """Decay of advantages per step, besides gamma."""
+    clip: float = 0.2
+    """How far the probability of an action may move, as a share of it, until it is played anew."""
+    reward_shift: float = 0.0
+    """Taken off rewards before the value of states is learned."""
+    reward_scale: float = 0.1
+    """What rewards are multiplied by after that; inputs show raw ones."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +90,27 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
     "DarkKeyToDoor": ((500, Recipe((("min_gru", 16),), (0.02, 5.0), 32, 8_000_000, greedy=False, config=LESS)),),
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
+PER_ARM: dict[str, Any] = {"last_action": 1, "lambda_": 0.98, "reward_shift": 0.5}
+PPO: dict[str, tuple[tuple[int, Ppo], ...]] = {
+    "BernoulliBandit": (
+        (10, Ppo(((1, 4),), 10, 4_000_000, trials=500, reward_scale=0.5, **PER_ARM)),
+        (100, Ppo(((1, 4),), 10, 6_000_000, trials=100, reward_scale=0.1, **PER_ARM)),
+        (500, Ppo(((1, 4),), 10, 4_000_000, trials=50, reward_scale=0.02, **PER_ARM)),
+    ),
+    "TabularMDP": (
+        (100, Ppo(((12, 8), (12, 6)), 24, 8_000_000, lambda_=0.95, reward_shift=1.0)),
+        (1000, Ppo(((12, 8), (12, 6)), 24, 4_000_000, trials=40, lambda_=0.95, reward_shift=1.0)),
+    ),
+    "DarkRoom": ((200, Ppo(((1, 16),), 24, 5_000_000, trials=100, reward_scale=0.05)),),
+}
+"""The same."""
 
 
-def recipe(name: str, world: "World") -> Recipe:
+Chosen = TypeVar("Chosen")
+
+
+def by_length(known: tuple[tuple[int, Chosen], ...], world: "World") -> Chosen:
     """The settings for a world; those of the longest trials for all that are longer."""
-    known = RECIPES[name]
     assert world.max_steps is not None
     return next((chosen for steps, chosen in known if world.max_steps <= steps), known[-1][1])
 
