@@ -30,7 +30,6 @@ PARTIAL = (
     "learning-to-learn",
     "robots",
     "meta-learning",
-    "model-critic",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]

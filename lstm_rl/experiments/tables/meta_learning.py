@@ -28,7 +28,12 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "boolean-16": ({"updates": 2_000, "units": 12, "batch": 32, "examples": 32, "learning_rate": 0.02}, "learned"),
     "boolean-14": ({"updates": 2_000, "units": 12, "batch": 32, "examples": 32, "learning_rate": 0.02}, "learned"),
 }
-SHORT_FIRST = {"units": 34, "examples": 16, "long_share": 0.2, "updates": 16_000}  # the last fifth has 64 examples
+SHORT_FIRST: dict[str, Any] = {
+    "units": 34,
+    "examples": 16,
+    "long_share": 0.2,
+    "updates": 16_000,
+}  # the last fifth has 64 examples
 NAMES = {"lstm": "LSTM", "elman": "Elman", "gru": "GRU", "slstm": "sLSTM"}
 
 
