@@ -25,13 +25,11 @@ PARTIAL = (
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
-    "gers2002-pfg",
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",
     "robots",
     "meta-learning",
-    "model-critic",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]
