@@ -43,8 +43,8 @@ wheel: $(READY)
 
 # Not part of check: it downloads the oldest Torch that is allowed, some 3 GB. Torch stays as it is with KEEP="--keep torch".
 versions: $(READY)
-	$(BIN)/python scripts/check_versions.py lowest $(KEEP)
-	$(BIN)/python scripts/check_versions.py newest $(KEEP)
+	$(BIN)/python scripts/check_versions.py lowest $(KEEP) --extras music robot series
+	$(BIN)/python scripts/check_versions.py newest $(KEEP) --extras music robot series
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py

@@ -32,7 +32,7 @@ from lstm_rl.agents.env_states import UNKNOWN_HORIZON, environment_family, envir
 from lstm_rl.agents.learner import ABS_ERROR, Learner
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.policies import POLICIES, MemoryPolicy
-from lstm_rl.agents.sb3_model import check_learn, record_rollouts, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, in_position, record_rollouts, without_logger, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay, configured_rate, learning_rates
 from lstm_rl.agents.trainer import Trainer
 from lstm_rl.checks import check_float
@@ -216,7 +216,7 @@ class AdvantageLearning(BaseAlgorithm):
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
         observations = None if position is None else self._trainer.restore(position, self.env)
         if observations is None:
-            self._trainer.begin(self._last_obs)
+            self._trainer.begin(self._last_obs, self.env)
         else:
             self._last_obs = observations
 
@@ -312,8 +312,8 @@ class AdvantageLearning(BaseAlgorithm):
     # --- copies, saving and exact resume -----------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """What `copy` and `pickle` take: all but the logger, which holds open files and is made anew by `learn`."""
-        return {name: value for name, value in self.__dict__.items() if name != "_logger"} | {"_custom_logger": False}
+        """What `copy` and `pickle` take."""
+        return without_logger(self)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy"], []
@@ -332,15 +332,11 @@ class AdvantageLearning(BaseAlgorithm):
         Raises:
             ValueError: A .safetensors file cannot hold what is code: a policy's class, a schedule of the user's.
         """
-        waiting = self._position  # loaded, and not yet gone on from
-        self._position = waiting or self._trainer.position(self.env, self._last_obs)
-        try:
+        with in_position(self, lambda: self._trainer.position(self.env, self._last_obs)):
             if isinstance(path, (str, Path)) and Path(path).suffix == model_file.SUFFIX:
                 model_file.write(self, Path(path), exclude)
             else:
                 write_zip(super().save, path, exclude, include)
-        finally:
-            self._position = waiting
 
     @classmethod
     def load(cls: type[Self], path: Any, env: GymEnv | None = None, device: Any = "auto", **kwargs: Any) -> Self:  # type: ignore[override]  # noqa: E501

@@ -100,7 +100,8 @@ def train(
             if full:
                 return t, episodes
             for i in range(n):
-                episodes = _step_world(learner, worlds, transition, i, finished, episodes)
+                last = learner.last_action
+                episodes = step_world(last.action[i], last.episode[i], worlds, transition, i, finished, episodes)
         if not _finite(transition):
             return t, episodes
         if not (worlds.active or starting):
@@ -132,8 +133,20 @@ def _follow_episodes(episode: Any, transition: Transition) -> None:
 
 
 @kernel
-def _step_world(learner: Learner, worlds: Worlds, transition: Transition, i: int, finished: Any, episodes: int) -> int:
-    """Row ``i`` of the world takes its pending action; reset it if its episode ends; return the number of episodes."""
+def step_world(
+    action: Any, episode: Any, worlds: Worlds, transition: Transition, i: int, finished: Any, episodes: int
+) -> int:
+    """Row ``i`` of the world takes an action; reset it if its episode ends; return the number of episodes.
+
+    Args:
+        action: A move, or a vector (A,).
+        episode: (2,) return and length so far, changed in place.
+        worlds: The rows, changed in place.
+        transition: Its row ``i`` is filled.
+        i: Which row.
+        finished: (F, 4) gets a record if the episode ends.
+        episodes: How many records there are.
+    """
     noise = worlds.tape[i, worlds.position[i]]
     worlds.position[i] += 1
     reward, outcome, truncated = step_row(
@@ -141,13 +154,12 @@ def _step_world(learner: Learner, worlds: Worlds, transition: Transition, i: int
         worlds.params,
         worlds.max_steps,
         noise,
-        learner.last_action.action[i],
+        action,
         worlds.state,
         worlds.elapsed,
         i,
         worlds.observation,
     )
-    episode = learner.last_action.episode[i]
     episode[0] += reward
     episode[1] += 1.0
     transition.reward[i] = reward

@@ -81,8 +81,8 @@ class Network:
     def named(self, state: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The activations in the `state` of T steps by name, each (T, n), as `lstm_rl.nn.lstm.LstmNetwork.named`."""
         if isinstance(self.topology, Cells):
-            names = self.topology.state_names + ["last action"] * bool(action_inputs(self.topology))
-            return dict(zip(names, state, strict=True))
+            cells = len(self.topology.layers)
+            return self.topology.named(state[:cells]) | dict(zip(["last action"], state[cells:], strict=False))
         (y, s, y_cells), columns = state, self.topology.columns
         parts = {"cell state": s, "cell output": y_cells, "hidden": y[:, columns["hidden"]]}
         parts |= {gate.replace("_", " "): y[:, columns[gate]] for gate in GATES}

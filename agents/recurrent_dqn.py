@@ -107,6 +107,7 @@ class RecurrentDQN(RecurrentReplay):
             valid = batch.valid[: len(errors)]
             loss = sequence_loss(errors, valid, batch.weight)
             norm = self._minimise(loss, self.policy.optimizer)
+            self.policy.update_average()
             if self.config.prioritized:
                 new = priorities(errors, valid, self.config.priority_max_weight)
                 self.replay_buffer.set_priority(batch.drawn, new.cpu().double().numpy() + 1e-6)

@@ -34,10 +34,12 @@ from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import ReplayPolicy, State
-from lstm_rl.agents.sb3_model import check_learn, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
+from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 from lstm_rl.checks import check_int
+from lstm_rl.envs.rows import check_rows
 
 SHARED = ("buffer_size", "learning_starts", "batch_size", "gamma", "train_freq", "gradient_steps")
 
@@ -76,10 +78,12 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
+        rate = self.config.learning_rate
+        falling = LinearDecay(rate) if self.config.schedule == "linear" else rate
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
-            learning_rate if callable(learning_rate) else self.config.learning_rate,
+            learning_rate if callable(learning_rate) else falling,
             **{name: getattr(self.config, name) for name in SHARED},
             policy_kwargs=kwargs,
             stats_window_size=stats_window_size,
@@ -183,15 +187,17 @@ class RecurrentReplay(OffPolicyAlgorithm):
         callback.on_rollout_start()
         rows, episodes, going_on, before_now = np.arange(env.num_envs), 0, True, self.num_timesteps
         while len(self._seen) < train_freq.frequency and going_on:  # a rollout that was stopped goes on
-            x = self.policy.encode(self._last_obs, env.num_envs)
             start, before = self._age == 0, self._state
+            if isinstance(self._last_obs, np.ndarray):
+                call = "reset or step" if start.any() else "step"
+                check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
+            x = self.policy.encode(self._last_obs, env.num_envs)
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
             self._last_obs = new_obs  # type: ignore[assignment]
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
-            if not np.isfinite(rewards).all():
-                raise ValueError(f"reward must be finite numbers, got {rewards} at time step {self.num_timesteps}")
+            check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
             self._state = (*after[:-1], chosen)
@@ -300,14 +306,15 @@ class RecurrentReplay(OffPolicyAlgorithm):
         Without it, or `save_replay_buffer`, training goes on with an empty buffer. On disk the old file stays until the
         new one is complete.
         """
-        waiting = self._position  # loaded, and not yet gone on from
-        if waiting is None and self.env is not None and self._state is not None:
-            where = {"states": environment_states(self.env), "observation": self._last_obs}
-            self._position = where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
-        try:
+        with in_position(self, self._where):
             write_zip(super().save, path, exclude, include)
-        finally:
-            self._position = waiting
+
+    def _where(self) -> dict[str, Any] | None:
+        """The position to save; ``None`` before the first step."""
+        if self.env is None or self._state is None:
+            return None
+        where = {"states": environment_states(self.env), "observation": self._last_obs}
+        return where | {"age": self._age, "state": self._state, "starts": self._last_episode_starts}
 
     def _restore(self) -> bool:
         """Put environments, just reset, and states where they stood when the model was saved, if that can be."""

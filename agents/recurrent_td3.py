@@ -96,6 +96,7 @@ class RecurrentTD3(RecurrentReplay):
                 actor_losses.append(self._improve_actor(features.detach(), valid))
                 for net, slow in zip(nets.values(), self.policy.target.values(), strict=True):
                     polyak_update(net.parameters(), slow.parameters(), c.tau)
+            self.policy.update_average()
             sums += [float(errors[0].detach().abs().mean()), norm, 1.0]
         if sums[2]:
             self.logger.record("train/abs_td_error", sums[0] / sums[2])

@@ -18,6 +18,8 @@ class ReplayConfig:
 
     learning_rate: float = 1e-3
     """Step size of Adam, >= 0."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """Keep the learning rate, or let it fall in a straight line to a twentieth at the end of training."""
     buffer_size: int = 100_000
     """Steps of all environments that are kept, >= 1."""
     learning_starts: int = 1_000
@@ -71,6 +73,7 @@ class ReplayConfig:
         check_float("learning_rate", self.learning_rate, 0.0)
         for name in ("max_grad_norm", "reward_scale"):
             check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("state", self.state, ("zero", "stored", "recomputed"))
 
     @property

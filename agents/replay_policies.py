@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
 from lstm_rl.agents.models import Builder
@@ -54,6 +55,8 @@ class ReplayPolicy(BasePolicy):
         features_extractor_class: SB3's extractor of images, another than NatureCNN.
         features_extractor_kwargs: Its arguments.
         seed: Of the core's initial weights and of exploration in `predict`.
+        averaging: `predict` plays with weights that are averaged over so many of the last updates, exponentially; 0:
+            with the last ones, as training always does.
         adam_epsilon: Of the optimiser; of an actor's it is 1e-8.
 
     Raises:
@@ -80,12 +83,14 @@ class ReplayPolicy(BasePolicy):
         features_extractor_class: type[BaseFeaturesExtractor] | None = None,
         features_extractor_kwargs: dict[str, Any] | None = None,
         seed: int | None = None,
+        averaging: int = 0,
         adam_epsilon: float = 1e-5,
         **more: Any,
     ) -> None:
         super().__init__(observation_space, action_space)
         for name, value in (("units", units), ("embedding", embedding), ("features", features), ("horizon", horizon)):
             check_int(name, value, 1)
+        self.averaging = check_int("averaging", averaging, 0)
         self.encoder, self.decoder = make_encoder(observation_space), make_action_decoder(action_space)
         self.sizes = Shape(units, embedding, features, horizon)
         self.rng, self.exploration_rate = np.random.default_rng(seed), 0.0
@@ -105,6 +110,8 @@ class ReplayPolicy(BasePolicy):
         self.net = nn.ModuleDict({"body": Body(extractor, inputs, shown, self.continuous, core, self.sizes, seed)})
         self._add_heads(**more)
         self.target = copy.deepcopy(self.net).requires_grad_(False)
+        if averaging:
+            self.average = copy.deepcopy(self.target)
         self._kind = type(self.body.core.initial_state(1))
         self._arguments = {
             "core": core,
@@ -117,6 +124,7 @@ class ReplayPolicy(BasePolicy):
             "features_extractor_class": features_extractor_class,
             "features_extractor_kwargs": features_extractor_kwargs,
             "seed": seed,
+            "averaging": averaging,
             "adam_epsilon": adam_epsilon,
         } | more
         self._add_optimizers(lambda parameters: _adam(parameters, lr_schedule(1.0), adam_epsilon))
@@ -201,12 +209,20 @@ class ReplayPolicy(BasePolicy):
         none = np.zeros((n, self.decoder.dimensions), np.float32) if self.continuous else np.full(n, -1, np.int64)
         return (*(part.detach().cpu().numpy() for part in parts), none)
 
-    def outputs(self, features: Tensor) -> Tensor:
-        """Features to action values (., K), or to a continuous action (., d) in [-1, 1]."""
+    def outputs(self, nets: Any, features: Tensor) -> Tensor:
+        """Features to action values (., K), or to a continuous action (., d) in [-1, 1], by the heads in ``nets``."""
         raise NotImplementedError
 
-    def step(self, x: NDArray[Any], state: State, start: NDArray[np.bool_]) -> tuple[NDArray[Any], State]:
+    def update_average(self) -> None:
+        """Take the weights after an update into their average, if there is one."""
+        if self.averaging:
+            polyak_update(self.net.parameters(), self.average.parameters(), 1.0 / self.averaging)
+
+    def step(
+        self, x: NDArray[Any], state: State, start: NDArray[np.bool_], average: bool = False
+    ) -> tuple[NDArray[Any], State]:
         """Outputs (n, K) or (n, d) for encoded observations ``(n, *shape)``, and the state; its last action stays."""
+        nets: Any = self.average if average and self.averaging else self.net
         if self.training:
             self.set_training_mode(False)
         device, last = self.device, state[-1].copy()
@@ -214,8 +230,8 @@ class ReplayPolicy(BasePolicy):
         with torch.no_grad():
             seen = self.inputs(torch.as_tensor(x, device=device)[None])
             previous, resets = (torch.as_tensor(part, device=device)[None] for part in (last, start))
-            features, after = self.net["body"](seen, previous, self.core_state(state[:-1]), resets)
-            outputs = self.outputs(features[0]).cpu().numpy()
+            features, after = nets["body"](seen, previous, self.core_state(state[:-1]), resets)
+            outputs = self.outputs(nets, features[0]).cpu().numpy()
         return outputs, (*(part.cpu().numpy() for part in after), last)
 
     def values(
@@ -237,7 +253,7 @@ class ReplayPolicy(BasePolicy):
         if episode_start is not None and np.shape(episode_start) != (n,):
             raise ValueError(f"episode_start must be of shape ({n},), got {np.shape(episode_start)}")
         start = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
-        return self.step(x, state, start)
+        return self.step(x, state, start, average=True)
 
     def predict(
         self,
@@ -246,19 +262,9 @@ class ReplayPolicy(BasePolicy):
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
     ) -> tuple[NDArray[Any], State]:
-        """Choose actions and move the state.
+        """Choose actions and move the state; see `lstm_rl.agents.memory_policy.MemoryPolicy.predict`.
 
-        Args:
-            observation: One observation or n of them.
-            state: What the last call returned; ``None``: the initial state.
-            episode_start: (n,) true where the observation is the first of an episode, whose state is then reset here.
-            deterministic: Greedy; else random actions with probability ``exploration_rate``, as last trained with.
-
-        Returns:
-            Actions ``(n, *shape)``, or one action for one unbatched observation, and the next state.
-
-        Raises:
-            ValueError: The observation or the state does not fit, or an observation is not finite.
+        Unless ``deterministic`` actions are random with probability ``exploration_rate``, as last trained with.
         """
         outputs, after = self.values(observation, state, episode_start)
         chosen = self.choose(outputs, 0.0 if deterministic else self.exploration_rate, self.rng)
@@ -301,9 +307,9 @@ class QPolicy(ReplayPolicy):
             )
         self.net["head"] = QHead(self.sizes.features, self.decoder.size, dueling)
 
-    def outputs(self, features: Tensor) -> Tensor:
+    def outputs(self, nets: Any, features: Tensor) -> Tensor:
         """(., F) to (., K)."""
-        values: Tensor = self.net["head"](features)
+        values: Tensor = nets["head"](features)
         return values
 
     def choose(self, outputs: NDArray[Any], exploration: Any, rng: np.random.Generator) -> NDArray[Any]:
@@ -331,9 +337,9 @@ class ActorPolicy(ReplayPolicy):
         self.actor_optimizer = make(self.net["actor"].parameters())
         self.actor_optimizer.param_groups[0]["eps"] = 1e-8  # gradients are small where tanh is near a bound
 
-    def outputs(self, features: Tensor) -> Tensor:
+    def outputs(self, nets: Any, features: Tensor) -> Tensor:
         """(., F) to (., d)."""
-        action: Tensor = self.net["actor"](features)
+        action: Tensor = nets["actor"](features)
         return action
 
     def choose(self, outputs: NDArray[Any], exploration: Any, rng: np.random.Generator) -> NDArray[Any]:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,27 @@ def record_rollouts(model: BaseAlgorithm) -> float:
     record("time/fps", int((model.num_timesteps - model._num_timesteps_at_start) / elapsed))
     record("time/total_timesteps", model.num_timesteps, exclude="tensorboard")
     return elapsed
+
+
+def without_logger(model: BaseAlgorithm) -> dict[str, Any]:
+    """What `copy` and `pickle` take: all but the logger, which holds open files and is made anew by `learn`."""
+    return {name: value for name, value in vars(model).items() if name != "_logger"} | {"_custom_logger": False}
+
+
+@contextmanager
+def in_position(model: Any, position: Callable[[], dict[str, Any] | None]) -> Iterator[None]:
+    """In the block ``model._position`` says where training stands, for `save`.
+
+    Args:
+        model: One that was loaded, and has not gone on yet, keeps the position that it came with.
+        position: Where any other one stands.
+    """
+    waiting = model._position
+    model._position = position() if waiting is None else waiting
+    try:
+        yield
+    finally:
+        model._position = waiting
 
 
 def write_zip(save: Callable[[Any, Any, Any], None], path: Any, exclude: Any, include: Any) -> None:

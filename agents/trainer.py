@@ -31,7 +31,7 @@ from lstm_rl.agents.learner import (
 from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.compiled import entry_point
-from lstm_rl.envs.rows import Rows
+from lstm_rl.envs.rows import Rows, check_rows
 from lstm_rl.kernels.approximator import learning_arrays
 
 _NO_EPISODES = np.empty((0, 4))
@@ -69,7 +69,7 @@ class Trainer:
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
-    def begin(self, observations: Any) -> None:
+    def begin(self, observations: Any, env: Any) -> None:
         """Choose first actions from the environments' first observations.
 
         Raises:
@@ -77,7 +77,7 @@ class Trainer:
         """
         self.bind()
         self.transition.first[:] = self._to_input(observations, len(self.transition.first), 0)
-        self._learn(0.0, 0, starting=True)
+        self._learn(0.0, 0, env, starting=True)
 
     def bind(self) -> None:
         """Work in the memory where the policy's parameters lie now; to be called when others may have changed them.
@@ -118,7 +118,7 @@ class Trainer:
                 transition.terminated[i] = not transition.truncated[i]
                 transition.observation[i] = self._to_input(infos[i]["terminal_observation"], 1, timesteps)[0]
                 episodes.append(infos[i])
-        self._learn(learning_rate, timesteps)
+        self._learn(learning_rate, timesteps, env)
         values = {"actions": actions, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
         return values | {"episodes": episodes}
 
@@ -138,7 +138,7 @@ class Trainer:
         except ValueError as error:
             raise ValueError(f"{error} at time step {timesteps}") from error
 
-    def _learn(self, learning_rate: float, timesteps: int, starting: bool = False) -> None:
+    def _learn(self, learning_rate: float, timesteps: int, env: Any, starting: bool = False) -> None:
         """Let every stream learn from `transition`, and choose its next action."""
         self.learner = self.policy.rebind(self.learner, quick=True)
         self._learning_rate[0] = learning_rate
@@ -147,7 +147,7 @@ class Trainer:
             self._step = entry_point(train, *arguments)
         done, _ = execute(self._step, *arguments)
         if done == 0:
-            self._check_transition(timesteps)
+            self._check_transition(timesteps, env)
         average = self.policy.views(quick=True).average
         if average is not None and not starting:
             average.follow(1)
@@ -182,7 +182,7 @@ class Trainer:
                     average.follow(count)
                 for row, total, length, success in finished[:ended].tolist():
                     episodes.append((int(row), total, int(length), bool(success)))
-                self._check_transition(timesteps + (done + 1) * n)
+                self._check_transition(timesteps + (done + 1) * n, rows)
         finally:
             rows.scatter()
         return episodes
@@ -197,13 +197,11 @@ class Trainer:
             infos[i] |= last[int(i)] | {"terminal_observation": transition.observation[i].copy()}
         return {"rewards": transition.reward.copy(), "dones": dones, "infos": infos}
 
-    def _check_transition(self, timesteps: int) -> None:
-        for part, name in {"reward": "reward", "observation": "observation", "first": "observation"}.items():
-            for i, values in enumerate(getattr(self.transition, part)):
-                if not np.isfinite(values).all():
-                    raise ValueError(
-                        f"{name} must be finite numbers, got {values} from environment {i} at time step {timesteps}"
-                    )
+    def _check_transition(self, timesteps: int, env: Any) -> None:
+        reward, _, _, observation, first = self.transition
+        check_rows(env, "step", "reward", reward, timesteps)
+        check_rows(env, "step", "observation", observation, timesteps)
+        check_rows(env, "reset", "observation", first, timesteps)
 
     # --- the log -----------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from lstm_rl.agents.advantage_learning import DivergedError
 from lstm_rl.agents.callbacks import called_every_step, count_calls, steps_until_next
-from lstm_rl.agents.sb3_model import check_learn, record_rollouts, wrap_env, write_zip
+from lstm_rl.agents.sb3_model import check_learn, in_position, record_rollouts, without_logger, wrap_env, write_zip
 from lstm_rl.agents.world_model_agent import stage
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.agents.world_model_policy import RewardRange, WorldModelPolicy
@@ -163,7 +163,7 @@ class WorldModelController(BaseAlgorithm):
         self._trainer = Trainer(self.policy, self.n_envs, self.seed)
         observations = None if position is None else self._trainer.restore(position, self.env)
         if observations is None:
-            self._trainer.begin(self._last_obs, self._stage()[0], self.num_timesteps)
+            self._trainer.begin(self._last_obs, self._stage()[0], self.env, self.num_timesteps)
         else:
             self._last_obs = observations
 
@@ -214,8 +214,8 @@ class WorldModelController(BaseAlgorithm):
     # --- copies, saving and exact resume -----------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """What `copy` and `pickle` take: all but the logger, which holds open files and is made anew by `learn`."""
-        return {name: value for name, value in self.__dict__.items() if name != "_logger"} | {"_custom_logger": False}
+        """What `copy` and `pickle` take."""
+        return without_logger(self)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         return ["policy"], []
@@ -225,12 +225,8 @@ class WorldModelController(BaseAlgorithm):
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """Save everything that training depends on; on disk the old file stays until the new one is complete."""
-        waiting = self._position
-        self._position = waiting or self._trainer.position(self.env, self._last_obs)
-        try:
+        with in_position(self, lambda: self._trainer.position(self.env, self._last_obs)):
             write_zip(super().save, path, exclude, include)
-        finally:
-            self._position = waiting
 
 
 def _stated_range(env: VecEnv | None) -> RewardRange:

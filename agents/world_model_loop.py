@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.agents.learner import Transition
-from lstm_rl.agents.loop import LENGTH, RETURN, STREAM, SUCCESS, Worlds
+from lstm_rl.agents.loop import Worlds, step_world
 from lstm_rl.agents.world_model import begin, decide, learn, observe, predict
 from lstm_rl.agents.world_model_agent import Agent, Stage
-from lstm_rl.compiled import compiled, kernel
-from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, reset_row, step_row
+from lstm_rl.compiled import compiled
 
 
 @compiled
@@ -60,7 +59,8 @@ def run(
             over = starting
             if not starting:
                 if worlds.active:
-                    episodes = _step_world(agent, worlds, transition, i, finished, episodes)
+                    action, episode = agent.pending.values[i], agent.episode[i]
+                    episodes = step_world(action, episode, worlds, transition, i, finished, episodes)
                 finite = np.isfinite(transition.reward[i])
                 for m in range(transition.observation.shape[1]):
                     finite &= np.isfinite(transition.observation[i, m])
@@ -73,42 +73,3 @@ def run(
                 begin(agent, i, transition.first[i])
             decide(agent, i, stage, learning)
     return steps, episodes
-
-
-@kernel
-def _step_world(agent: Agent, worlds: Worlds, transition: Transition, i: int, finished: Any, episodes: int) -> int:
-    """Row ``i`` of the world takes its pending action; reset it if its episode ends; return the number of episodes."""
-    noise = worlds.tape[i, worlds.position[i]]
-    worlds.position[i] += 1
-    reward, outcome, truncated = step_row(
-        worlds.rules,
-        worlds.params,
-        worlds.max_steps,
-        noise,
-        agent.pending.values[i],
-        worlds.state,
-        worlds.elapsed,
-        i,
-        worlds.observation,
-    )
-    agent.episode[i, 0] += reward
-    agent.episode[i, 1] += 1.0
-    transition.reward[i] = reward
-    transition.terminated[i] = outcome != CONTINUES
-    transition.truncated[i] = truncated
-    for m in range(transition.observation.shape[1]):
-        transition.observation[i, m] = worlds.observation[i, m]
-    if outcome != CONTINUES or truncated:
-        finished[episodes, STREAM] = i
-        finished[episodes, RETURN] = agent.episode[i, 0]
-        finished[episodes, LENGTH] = agent.episode[i, 1]
-        success = outcome == SUCCEEDED or (truncated and worlds.survival_is_success)
-        finished[episodes, SUCCESS] = 1.0 if success else 0.0
-        episodes += 1
-        agent.episode[i, 0] = agent.episode[i, 1] = 0.0
-        noise = worlds.tape[i, worlds.position[i]]
-        worlds.position[i] += 1
-        reset_row(worlds.rules, worlds.params, noise, worlds.state, worlds.elapsed, i, worlds.observation)
-        for m in range(transition.first.shape[1]):
-            transition.first[i, m] = worlds.observation[i, m]
-    return episodes

@@ -17,7 +17,7 @@ from lstm_rl.agents.world_model_loop import run
 from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.compiled import flushed
 from lstm_rl.envs.dynamics import NoiseTape, World, reset_rows
-from lstm_rl.envs.rows import Rows
+from lstm_rl.envs.rows import Rows, check_rows
 
 EPISODES_PER_CALL = 4096  # room for records of finished episodes
 BLOCK = 4096  # steps between two drawings of noise
@@ -59,10 +59,10 @@ class Trainer:
         controller = agent.controller._replace(parameters=fresh.controller.parameters)
         self.agent = agent._replace(model=model, controller=controller, moments=fresh.moments)
 
-    def begin(self, observations: Any, stage: Stage, timesteps: int = 0) -> None:
+    def begin(self, observations: Any, stage: Stage, env: Any = None, timesteps: int = 0) -> None:
         """Choose first actions from the environments' first observations."""
         self.transition.first[:] = observations
-        self._check(self.transition.first, timesteps)
+        check_rows(env, "reset", "observation", self.transition.first, timesteps)
         self._run(self._no_worlds, stage, 1, np.empty((self.n, 4)), True)
 
     def learn_step(self, env: Any, stage: Stage, timesteps: int) -> dict[str, Any]:
@@ -82,8 +82,7 @@ class Trainer:
             transition.terminated[i] = not transition.truncated[i]
             transition.observation[i] = infos[i]["terminal_observation"]
             episodes.append(infos[i])
-        for values in (transition.reward, transition.observation, transition.first):
-            self._check(values, timesteps + self.n)
+        self._check(env, timesteps + self.n)
         self._run(self._no_worlds, stage, 1, np.empty((self.n, 4)), False)
         told = {"actions": actions, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
         return told | {"episodes": episodes}
@@ -99,8 +98,8 @@ class Trainer:
                 done, ended = self._run(worlds, stage, steps, finished, False)
                 steps -= done
                 episodes += [(int(i), r, int(length), bool(good)) for i, r, length, good in finished[:ended].tolist()]
-                for values in (self.transition.reward, self.transition.observation):
-                    self._check(values, timesteps)
+                timesteps += done * self.n
+                self._check(rows, timesteps)
         finally:
             rows.scatter()
         return episodes
@@ -109,9 +108,10 @@ class Trainer:
         with flushed():
             return run(self.agent, worlds, self.transition, stage, steps, finished, starting)
 
-    def _check(self, values: NDArray[Any], timesteps: int) -> None:
-        if not np.isfinite(values).all():
-            raise ValueError(f"rewards and observations must be finite numbers, got {values} at time step {timesteps}")
+    def _check(self, env: Any, timesteps: int) -> None:
+        check_rows(env, "step", "reward", self.transition.reward, timesteps)
+        check_rows(env, "step", "observation", self.transition.observation, timesteps)
+        check_rows(env, "reset", "observation", self.transition.first, timesteps)
 
     def log(self) -> dict[str, float]:
         """Means since the last call, by name."""

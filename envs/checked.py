@@ -5,6 +5,7 @@ environment that breaks the contract of `gymnasium.Env` is refused here, where i
 environments and networks stumble over what it returned.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -49,7 +50,7 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Raises:
         ValueError: By `reset` and `step`, if what the environment returns is not of the form that Gymnasium asks for,
-            or the observation has not the shape that ``observation_space`` says.
+            the observation has not the shape that ``observation_space`` says, or numbers are not finite.
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -82,8 +83,11 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], dict)):
             raise self._broken("step", STEP_FORM, result)
         self._check_observation("step", result[0])
-        if not isinstance(result[1], (float, int, np.number, np.ndarray, np.bool_)):
-            raise ValueError(f"{self._where('step')}: the reward must be a number, got {result[1]!r}")
+        reward = result[1]
+        if not isinstance(reward, (float, int, np.number, np.ndarray, np.bool_)):
+            raise ValueError(f"{self._where('step')}: the reward must be a number, got {reward!r}")
+        if not (math.isfinite(reward) if type(reward) is float else np.isfinite(reward).all()):
+            raise ValueError(f"{self._where('step')}: the reward must be a finite number, got {reward}")
         return result
 
     def render(self) -> Any:
@@ -111,7 +115,8 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _check_observation(self, method: str, observation: Any) -> None:
         if type(observation) is np.ndarray and observation.shape == self._shape and observation.dtype.kind in NUMBERS:
-            return  # as nearly always
+            if observation.dtype.kind != "f" or math.isfinite(np.vdot(observation, observation)):
+                return  # as nearly always
         if wrong := _misfit(self.observation_space, observation):
             raise ValueError(f"{self._where(method)}: {wrong}")
 
@@ -147,8 +152,14 @@ def _misfit(space: gym.Space[Any], observation: Any, name: str = "the observatio
     except ValueError:  # rows of several lengths
         return f"{name} must be of shape {space.shape}, as {space}, got {_form(observation)}"
     if values.shape == space.shape or (values.size == 1 and np.prod(space.shape) == 1):
-        return None if values.dtype.kind in NUMBERS else f"{name} must be numbers, as {space}, got {_form(observation)}"
+        if values.dtype.kind not in NUMBERS:
+            return f"{name} must be numbers, as {space}, got {_form(observation)}"
+        return None if np.isfinite(values).all() else f"{name} must be finite numbers, got {_line(values)}"
     return f"{name} must be of shape {space.shape}, as observation_space says, got {values.shape}"
+
+
+def _line(values: Any) -> str:
+    return " ".join(str(values).split())
 
 
 def _form(value: Any) -> str:

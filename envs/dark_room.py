@@ -48,6 +48,7 @@ import gymnasium as gym
 import numpy as np
 
 from lstm_rl.checks import check_int
+from lstm_rl.compiled import kernel
 from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, SUCCEEDED, World, observe_rule, reset_rule, step_rule
 
 COLUMN, ROW, GOAL_COLUMN, GOAL_ROW, STEPS, ACTION, REWARD = range(7)
@@ -67,14 +68,31 @@ def dark_room_reset(params: Any, noise: Any, state: Any) -> None:
     state[REWARD] = 0.0
 
 
+@kernel
+def walk(size: float, action: int, state: Any) -> None:
+    """Move to the next cell; at a wall the agent stands still."""
+    column = state[COLUMN] + (1.0 if action == EAST else -1.0 if action == WEST else 0.0)
+    row = state[ROW] + (1.0 if action == SOUTH else -1.0 if action == NORTH else 0.0)
+    state[COLUMN] = min(max(column, 0.0), size - 1.0)
+    state[ROW] = min(max(row, 0.0), size - 1.0)
+
+
+@kernel
+def show(size: int, action: float, reward: float, begins: bool, state: Any, observation: Any) -> None:
+    """Fill the observation: column, row and last action (-1: none) one-hot, last reward, and whether a round begins."""
+    observation[:] = 0.0
+    observation[int(state[COLUMN])] = 1.0
+    observation[size + int(state[ROW])] = 1.0
+    if action >= 0.0:
+        observation[2 * size + int(action)] = 1.0
+    observation[2 * size + 5] = reward
+    observation[2 * size + 6] = 1.0 if begins else 0.0
+
+
 @step_rule
 def dark_room_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
     """Walk, be paid, and go back to the middle if the round is over."""
-    last = params[SIZE] - 1.0
-    column = state[COLUMN] + (1.0 if action == EAST else -1.0 if action == WEST else 0.0)
-    row = state[ROW] + (1.0 if action == SOUTH else -1.0 if action == NORTH else 0.0)
-    state[COLUMN] = min(max(column, 0.0), last)
-    state[ROW] = min(max(row, 0.0), last)
+    walk(params[SIZE], action, state)
     found = state[COLUMN] == state[GOAL_COLUMN] and state[ROW] == state[GOAL_ROW]
     state[REWARD] = 1.0 if found else 0.0
     state[ACTION] = action
@@ -87,14 +105,8 @@ def dark_room_step(params: Any, noise: Any, action: int, state: Any) -> tuple[fl
 @observe_rule
 def dark_room_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
     """Where the agent stands, what it did and got, and whether a round begins."""
-    size = int(params[SIZE])
-    observation[:] = 0.0
-    observation[int(state[COLUMN])] = 1.0
-    observation[size + int(state[ROW])] = 1.0
-    if state[ACTION] >= 0.0:
-        observation[2 * size + int(state[ACTION])] = 1.0
-    observation[2 * size + 5] = state[REWARD]
-    observation[2 * size + 6] = 1.0 if state[STEPS] % params[ROUND_STEPS] == 0.0 else 0.0
+    begins = state[STEPS] % params[ROUND_STEPS] == 0.0
+    show(int(params[SIZE]), state[ACTION], state[REWARD], begins, state, observation)
 
 
 def dark_room(

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_choice
+from lstm_rl.checks import check_choice, check_options
 from lstm_rl.envs.dynamics import SUCCEEDED, World, make_world, observe_one, reset_one, step_one
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -47,12 +47,12 @@ class WorldEnv(gym.Env[NDArray[np.float32], Any]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start an episode; see `gymnasium.Env.reset`.
 
-        ``options={"same_task": True}``: it has the task of the episode before, see `World.task`. Others are ignored.
+        ``options={"same_task": True}``: it has the task of the episode before, see `World.task`.
 
         Raises:
-            ValueError: The world has no task that could be kept, or there was no episode before.
+            ValueError: The world has no task that could be kept, or there was no episode before; or another option.
         """
-        keep = bool((options or {}).get("same_task"))
+        keep = bool(check_options(options, "same_task").get("same_task"))
         if keep and not (self.world.task and self._began):
             lack = "a world with a task" if self._began else "an episode before this one"
             raise ValueError(f"same_task in options needs {lack}, got {options!r}")

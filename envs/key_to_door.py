@@ -41,7 +41,7 @@ import gymnasium as gym
 import numpy as np
 
 from lstm_rl.checks import check_int
-from lstm_rl.envs.dark_room import EAST, NORTH, SOUTH, WEST
+from lstm_rl.envs.dark_room import show, walk
 from lstm_rl.envs.dynamics import CONTINUES, MAX_COUNT, SUCCEEDED, World, observe_rule, reset_rule, step_rule
 
 COLUMN, ROW, KEY_COLUMN, KEY_ROW, DOOR_COLUMN, DOOR_ROW, HAS_KEY, STEPS, ROUND, ACTION, REWARD = range(11)
@@ -63,11 +63,7 @@ def key_to_door_reset(params: Any, noise: Any, state: Any) -> None:
 @step_rule
 def key_to_door_step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
     """Walk, find key and door, and go back to the middle if the episode is over."""
-    last = params[SIZE] - 1.0
-    column = state[COLUMN] + (1.0 if action == EAST else -1.0 if action == WEST else 0.0)
-    row = state[ROW] + (1.0 if action == SOUTH else -1.0 if action == NORTH else 0.0)
-    state[COLUMN] = min(max(column, 0.0), last)
-    state[ROW] = min(max(row, 0.0), last)
+    walk(params[SIZE], action, state)
     reward = 0.0
     if state[HAS_KEY] == 0.0 and state[COLUMN] == state[KEY_COLUMN] and state[ROW] == state[KEY_ROW]:
         state[HAS_KEY] = 1.0
@@ -87,14 +83,7 @@ def key_to_door_step(params: Any, noise: Any, action: int, state: Any) -> tuple[
 @observe_rule
 def key_to_door_observe(params: Any, noise: Any, state: Any, observation: Any) -> None:
     """Where the agent stands, what it did and got, and whether an episode begins."""
-    size = int(params[SIZE])
-    observation[:] = 0.0
-    observation[int(state[COLUMN])] = 1.0
-    observation[size + int(state[ROW])] = 1.0
-    if state[ACTION] >= 0.0:
-        observation[2 * size + int(state[ACTION])] = 1.0
-    observation[2 * size + 5] = state[REWARD]
-    observation[2 * size + 6] = 1.0 if state[STEPS] == 0.0 else 0.0
+    show(int(params[SIZE]), state[ACTION], state[REWARD], state[STEPS] == 0.0, state, observation)
 
 
 def key_to_door(size: int = 9, *, round_steps: int = 50, rounds: int = 10, max_steps: int | None = None) -> World:

@@ -217,7 +217,7 @@ def robot_tmaze_events(
         ValueError: An argument is out of its range.
     """
     Aravq(window, delta, epsilon, alpha)  # for its errors
-    shared = (stem, junctions, irrelevant_lamp, tuple(behaviours), gap, noise, motors)
+    shared = (stem, junctions, irrelevant_lamp, _names(behaviours), gap, noise, motors)
     raw = _robot_world(*shared, False, 1, "auto", None, np.zeros((0, INPUTS)))
     shortest = raw.horizon or 1
     if window > shortest:
@@ -227,6 +227,13 @@ def robot_tmaze_events(
         )
     models = _models(shared, window, float(delta), float(epsilon), float(alpha))
     return _robot_world(*shared, show_goal, PATIENCE, max_steps, window, models)
+
+
+def _names(behaviours: Any) -> tuple[str, ...]:
+    if isinstance(behaviours, str) or not isinstance(behaviours, Sequence) or not behaviours:
+        names = ", ".join(BEHAVIOURS)
+        raise ValueError(f"behaviours must be a sequence of names, some of {names}, got {behaviours!r}")
+    return tuple(check_choice("behaviours", each, BEHAVIOURS) for each in behaviours)
 
 
 def _robot_world(
@@ -246,11 +253,14 @@ def _robot_world(
     """The world of both functions; ``window`` None: no events."""
     if junctions not in ARMS or isinstance(junctions, bool):
         raise ValueError(f"junctions must be 1 or 3, got {junctions!r}")
-    least = 0.5 * junctions - 0.1 * (junctions - 1) + 0.4 * bool(irrelevant_lamp)
-    stem = check_float("stem", (1.0 if junctions == 1 else 1.5) if stem is None else stem, least, 1e6)
-    if isinstance(behaviours, str) or not behaviours:
-        raise ValueError(f"behaviours must be some of {', '.join(BEHAVIOURS)}, got {behaviours!r}")
-    codes = [BEHAVIOURS.index(check_choice("behaviours", each, BEHAVIOURS)) for each in behaviours]
+    least = round(0.5 * junctions - 0.1 * (junctions - 1) + 0.4 * bool(irrelevant_lamp), 6)
+    usual = 1.0 if junctions == 1 else 1.5
+    if stem is None and usual < least:
+        raise ValueError(
+            f"irrelevant_lamp needs a stem of {least:g} m or more with {junctions} junctions, got stem=None"
+        )
+    stem = check_float("stem", usual if stem is None else stem, least, 1e6)
+    codes = [BEHAVIOURS.index(each) for each in _names(behaviours)]
     if len(set(codes)) < len(codes):
         raise ValueError(f"behaviours must be different ones, got {', '.join(behaviours)}")
     maze = make_maze(stem, junctions)

@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_choice, needs_extra
+from lstm_rl.checks import check_choice, check_options, needs_extra
 from lstm_rl.envs.dynamics import SUCCEEDED, World
 from lstm_rl.envs.robot import robot_tmaze, robot_tmaze_events
 from lstm_rl.envs.robot_body import (
@@ -149,7 +149,8 @@ class MujocoRobot(gym.Env[NDArray[np.float32], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start an episode; see `gymnasium.Env.reset`. ``options`` are ignored."""
+        """Start an episode; see `gymnasium.Env.reset`. There are no ``options``."""
+        check_options(options)
         super().reset(seed=seed)
         noise, state = self.np_random.random(self.world.noise_size), self._state
         robot_begin(self.world.params, noise, state)

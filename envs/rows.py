@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
+from lstm_rl.envs.checked import name_of
 from lstm_rl.envs.dynamics import NoiseTape, World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
@@ -102,6 +103,37 @@ class Rows:
                 monitor.episode_returns = running[:, 0].astype(np.float32)
                 monitor.episode_lengths = running[:, 1].astype(np.int32)
         return infos
+
+
+def name_of_row(env: Any, i: int) -> str:
+    """The id of row i's environment, or its class if it has none, of a `VecEnv` or of `Rows`."""
+    base: Any = env.envs if isinstance(env, Rows) else getattr(env.unwrapped, "unwrapped_env", env.unwrapped)
+    rows = base if isinstance(base, list) else getattr(base, "envs", None)
+    if isinstance(rows, list) and not isinstance(base, WorldVectorEnv):
+        return name_of(rows[i])
+    spec = getattr(base, "spec", None)
+    if spec is None and isinstance(base, VecEnv) and base.has_attr("spec"):  # rows in other processes
+        spec = base.get_attr("spec", i)[0]
+    return str(spec.id) if spec is not None else type(base).__name__
+
+
+def check_rows(env: Any, call: str, name: str, rows: Any, timesteps: int) -> None:
+    """Refuse numbers of rows that are not finite, which `CheckedEnv` has not seen: of worlds, and a user's `VecEnv`.
+
+    Args:
+        env: The rows, `VecEnv` or `Rows`.
+        call: "reset" or "step", which returned the numbers.
+        name: What they are.
+        rows: (n, ...)
+        timesteps: Of all rows so far.
+
+    Raises:
+        ValueError: There are such.
+    """
+    for i, values in enumerate(() if np.isfinite(rows).all() else rows):
+        if not np.isfinite(values).all():
+            said = f"the {name} must be finite numbers, got {' '.join(str(values).split())}"
+            raise ValueError(f"{name_of_row(env, i)} failed in {call}: {said} in row {i} at time step {timesteps}")
 
 
 def find_rows(env: VecEnv) -> Rows | None:

@@ -42,7 +42,8 @@ class Trial(gym.Wrapper[Observation, Any, Any, Any], RecordConstructorArgs):
         env: Observations Box (n,) or Discrete, actions Box (m,) or Discrete; its episodes must end, terminated or
             truncated, which is the same to the trial.
         episodes: Of a trial, >= 1.
-        same_task: Options of `reset` with which the environment keeps its task; None: the seed keeps it.
+        same_task: Options of `reset` with which the environment keeps its task; None: the seed keeps it. Worlds refuse
+            options that they do not know; of another environment make sure that it heeds them.
         low: The smallest reward, if it is known, see `lstm_rl.envs.wrappers.PreviousReward`.
         high: The largest one.
 

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_int
+from lstm_rl.checks import check_int, check_options
 from lstm_rl.envs.dynamics import CONTINUES, SUCCEEDED, NoiseTape, World, make_world, reset_rows, step_rows
 from lstm_rl.envs.env import WorldEnv
 
@@ -106,8 +106,10 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]])
         """Start episodes in all rows, or in those of the bool array ``options["reset_mask"]`` (n,).
 
         Raises:
-            ValueError: The mask is not a bool array (n,) with at least one true, or the seeds do not fit.
+            ValueError: The mask is not a bool array (n,) with at least one true, the seeds do not fit, or there are
+                other options.
         """
+        check_options(options, "reset_mask")
         self.seed_rows(seed)
         mask = np.ones(self.num_envs, np.bool_)
         if options is not None and "reset_mask" in options:
@@ -220,6 +222,7 @@ class WorldVectorEnv(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]])
         other = type(self)(self.world, self.num_envs, mode, self.render_mode)
         other.set_state(self.get_state())
         other._begun[:] = False
+        other.spec = self.spec
         return other
 
     def picture(self, i: int) -> NDArray[np.uint8]:

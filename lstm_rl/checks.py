@@ -4,6 +4,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,15 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value
+
+
+def check_options(options: dict[str, Any] | None, *known: str) -> dict[str, Any]:
+    """Return the options of a `gymnasium.Env.reset` if the environment knows them all; else raise ``ValueError``."""
+    unknown = [name for name in options or {} if name not in known]
+    if unknown:
+        expected = f"be among {', '.join(known)}" if known else "be left out here"
+        raise ValueError(f"options of reset must {expected}, got {', '.join(map(str, unknown))}")
+    return options or {}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

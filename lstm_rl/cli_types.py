@@ -1,6 +1,7 @@
 """Types of the command line: numbers of steps as 20000000, 20_000_000 or 20e6, and key=value pairs."""
 
 import ast
+import re
 from typing import Annotated, Any
 
 from tyro.constructors import PrimitiveConstructorSpec
@@ -35,7 +36,7 @@ Steps = Annotated[
 
 
 def parse_kwargs(pairs: list[str]) -> dict[str, Any]:
-    """Arguments from key=value pairs; values are Python literals, anything else is a string.
+    """Arguments from key=value pairs; values are Python literals, ``a,b`` is a tuple, anything else is a string.
 
     Raises:
         ValueError: A pair without "=".
@@ -45,11 +46,17 @@ def parse_kwargs(pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key.isidentifier():
             raise ValueError(f"must be key=value pairs, got {pair!r}")
-        try:
-            values[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):  # no literal, or one that is nested too deep
-            values[key] = text
+        words = re.fullmatch(r"[\w.+-]+(,[\w.+-]+)+", text) is not None  # as 1,2 is two numbers, a,b is two words
+        value = _literal(text)
+        values[key] = tuple(map(_literal, text.split(","))) if words and value is text else value
     return values
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # no literal, or one that is nested too deep
+        return text
 
 
 def format_kwargs(values: dict[str, Any]) -> list[str]:

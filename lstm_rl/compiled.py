@@ -17,6 +17,7 @@ from numba.core import cgutils, types
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic, overload
 
@@ -89,9 +90,16 @@ def entry_point(function: Callable[..., Any], *arguments: Any) -> Callable[..., 
     return machine_code
 
 
+class _Kernel(CPUDispatcher):
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Run in Python: there is no machine code to call."""
+        return self.py_func(*arguments, **keywords)
+
+
 def kernel(function: F) -> F:
-    """Compile a part of compiled functions: always inlined, callable from compiled code only."""
+    """Compile a part of compiled functions: always inlined. Called from Python it runs there, uncompiled."""
     dispatcher: Any = numba.njit(**_PART)(function)
+    dispatcher.__class__ = _Kernel
     template = dispatcher.get_call_template
 
     def template_for_types(arguments: Any, keywords: Any) -> Any:  # else Numba translates f(i) and f(0) apart

@@ -18,6 +18,7 @@ from lstm_rl import pretrained
 from lstm_rl.agents.advantage_learning import AdvantageLearning
 from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.agents.rollouts import play
+from lstm_rl.agents.world_model_controller import WorldModelController
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import check_int, needs_extra
 from lstm_rl.envs.rows import plain_world
@@ -65,15 +66,17 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play ``episodes`` episodes and report success rate (None if the environment does not tell), rewards and lengths.
 
-    Our learners play our worlds in compiled code, everybody else step by step.
+    The default learner plays our worlds in compiled code, everybody else step by step.
 
     Raises:
-        ValueError: Environment or numbers do not fit.
+        ValueError: Environment or numbers do not fit, or a `WorldModelController` is to explore, which it cannot.
     """
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
     env = make_env(env_id, env_kwargs)
-    if isinstance(model, (AdvantageLearning, RecurrentReplay)):
+    if isinstance(model, WorldModelController) and not deterministic:
+        raise ValueError("stochastic must be left out for a run of lstm-rl world-model: its controller draws nothing")
+    if isinstance(model, (AdvantageLearning, RecurrentReplay, WorldModelController)):
         check_spaces(model, env, env_id)
         check_finite(model)
     world = plain_world(env)

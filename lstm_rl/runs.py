@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 def write_config(folder: Path, settings: Settings) -> None:
     """Write settings to ``config.json``."""
+    write_record(folder, settings.recorded())
+
+
+def write_record(folder: Path, recorded: dict[str, Any]) -> None:
+    """Write to ``config.json`` what is to be known of a run, with our version."""
     from lstm_rl import __version__
 
     with atomic_write(folder / "config.json") as part:
-        part.write_text(json.dumps({"version": __version__} | settings.recorded(), indent=2) + "\n")
+        part.write_text(json.dumps({"version": __version__} | recorded, indent=2) + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def check_folder(settings: Settings) -> None:
     if settings.resume:
         if not (folder / "model.zip").is_file():
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-        _check_same(settings.recorded(), settings_of(folder).recorded())
+        check_same(settings.recorded(), settings_of(folder).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         try:
             read_config(folder)
@@ -105,8 +110,12 @@ def check_folder(settings: Settings) -> None:
             raise ValueError(f"run folder {folder} exists: choose another --run-name, or {ways} it")
 
 
-def _check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Refuse to resume with other settings than the run's own, the number of time steps aside."""
+def check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Refuse to resume with other settings than the run's own, the number of time steps aside.
+
+    Raises:
+        ValueError: There are such.
+    """
     asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
     for name, value in saved.items():
         if asked[name] != value and name not in ("timesteps", "config"):
@@ -149,15 +158,18 @@ def load_model(path: Path) -> Any:
     from lstm_rl.agents import AdvantageLearning
     from lstm_rl.agents.algorithms import REPLAY
     from lstm_rl.agents.parameters import NotFiniteError
+    from lstm_rl.agents.world_model_config import WorldModelConfig
+    from lstm_rl.agents.world_model_controller import WorldModelController
 
     kinds: dict[Any, Any] = {kind.config_class: kind for kind in REPLAY.values()}
+    kinds[WorldModelConfig] = WorldModelController
     try:
         data: Any = load_from_zip_file(path)[0] if path.suffix == ".zip" else {}
         model: Any = kinds.get(type((data or {}).get("config")), AdvantageLearning).load(path)
     except (OSError, NotFiniteError):
         raise
     except Exception as error:  # whatever Torch, pickle and zip make of damaged bytes
-        message = f"{path} must be a model saved by AdvantageLearning, but is damaged or of another kind"
+        message = f"{path} must be a model saved by lstm-rl train or world-model, but is damaged or of another kind"
         raise ValueError(f"{message}: {str(error) or type(error).__name__}") from error
     return model
 
@@ -181,11 +193,13 @@ def check_spaces(model: Any, env: "gym.Env[Any, Any]", env_id: str) -> None:
     """
     from lstm_rl.agents.spaces import input_size
 
-    sizes = [input_size(space) for space in (model.observation_space, env.observation_space)]
-    if sizes[0] != sizes[1] or model.action_space != env.action_space:
+    spaces = model.observation_space, env.observation_space
+    if spaces[0] != spaces[1] or model.action_space != env.action_space:
+        sizes = [input_size(space) for space in spaces]
+        seen = [f"{sizes[0]} inputs", sizes[1]] if sizes[0] != sizes[1] else [" ".join(str(s).split()) for s in spaces]
         raise ValueError(
-            f"env must be as the one that the model was trained in, with {sizes[0]} inputs and {model.action_space}, "
-            f"got {env_id} with {sizes[1]} and {env.action_space}"
+            f"env must be as the one that the model was trained in, with {seen[0]} and {model.action_space}, "
+            f"got {env_id} with {seen[1]} and {env.action_space}"
         )
 
 

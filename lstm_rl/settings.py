@@ -41,7 +41,8 @@ class Settings:
     n_envs: int = 1
     """Environments that learn side by side into the same weights."""
     eval_freq: Steps | None = None
-    """Steps between evaluations; default: a 25th of the timesteps; where surviving is success, 25,000 at most."""
+    """Steps between evaluations; default: a 25th of the timesteps; where surviving is success, 25,000 at most; of
+    replay learners 2,500 at least."""
     eval_episodes: int = 200
     """Greedy episodes per evaluation."""
     stop_when_solved: bool = False

@@ -47,6 +47,7 @@ from lstm_rl.trials import History, Player, add_to, make_player, read_history, w
 SURVIVAL_EVAL_FREQ = 25_000  # steps between two trials in stages, at most: most of them end in the first stage
 METRICS = ("best/mean_reward", "best/success_rate", "best/steps_to_solve", "eval/mean_reward", "eval/success_rate")
 """What TensorBoard's tab HPARAMS shows beside the settings."""
+REPLAY_EVAL_FREQ = 2500  # steps between two trials of a replay learner, at least, or the whole run
 LOG_EPISODES = 100
 FRAMES = 500  # of a moving picture, at most
 
@@ -274,7 +275,11 @@ def _eval_freq(settings: Settings, in_stages: bool) -> int:
     if settings.eval_freq is not None:
         return settings.eval_freq
     freq = max(1, settings.timesteps // 25)
-    return min(freq, SURVIVAL_EVAL_FREQ) if in_stages else freq
+    if in_stages:
+        freq = min(freq, SURVIVAL_EVAL_FREQ)
+    if settings.algo == "advantage":
+        return freq
+    return max(freq, min(settings.timesteps, REPLAY_EVAL_FREQ))  # trials are played step by step: few in a short run
 
 
 def _new_model(settings: Settings, rows: VecMonitor, attempt: int) -> Any:

@@ -1,16 +1,21 @@
-"""Write the pictures of the environments that the README shows: ``python scripts/pictures.py``."""
+"""Write pictures of environments and of the world model: ``python scripts/pictures.py``."""
 
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 import lstm_rl.envs  # noqa: F401  registers the environments
+from lstm_rl.agents.world_model_controller import WorldModelController
+from lstm_rl.diagnostics.figures import save as save_figure
+from lstm_rl.diagnostics.predictions import predicted_beside_real
 from lstm_rl.envs.multimode_pole import MODE
 from lstm_rl.envs.rendering import LINE
 from lstm_rl.envs.tmaze import EAST
+from lstm_rl.experiments.tables.world_model import POLE
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 GAP = 4  # pixels between two pictures
@@ -48,6 +53,15 @@ def pole_picture(mode: int, steps: int, target: float) -> NDArray[np.uint8]:
     return np.asarray(env.render())
 
 
+def world_model_picture() -> Figure:
+    """A pole whose velocities are hidden, predicted beside real, after 250,000 steps with the settings of the table."""
+    env = gym.make("lstm_rl/ForcePole-v0")
+    model = WorldModelController("WorldModelPolicy", env, seed=0, **POLE).learn(250_000)
+    names = ("cart position / track limit", "pole angle / angle limit")
+    return predicted_beside_real(model.policy, env, steps=150, names=names)
+
+
 if __name__ == "__main__":
+    save_figure(world_model_picture(), FOLDER / "world-model.png")
     save("tmaze.png", tmaze_pictures())
     save("multimode_pole.png", [pole_picture(1, 13, 3.0), pole_picture(-1, 70, -3.0)])

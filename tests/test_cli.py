@@ -26,7 +26,7 @@ from lstm_rl.cli_types import parse_kwargs
 from lstm_rl.envs import OTHERS, WORLDS
 from lstm_rl.evaluation import evaluate, load
 from lstm_rl.presets import preset
-from lstm_rl.runs import load_model, settings_of
+from lstm_rl.runs import check_spaces, load_model, settings_of
 from lstm_rl.settings import Settings
 
 MAZE, POLE = "lstm_rl/NoisyTMaze-v0", "lstm_rl/MultimodePole-v0"
@@ -182,8 +182,9 @@ def test_the_version_is_told_and_a_folder_that_cannot_be_made_is_named(capsys: p
 
 
 def test_values_of_env_kwargs_are_literals_or_strings() -> None:
-    given = ["a=3", "b=1e-3", "c=None", "d=auto", "e=[1, 2]", "f=x=y", "g="]
-    assert parse_kwargs(given) == {"a": 3, "b": 1e-3, "c": None, "d": "auto", "e": [1, 2], "f": "x=y", "g": ""}
+    given = ["a=3", "b=1e-3", "c=None", "d=auto", "e=[1, 2]", "f=x=y", "g=", "h=left,4", "i='left,4'", "j=1,2"]
+    got = {"a": 3, "b": 1e-3, "c": None, "d": "auto", "e": [1, 2], "f": "x=y", "g": ""}
+    assert parse_kwargs(given) == got | {"h": ("left", 4), "i": "left,4", "j": (1, 2)}
 
 
 # --- train -----------------------------------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ def test_resume_refuses_damaged_runs(
         words = "resume must name an interrupted run with a model.zip, got"
     elif damage == "model":
         (folder / "model.zip").write_bytes((maze / "model.zip").read_bytes()[:3000])
-        words = "model.zip must be a model saved by AdvantageLearning"
+        words = "model.zip must be a model saved by lstm-rl train or world-model"
     elif damage == "best":  # a model, but no checkpoint
         shutil.copy(maze / "best_model.zip", folder / "model.zip")
         words = "resume must name a run with a checkpoint"
@@ -415,16 +416,15 @@ def test_a_reward_that_is_not_a_number_is_no_result() -> None:
     model = AdvantageLearning("LstmPolicy", gym.make("test_cli/Foreign-v0"), seed=0, cells=1)
     assert evaluate(model, "test_cli/Foreign-v0", {}, 2, 0)["mean_reward"] == 20.0
     with pytest.raises(
-        ValueError, match="^reward must be finite numbers, got nan in an episode of test_cli/Foreign-v0"
+        ValueError, match="^test_cli/Foreign-v0 failed in step, step 1 of an episode: the reward must be .* got nan$"
     ):
         evaluate(model, "test_cli/Foreign-v0", {"reward": float("nan")}, 2, 0)
 
 
 def test_an_observation_that_is_not_a_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = train("test_cli/Foreign-v0", tmp_path / "run", *FEW, "--env-kwargs", "broken=90")
-    assert "observation must be finite numbers, got [nan nan] from environment 0 at time step 90" in refused(
-        command, capsys
-    )
+    said = "test_cli/Foreign-v0 failed in step, step 10 of an episode: the observation must be finite numbers, got [nan"
+    assert said in refused(command, capsys)
     assert load_model(tmp_path / "run" / "model.zip").num_timesteps == 0
 
 
@@ -481,7 +481,7 @@ def test_a_model_that_is_none_is_refused(
         flipped = model[:middle] + bytes(255 - byte for byte in model[middle : middle + 400]) + model[middle + 400 :]
         path.write_bytes({"empty": b"", "text": b"hello", "truncated": model[:middle], "flipped": flipped}[kind])
     message = refused(["evaluate", str(tmp_path / "run")], capsys)
-    assert ("best_model.zip must be a model saved by AdvantageLearning" in message) == (kind != "folder")
+    assert ("best_model.zip must be a model saved by lstm-rl train or world-model" in message) == (kind != "folder")
     assert str(tmp_path / "run") in message
 
 
@@ -578,6 +578,21 @@ def test_evaluate_reports_one_json_object(maze: Path, capsys: pytest.CaptureFixt
     assert (values["episodes"], values["seed"], values["env_id"]) == (130, 1, MAZE)
     assert values["env_kwargs"] == {"corridor_length": 3, "max_steps": 9}
     assert 0 <= values["success_rate"] <= 1 and values["mean_length"] <= 9 and values["mean_reward"] <= 4
+
+
+def test_a_run_plays_in_another_environment_of_the_same_spaces(maze: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    play = ["evaluate", str(maze), "--episodes", "3"]
+    assert main([*play, "--env-kwargs", "corridor_length=4"]) == 0
+    assert f"{maze}: 3 episodes of {MAZE} corridor_length=4, " in capsys.readouterr().out
+    assert main([*play, "--env", MAZE, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["env_kwargs"].keys() <= {"max_steps"}
+    assert "trained in, with 3 inputs and Discrete(4), got CartPole-v1 with 4" in refused(
+        [*play, "--env", "CartPole-v1"], capsys
+    )
+    world, wider = gym.make(MAZE), gym.make(MAZE)
+    wider.observation_space = gym.spaces.Box(-9, 9, (3,))
+    with pytest.raises(ValueError, match=r"with Box\(0.0, 1.0, \(3,\), float32\) .* got wider with Box\(-9.0"):
+        check_spaces(world, wider, "wider")  # of other bounds
 
 
 def test_evaluate_depends_on_its_seed_only(maze: Path, capsys: pytest.CaptureFixture[str]) -> None:

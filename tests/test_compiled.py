@@ -19,7 +19,7 @@ from numba.core.errors import TypingError
 
 from lstm_rl import machine_code
 from lstm_rl.compiled import compiled, kernel
-from lstm_rl.envs.dynamics import step_at
+from lstm_rl.envs.dynamics import step_at, step_rule
 from lstm_rl.machine_code import cache_folder, remove_unused, say
 
 ROOT = Path(__file__).parents[1]
@@ -321,6 +321,25 @@ def test_a_literal_and_a_variable_are_the_same_type_to_a_kernel() -> None:
 
     assert total(5) == 7
     assert len(plus_one.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_a_part_runs_in_python_where_python_calls_it() -> None:
+    """Directly, or inside a rule; there is no machine code of it that could be called."""
+
+    @kernel
+    def twice(x: float) -> float:
+        return 2.0 * x
+
+    @step_rule
+    def step(params: Any, noise: Any, action: int, state: Any) -> tuple[float, int]:
+        return twice(params[0]), action
+
+    @compiled
+    def whole(x: float) -> float:
+        return twice(x)
+
+    assert twice(3) == whole(3.0) == 6.0
+    assert step(np.ones(1), np.ones(1), 5, np.ones(1)) == (2.0, 5)
 
 
 def test_a_rule_of_no_module_is_compiled_again(folder: Path) -> None:

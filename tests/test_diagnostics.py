@@ -221,6 +221,9 @@ def test_an_episode_of_exact_cells_is_replayed_with_its_last_actions(layers: Any
     assert errors["input"][0, 1] == pytest.approx((y[0] - y[1]) / (2 * nudge), rel=1e-5, abs=1e-9)
     figure = episode_errors_figure(episode, errors, step)
     assert figure.axes[3].get_ylabel().replace("\n", " ") == f"error at {next(iter(replayed.parts))}"
+    assert_legible(figure)
+    drawn = np.array(figure.axes[3].images[0].get_array())
+    assert drawn.shape == (layers[0][1], len(episode.actions)) and (drawn[:, 0] != 0.0).all()  # s, without tanh(s)
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)

@@ -10,11 +10,13 @@ from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from lstm_rl.agents import AdvantageLearning
+from lstm_rl.agents import AdvantageLearning, RecurrentDQN
 from lstm_rl.agents.env_states import make_like
+from lstm_rl.agents.world_model_controller import WorldModelController
 from lstm_rl.cli import main
 from lstm_rl.envs.checked import CheckedEnv, place_of
 from lstm_rl.envs.sb3 import fit_for_sb3
+from lstm_rl.evaluation import evaluate
 from lstm_rl.runs import load_model
 
 ERRORS = {kind.__name__: kind for kind in (ValueError, RuntimeError, KeyError, OSError, BrokenPipeError, SystemError)}
@@ -46,14 +48,17 @@ class Faulty(gym.Env[Any, Any]):
     def see(self) -> Any:
         if self.returned == "shape" and self.total > 10:
             return np.zeros(1, np.float32)  # which an array of three numbers would take, three times
-        return np.zeros(3, np.float32)
+        odd = self.returned == "odd observation" and self.steps == 7
+        return np.full(3, np.nan if odd else 0.0, np.float32)
 
     def step(self, action: Any) -> Any:  # noqa: D102
         self.steps += 1
         self.total += 1
         if self.total == 47:
             self._raise("step")
-        reward: Any = None if self.returned == "no reward" else 1.0
+        reward: Any = {"no reward": None, "odd reward": float("inf") if self.steps == 7 else 1.0}.get(
+            self.returned, 1.0
+        )
         if self.returned == "old step":
             return self.see(), 1.0, self.steps == 20, {}
         return self.see(), reward, self.steps == 20, False, {}
@@ -90,6 +95,32 @@ def test_every_exception_gives_the_same_sentence(
     assert capsys.readouterr().err == f"lstm-rl: test_errors/Faulty-v0 failed{where}: {error}: {said}\n"
     if at == "step":
         assert load_model(tmp_path / "run" / "model.zip").num_timesteps == 40  # the last checkpoint
+
+
+ODD = {"odd reward": "the reward must be a finite number, got inf", "odd observation": "the observation must be finite"}
+
+
+@pytest.mark.parametrize("returned", ODD)
+def test_numbers_that_are_not_finite_are_placed_by_every_learner(returned: str) -> None:
+    """And where the environments are the user's own `VecEnv`, with the row and the time step."""
+    learners: list[tuple[Any, Any, dict[str, Any]]] = [
+        (AdvantageLearning, "LstmPolicy", {"cells": 1}),
+        (RecurrentDQN, "LstmPolicy", {"learning_starts": 99}),
+        (WorldModelController, "WorldModelPolicy", {"reward_range": (0.0, 1.0)}),
+    ]
+    for kind, policy, settings in learners:
+        for env, place in (
+            (Faulty(returned=returned), f"step 7 of an episode: {ODD[returned]}"),
+            (DummyVecEnv([Faulty, lambda: Faulty(returned=returned)]), "in row 1 at time step 14"),
+        ):
+            with pytest.raises(ValueError) as raised:
+                kind(policy, env, seed=0, **settings).learn(60)
+            assert str(raised.value).startswith("Faulty failed in step") and place in str(raised.value), kind
+    with pytest.raises(
+        ValueError, match=f"^test_errors/Faulty-v0 failed in step, step 7 of an episode: {ODD[returned]}"
+    ):
+        model = AdvantageLearning("LstmPolicy", Faulty(), seed=0, cells=1)
+        evaluate(model, "test_errors/Faulty-v0", {"returned": returned}, 1, 0)
 
 
 def test_in_python_the_exception_stays_what_it_is() -> None:

@@ -292,6 +292,20 @@ def test_a_published_row_is_found_by_its_settings(tmp_path: Path) -> None:
     assert not any(new.values())
 
 
+def test_the_names_of_settings_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, line in (
+        (["long-tmaze"], "  learner='lstm'  (Literal['lstm', 'elman', 'memory-bits'])"),
+        (["hs1997-adding"], "  T=100  (int)"),
+        (["world-model", "--rows", "pole"], "  task='pole'  (Literal["),
+    ):
+        assert main(["reproduce", *arguments, "--set", "help"]) == 0
+        assert line in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -334,6 +348,7 @@ def test_a_published_row_is_found_by_its_settings(tmp_path: Path) -> None:
         (["ablation", "--set", "max_steps=many"], "max_steps must be an integer >= 1, got 'many'"),
         (["compare", "--set", "max_seconds=0"], "max_seconds must be a number in (0, inf), got 0"),
         (["long-tmaze", "--set", "length=3"], "set must be one of corridor_length, learner, "),
+        (["long-tmaze", "--set", "help", "--rows", "nothing"], "rows must be part of the name of a row of long-tmaze"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -435,6 +450,13 @@ def test_a_pole_run_keeps_the_best_weights_and_says_how_long_they_balance() -> N
     assert row["trial_steps"] > 4 * 10 * 5
 
 
+def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given() -> None:
+    row = pole_run.run(PoleRun(1, max_steps=10_000, eval_freq=10_000, world='{"angle_limit": 3.0, "force": 20.0}'), int)
+    assert (
+        row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10
+    )  # 12 degrees and 10 N: 8 steps at the least
+
+
 @pytest.mark.parametrize("network", ["LSTM 1997", "Elman net, RTRL", "GRU"])
 def test_runs_of_the_lag_task_are_those_that_are_stored(network: str) -> None:
     (stored,) = (
@@ -449,7 +471,7 @@ def test_runs_of_the_lag_task_are_those_that_are_stored(network: str) -> None:
 
 SMALL = {
     "bakker2001-tmaze-noisy": (("--rows", "N = 5", "--set", "max_steps=2e4"), 6),
-    "bakker2001-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 2),
+    "bakker2001-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 3),
     "long-tmaze": (("--set", "corridor_length=3", "max_steps=5e4"), 1),
     "multimode-pole": (("--set", "max_steps=5000", "eval_freq=5000"), 1),
     "ablation": (("--rows", "N = 70", "--set", "max_steps=2000"), 22),

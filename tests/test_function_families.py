@@ -11,7 +11,17 @@ from lstm_rl.cli import main
 from lstm_rl.experiments.engine import plan
 from lstm_rl.experiments.meta_charts import error_curves
 from lstm_rl.experiments.meta_score import percent
-from lstm_rl.experiments.protocols.meta_learning import NETWORKS, MetaRun, make_network, run, score_of
+from lstm_rl.experiments.protocols import meta_learning
+from lstm_rl.experiments.protocols.meta_learning import (
+    NETWORKS,
+    MetaRun,
+    check,
+    make_network,
+    run,
+    score_of,
+    tensors,
+    train,
+)
 from lstm_rl.experiments.protocols.meta_references import curves, least_squares, seen_before
 from lstm_rl.experiments.registry import EXPERIMENTS
 from lstm_rl.tasks import FunctionFamily
@@ -155,6 +165,24 @@ def test_a_small_net_learns_two_bits_by_demonstration() -> None:
     assert results["right_again"] > 0.7 and results["errors"][63] < 0.35 < 0.45 < results["errors"][0]
     short = replace(settings, updates=3)
     assert run(short, lambda _: None)["errors"] == run(short, lambda _: None)["errors"]
+
+
+@pytest.mark.parametrize(("share", "lengths"), [(0.0, [5, 5, 5, 5]), (0.25, [5, 5, 5, 64]), (1.0, [64] * 4)])
+def test_the_last_updates_have_sequences_as_long_as_tests(
+    share: float, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def follow(family: FunctionFamily, batch: Any) -> Any:
+        x, targets = tensors(family, batch)
+        seen.append(len(x))
+        return x, targets
+
+    monkeypatch.setattr(meta_learning, "tensors", follow)
+    train(MetaRun("boolean-4", "lstm", 2, updates=4, batch=2, examples=5, long_share=share), lambda _: None)
+    assert seen == lengths
+    with pytest.raises(ValueError, match=r"long_share must be a number in \[0, 1\], got 1.5"):
+        check(MetaRun(long_share=1.5))
 
 
 def test_tables_and_pictures_of_shrunken_runs(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:

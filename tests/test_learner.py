@@ -551,10 +551,11 @@ def test_what_is_not_finite_stops_training_and_is_named(bad: float, shape: tuple
         assert not isinstance(error.value, DivergedError) and np.isfinite(weights(model)["hidden_weights"]).all()
         return str(error.value)
 
-    where = "from environment 1 at time step 14"
-    assert refused(reward=bad) == f"reward must be finite numbers, got {bad} {where}"
-    numbers = np.full(int(np.prod(shape)), bad, np.float32)
-    assert refused(observation=bad) == f"observation must be finite numbers, got {numbers} {where}"
+    where = "in row 1 at time step 14"
+    assert refused(reward=bad) == f"Broken failed in step: the reward must be finite numbers, got {bad} {where}"
+    numbers = " ".join(str(np.full(int(np.prod(shape)), bad, np.float32)).split())
+    said = f"Broken failed in step: the observation must be finite numbers, got {numbers} {where}"
+    assert refused(observation=bad) == said
 
 
 class BrokenReset(Recall):
@@ -574,8 +575,7 @@ class BrokenReset(Recall):
 def test_a_first_observation_that_is_not_a_number_is_named(episode: int) -> None:
     """Nor is an episode's first observation learned from, or acted on."""
     model = learner(BrokenReset(gym.spaces.Box(-1, 1, (2,), np.float32), episode))
-    pattern = r"^observation must be finite numbers, got \[nan nan\] from environment 0 at time step \d+$"
-    with pytest.raises(ValueError, match=pattern):
+    with pytest.raises(ValueError, match=r"^BrokenReset failed in reset: the observation must be .* got \[nan nan\]"):
         model.learn(100)
     assert (model.num_timesteps == 0) == (episode == 1)
     assert all(np.isfinite(values).all() for values in weights(model).values())
@@ -587,7 +587,7 @@ def test_a_world_whose_rewards_are_not_finite_is_named() -> None:
     params[STILL] = np.nan
     broken = WorldEnv(replace(world, params=params))
     with pytest.raises(
-        ValueError, match=r"^reward must be finite numbers, got nan from environment 0 at time step \d+$"
+        ValueError, match=r"^WorldEnv failed in step: the reward must be .*, got nan in row 0 at time step \d+$"
     ):
         learner(broken, epsilon=1.0).learn(5000)
 

@@ -111,6 +111,18 @@ def test_same_task_is_refused_where_there_is_none() -> None:
         Trial(gym.make("CartPole-v1"), 0)
 
 
+def test_options_that_are_unknown_are_refused() -> None:
+    """By every face of a world, and so by a trial of it, which cannot keep its task by them."""
+    trial = Trial(gym.make("lstm_rl/DarkRoom-v0", max_steps=1), 2, same_task={"same_room": True}, low=0, high=1)
+    trial.reset(seed=0)
+    with pytest.raises(ValueError, match="^options of reset must be among same_task, got same_room$"):
+        trial.step(0)
+    with pytest.raises(ValueError, match="^options of reset must be among reset_mask, got same_task$"):
+        gym.make_vec("lstm_rl/DarkRoom-v0", 2).reset(options={"same_task": True})
+    with pytest.raises(ValueError, match="^options of reset must be left out here, got same_task$"):
+        gym.make("lstm_rl/Sequence-v0", task="parity").reset(options={"same_task": True})
+
+
 def test_random_processes_are_drawn_as_published() -> None:
     """Mean rewards Normal(1, 1), transitions flat Dirichlet: variance 9 / 1100 for 10 states."""
     env: Any = gym.make("lstm_rl/TabularMDP-v0").unwrapped

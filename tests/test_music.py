@@ -1,6 +1,8 @@
 """The blues: its score and rule, free play, links that do not exist among output weights, MIDI, sound, and commands."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from lstm_rl.cli import main
 from lstm_rl.compiled import compiled
 from lstm_rl.experiments.blues_folder import load_player, save_player
+from lstm_rl.experiments.protocols import blues_run
 from lstm_rl.experiments.protocols.blues_measures import drift_test, entropy, melody_figures
 from lstm_rl.experiments.protocols.blues_run import BluesRun, make_network, make_player, pieces
 from lstm_rl.experiments.protocols.network_guessing import redraw
@@ -332,6 +335,7 @@ def test_train_and_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     asked = ["music", "train", "--out", str(out), "--seed", "1", "--updates", "3", "--no-progress"]
     assert main(asked) == 0
     said = capsys.readouterr().out
+    assert "; draw 3 of 3 of weights, after others did not keep the chords; 9 updates in " in said
     assert "choruses before a wrong chord" in said and "next: lstm-rl music play" in said and "C7: " in said
     player, task = load_player(out)
     before, _, _ = play(player, task, 96, 3)
@@ -351,6 +355,20 @@ def test_train_and_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["music", "play", str(out)]) == 2
     save_player(tmp_path / "x", BluesRun(melody=True), player, task, {})
     np.testing.assert_array_equal(play(*load_player(tmp_path / "x"), 96, 3)[0], before)
+
+
+def test_an_interrupt_says_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(blues_run, "train", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    asked = ["music", "train", "--out", str(tmp_path / "blues"), "--no-progress"]
+    assert main(asked) == 143 and not (tmp_path / "blues").exists()
+    again = "and the same command starts again from the beginning\n"
+    assert capsys.readouterr().err == f"terminated by SIGTERM; nothing is kept, {again}"
+    (tmp_path / "blues").mkdir()
+    (tmp_path / "blues" / "config.json").write_text('{"experiment": "blues"}')
+    assert main([*asked, "--overwrite"]) == 143 and len(list((tmp_path / "blues").iterdir())) == 1
+    assert capsys.readouterr().err == f"terminated by SIGTERM; {tmp_path / 'blues'} is as it was before, {again}"
 
 
 def test_no_synthesiser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,7 @@ def test_stored_results_are_package_data() -> None:
     (pattern,) = PYPROJECT["tool"]["setuptools"]["package-data"]["lstm_rl.experiments"]
     shipped = sorted(folder.glob(pattern))
     assert shipped == sorted(path for path in (folder / "results").iterdir())
-    pending = {"self-reference-policy"}
-    assert {path.stem for path in shipped} == set(EXPERIMENTS) - pending
+    assert {path.stem for path in shipped} == set(EXPERIMENTS)
 
 
 def test_one_copy_of_each_module() -> None:

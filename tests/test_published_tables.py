@@ -15,23 +15,20 @@ from lstm_rl.experiments.store import stored_runs
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.protocol import Criterion
 
-PENDING = ("self-reference-policy",)
+PENDING: tuple[str, ...] = ()
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
-    "self-reference",
     "blues-melody",
     "recurrent-replay",
     "blues-chords",
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
-    "gers2002-pfg",
     "series-mackey-glass-17",
     "series-mackey-glass-30",
     "learning-to-learn",
     "robots",
     "meta-learning",
-    "model-critic",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]

@@ -170,19 +170,30 @@ def test_bad_arguments_of_the_robot_are_named(capsys: pytest.CaptureFixture[str]
     for arguments, sentence in (
         ({"behaviours": ("left", "fly")}, "^behaviours must be one of left, right, turn, got 'fly'$"),
         ({"behaviours": ("left", "left")}, "^behaviours must be different ones"),
+        ({"behaviours": "left"}, "^behaviours must be a sequence of names, some of left, right, turn, got 'left'$"),
+        ({"behaviours": 7}, "^behaviours must be a sequence of names"),
         ({"junctions": 2}, "^junctions must be 1 or 3, got 2$"),
         ({"stem": 0.2}, "^stem must be a number in"),
         ({"gap": 0.04}, "^gap must be a number in"),
     ):
         with pytest.raises(ValueError, match=sentence):
             robot_tmaze(**arguments)
+        with pytest.raises(ValueError, match=sentence):
+            robot_tmaze_events(**arguments)
+    with pytest.raises(ValueError, match="^irrelevant_lamp needs a stem of 1.7 m or more with 3 junctions, got stem"):
+        robot_tmaze(irrelevant_lamp=True, junctions=3)
+    assert robot_tmaze(1.7, irrelevant_lamp=True, junctions=3).max_steps
     with pytest.raises(
         ValueError, match="^window must be at most the 190 control steps of the shortest episode, got 200"
     ):
         robot_tmaze_events(window=200)
-    train = ["train", "lstm_rl/RobotTMazeEvents-v0", "--env-kwargs", "window=200", "--log-dir", "never"]
-    assert main(train) == 2
-    assert "window must be at most the 190 control steps" in capsys.readouterr().err
+    for argument, sentence in (
+        ("window=200", "window must be at most the 190 control steps"),
+        ("behaviours=left,fly", "behaviours must be one of left, right, turn, got 'fly'"),
+    ):
+        train = ["train", "lstm_rl/RobotTMazeEvents-v0", "--env-kwargs", argument, "--log-dir", "never"]
+        assert main(train) == 2
+        assert sentence in capsys.readouterr().err
     env = AravqEvents(gym.make("CartPole-v1"), Aravq(window=400))
     with pytest.raises(ValueError, match="^window must be at most the observations of an episode, got 400 where the"):
         for seed in range(20):

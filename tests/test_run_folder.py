@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lstm_rl.cli import main
 from lstm_rl.run_lock import LOCK, folder_lock
 from lstm_rl.runs import load_model, read_config, settings_of
 from lstm_rl.settings import Settings
-from lstm_rl.training import run
+from lstm_rl.training import _eval_freq, run
 
 MAZE = "lstm_rl/NoisyTMaze-v0"
 FEW = ("--timesteps", "1000", "--eval-freq", "250", "--eval-episodes", "4", "--no-progress", "--no-pictures")
@@ -267,6 +268,8 @@ def test_a_model_holds_no_history(tmp_path: Path) -> None:
     )
     run(settings)
     assert settings_of(settings.folder).eval_freq == 40  # a 25th
+    replay = [replace(settings, algo="recurrent-dqn", timesteps=steps, eval_freq=None) for steps in (500, 5000, 10**6)]
+    assert [_eval_freq(each, True) for each in replay] == [500, 2500, 25_000]
     for name in ("model.zip", "best_model.zip"):
         assert (settings.folder / name).stat().st_size <= 60_000
     with np.load(settings.folder / "evaluations.npz") as file:

@@ -1,5 +1,7 @@
 """Controller and world model: gradients against Torch and finite differences, learning, saving, refusals."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.agents.world_model_reference import net, predictions, rest, with_derivative_of
 from lstm_rl.agents.world_model_trainer import Trainer, play
 from lstm_rl.cli import main
+from lstm_rl.diagnostics.predictions import predicted_beside_real
 from lstm_rl.envs.coded_tmaze import coded_tmaze
 from lstm_rl.envs.flip_flop import flip_flop
 from lstm_rl.envs.force_pole import force_pole
 from lstm_rl.envs.wrappers import CodedActions
 from lstm_rl.experiments.protocols import model_critic_run, world_model_run
+from lstm_rl.runs import load_model
+from lstm_rl.training_world_model import RunCallback
 
 OBSERVATIONS, ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Box(-1.0, 1.0, (2,))
 CASES = {
@@ -279,11 +284,61 @@ def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out.startswith(f"{tmp_path / 'run'}: mean reward ")
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert {"config", "model", "predicted", "events"} <= names
+    assert main(["evaluate", str(tmp_path / "run"), "--episodes", "2", "--max-steps", "5"]) == 0
+    assert ": 2 episodes, " in capsys.readouterr().out
+    film = ["watch", str(tmp_path / "run"), "--episodes", "1", "--max-steps", "3", "--video", str(tmp_path / "a.gif")]
+    assert main(film) == 0 and "1 episodes, 4 pictures" in capsys.readouterr().out
+    (tmp_path / "a.gif").unlink()
+    assert main(["evaluate", str(tmp_path / "run"), "--stochastic"]) == 2
+    assert "its controller draws nothing" in capsys.readouterr().err
+    assert main(["diagnose", "run", str(tmp_path / "run")]) == 2 and "a WorldModel" in capsys.readouterr().err
     assert main(command) == 2 and "holds a model" in capsys.readouterr().err
     assert main(["world-model", "CartPole-v1", "--out", str(tmp_path / "other")]) == 2
     assert (
         capsys.readouterr().err.startswith("lstm-rl: reward_range must be given") and len(list(tmp_path.iterdir())) == 1
     )
+
+
+def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "6000", "--model-first", "200", "--no-progress"]
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    folder, step = tmp_path / "run", RunCallback._on_step
+
+    def interrupted(self: RunCallback) -> bool:
+        going_on = step(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return going_on and step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunCallback, "_on_step", interrupted)
+        assert main([*command, "--out", str(folder)]) == 143
+        assert capsys.readouterr().err == (
+            f"terminated by SIGTERM; {folder} keeps model, log and monitor.csv of 200 steps; the same command with "
+            "--resume goes on\n"
+        )
+    assert not (folder / "predicted.png").exists() and not list(folder.glob(".*"))
+    assert main([*command, "--out", str(folder), "--resume", "--n-envs", "2"]) == 2
+    assert "n_envs must be 1, as in the run to resume, got 2" in capsys.readouterr().err
+    assert main([*command, "--out", str(folder), "--resume"]) == 0
+    one, other = (load_model(path / "model.zip") for path in (folder, tmp_path / "whole"))
+    assert torch.equal(one.policy.controller, other.policy.controller)
+    assert torch.equal(one.policy.model, other.policy.model)
+    texts = [(path / "monitor.csv").read_text().splitlines() for path in (folder, tmp_path / "whole")]
+    rows = [[line.split(",")[:2] for line in text[1:]] for text in texts]
+    assert rows[0] == rows[1] and len(rows[0]) > 9
+    assert main([*command, "--out", str(folder), "--resume"]) == 2
+    assert "timesteps must be > 6000" in capsys.readouterr().err
+
+
+def test_the_picture_has_a_name_for_each_number() -> None:
+    env = gym.make("lstm_rl/ForcePole-v0")
+    policy = WorldModelController("WorldModelPolicy", env, seed=0).policy
+    titles = [panel.get_title("left") for panel in predicted_beside_real(policy, env, 3, names=("cart", "pole")).axes]
+    assert titles == ["cart", "pole", "pain, which the controller is to avoid", "action"]
+    with pytest.raises(ValueError, match="^names must be 2, one for each observation, got cart$"):
+        predicted_beside_real(policy, env, 3, names=("cart",))
 
 
 def test_codes_of_moves() -> None:

@@ -3,13 +3,14 @@
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 
 from lstm_rl.checks import check_int
+from lstm_rl.cli_types import Kwargs, format_kwargs
 from lstm_rl.settings import MOST
 
 
@@ -19,6 +20,10 @@ class Evaluate:
 
     run: tyro.conf.Positional[Path]
     """Run folder, or model:NAME as in `lstm-rl models`."""
+    env: str | None = None
+    """Play in this environment, of the same spaces, instead of the run's own, such as the robot's in MuJoCo."""
+    env_kwargs: Kwargs = field(default_factory=dict)
+    """Arguments of the environment, as key=value: with --env all, else those that differ from the run's."""
     episodes: int = 100
     """How many."""
     seed: int = 0
@@ -39,6 +44,10 @@ class Watch:
 
     run: tyro.conf.Positional[Path]
     """Run folder, or model:NAME as in `lstm-rl models`."""
+    env: str | None = None
+    """Play in this environment, of the same spaces, instead of the run's own, such as the robot's in MuJoCo."""
+    env_kwargs: Kwargs = field(default_factory=dict)
+    """Arguments of the environment, as key=value: with --env all, else those that differ from the run's."""
     episodes: int = 3
     """How many."""
     seed: int = 0
@@ -59,8 +68,9 @@ def evaluate(command: Evaluate) -> int:
     result = play(model, env_id, env_kwargs, command.episodes, command.seed, not command.stochastic)
     rate = result["success_rate"]
     success = "" if rate is None else f"{rate:.1%} success, "
+    where = f" of {' '.join([env_id, *format_kwargs(command.env_kwargs)])}" if command.env or command.env_kwargs else ""
     print(
-        f"{command.run}: {result['episodes']} episodes, {success}"
+        f"{command.run}: {result['episodes']} episodes{where}, {success}"
         f"mean reward {result['mean_reward']:.4g}, mean length {result['mean_length']:.4g}"
     )
     if command.json:
@@ -86,10 +96,17 @@ def watch(command: Watch) -> int:
 
 def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
     from lstm_rl.evaluation import load
-    from lstm_rl.make import limited
+    from lstm_rl.make import limited, make_env
+    from lstm_rl.runs import check_spaces
 
     model, env_id, env_kwargs = load(command.run, command.which)
     check_int("episodes", command.episodes, 1, MOST["eval_episodes"])
+    if command.env is not None or command.env_kwargs:
+        env_kwargs = command.env_kwargs if command.env is not None else env_kwargs | command.env_kwargs
+        env_id = command.env or env_id
+        env = make_env(env_id, env_kwargs)
+        check_spaces(model, env, env_id)
+        env.close()
     return model, env_id, limited(env_id, env_kwargs, command.max_steps)
 
 

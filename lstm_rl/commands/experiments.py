@@ -27,7 +27,7 @@ class Reproduce:
     name: tyro.conf.Positional[str]
     """As in `lstm-rl experiments`."""
     set: tuple[str, ...] = ()
-    """Settings instead of the table's: of the task, as T=100 N=3, or of the run, as max_steps=1e6."""
+    """Settings instead of the table's: of the task, as T=100 N=3, or of the run, as max_steps=1e6; help lists them."""
     rows: str = ""
     """Only the rows whose names contain this."""
     runs: int | None = None
@@ -80,6 +80,9 @@ def reproduce(command: Reproduce) -> int:
     experiment, *more = find(command.name)
     if more:
         raise ValueError(f"name must be one experiment, got {command.name}, a group; see lstm-rl experiments")
+    if command.set == ("help",):
+        print(settings_text(experiment, command.rows))
+        return 0
     out = command.out or Path("results") / experiment.name
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder, got {out}, which is a file")
@@ -134,6 +137,20 @@ def chosen_rows(experiment: Experiment, command: Reproduce) -> list[Row]:
     return changed_rows(rows, parse_settings(" ".join(command.set)))
 
 
+def settings_text(experiment: Experiment, part: str) -> str:
+    """What ``--set`` takes: names, values in the first row whose name contains ``part``, and types, a line each."""
+    row = next((row for row in experiment.rows if row.settings is not None and part in row.key), None)
+    if row is None:
+        raise ValueError(f"rows must be part of the name of a row of {experiment.name}, got {part!r}")
+    of: Any = row.settings.make_task() if isinstance(row.settings, SequenceRun) else row.settings
+    own = [each for each in fields(of) if each.init and each.name != "seed"]
+    kinds = [
+        each.type.__name__ if isinstance(each.type, type) else str(each.type).replace("typing.", "") for each in own
+    ]
+    lines = [f"  {each.name}={getattr(of, each.name)!r}  ({kind})" for each, kind in zip(own, kinds, strict=True)]
+    return "\n".join([f"--set of {experiment.name}, as in its row {row.key}:", *(lines or ["  nothing"])])
+
+
 def changed_rows(rows: list[Row], values: dict[str, Any]) -> list[Row]:
     """Rows with other settings, under names that say so; rows that thereby become one appear once.
 
@@ -146,7 +163,7 @@ def changed_rows(rows: list[Row], values: dict[str, Any]) -> list[Row]:
     known = [each.name for each in fields(rows[0].settings) if each.name != "seed"]
     for name in values:
         if name not in known:
-            raise ValueError(f"set must be one of {', '.join(known)}, got {name!r}")
+            raise ValueError(f"set must be one of {', '.join(known)}, got {name!r}; --set help says what they are")
     text = ", ".join(f"{name}={value}" for name, value in values.items())
     settings = [replace(row.settings, **values) for row in rows]
     single = len(rows) > 1 and len(set(settings)) == 1

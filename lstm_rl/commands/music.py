@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lstm_rl.checks import check_float, check_int
+from lstm_rl.signals import describe, signal_of
 
 MOST_CHORUSES = 10_000
 SHOWN = 4
@@ -87,6 +88,16 @@ def music(command: Music) -> int:
 
 
 def _train(command: MusicTrain) -> int:
+    try:
+        return _train_whole(command)
+    except KeyboardInterrupt as error:
+        number, held = signal_of(error), (command.out / "config.json").is_file()
+        kept = f"{command.out} is as it was before" if held else "nothing is kept"
+        print(f"{describe(number)}; {kept}, and the same command starts again from the beginning", file=sys.stderr)
+        return 128 + number
+
+
+def _train_whole(command: MusicTrain) -> int:
     from dataclasses import replace
 
     from tqdm import tqdm
@@ -116,7 +127,10 @@ def _train(command: MusicTrain) -> int:
             bar.total = settings.updates
 
             def report(done: int) -> None:
-                bar.total = -(-done // settings.updates) * settings.updates  # further attempts
+                draw = -(-done // settings.updates)
+                if draw > 1:
+                    bar.set_description(f"draw {draw} of weights, the one before did not keep the chords", False)
+                bar.total = draw * settings.updates
                 bar.update(done - bar.n)
 
             trained = blues_run.train(settings, report)
@@ -127,6 +141,8 @@ def _train(command: MusicTrain) -> int:
     said = f"{results['right']} of 100 choruses before a wrong chord"
     if command.experiment == 2 and "in_scale" in results:
         said += f", {results['in_scale']:.1%} of the notes in the scale, {results['new_here']:.0%} of the bars new"
+    if trained.attempts > 1:
+        said += f"; draw {trained.attempts} of {settings.attempts} of weights, after others did not keep the chords"
     print(f"{command.out}: {said}; {trained.updates:,} updates in {trained.seconds:.0f} s of the processor")
     print(f"next: lstm-rl music play {command.out} --midi blues.mid --wav blues.wav --png blues.png")
     return 0

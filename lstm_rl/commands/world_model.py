@@ -1,6 +1,7 @@
 """`lstm-rl world-model`: train a controller through a recurrent model of the world."""
 
-import json
+import shlex
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ import tyro
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.checks import check_int
 from lstm_rl.cli_types import Kwargs, Steps
+from lstm_rl.run_lock import LOCK
+from lstm_rl.signals import describe, stop_on_signals
+
+HOW = ("out", "overwrite", "resume", "progress")
+"""Fields that say where and how a run is done."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,11 @@ class WorldModel:
     n_envs: int = 1
     """Environments that learn side by side into the same weights."""
     out: Path | None = None
-    """Folder for model, log and a picture of predicted beside real; default: runs/world-model_ENV_seed=SEED."""
+    """Run folder, with a picture of predicted beside real; default: runs/world-model_ENV_seed=SEED."""
     overwrite: bool = False
-    """Write over what is there."""
+    """Delete what is there first."""
+    resume: bool = False
+    """Go on with the interrupted run in this folder, exactly where the environment gives access to its state."""
     progress: bool = True
     """Show a progress bar."""
     config: tyro.conf.OmitArgPrefixes[WorldModelConfig] = field(default_factory=WorldModelConfig)
@@ -41,57 +49,55 @@ class WorldModel:
         check_int("timesteps", self.timesteps, 1)
         check_int("n_envs", self.n_envs, 1, 10_000)
 
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.out or Path("runs") / f"world-model_{self.env.split('/')[-1]}_seed={self.seed}"
+
+    def recorded(self) -> dict[str, Any]:
+        """What config.json holds: all but where and how the run is done."""
+        return {name: value for name, value in asdict(self).items() if name not in HOW}
+
 
 def world_model(command: WorldModel) -> int:
     """`lstm-rl world-model`."""
-    folder = command.out or Path("runs") / f"world-model_{command.env.split('/')[-1]}_seed={command.seed}"
+    _check_folder(command)
+    with stop_on_signals() as stop:
+        from lstm_rl.agents import DivergedError
+        from lstm_rl.training_world_model import run
+
+        try:
+            outcome = run(command, stop)
+        except DivergedError as error:
+            raise RuntimeError(f"{error}; {command.folder / 'model.zip'} is the last checkpoint") from error
+    if outcome.signal is not None:
+        kept = f"{command.folder} keeps model, log and monitor.csv of {outcome.steps:,} steps"
+        print(f"{describe(outcome.signal)}; {kept}; the same command with --resume goes on", file=sys.stderr)
+        return 128 + outcome.signal
+    said, folder = f"{command.folder}: ", shlex.quote(str(command.folder))
+    if outcome.mean_reward is not None:
+        said += f"mean reward {outcome.mean_reward:.4g} of the last {outcome.episodes} training episodes, "
+    see = f"see predicted.png; next: lstm-rl evaluate {folder} | tensorboard --logdir {folder}"
+    print(f"{said}{outcome.steps:,} steps; {see}")
+    return 0
+
+
+def _check_folder(command: WorldModel) -> None:
+    folder = command.folder
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out must be a folder, got {folder}, which is a file")
-    if (folder / "model.zip").exists() and not command.overwrite:
-        raise ValueError(f"{folder} holds a model: choose another --out, or --overwrite it")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "model.zip").exists():
+    if command.resume and command.overwrite:
+        raise ValueError("overwrite must be left out with resume, got both: one deletes what the other goes on from")
+    if command.resume:
+        from lstm_rl.runs import check_same, read_config
+
+        if not (folder / "model.zip").is_file():
+            raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
+        saved = read_config(folder)
+        if not saved.keys() >= command.recorded().keys():
+            raise ValueError(f"resume must name a run of lstm-rl world-model, got {folder}, which is another run")
+        check_same(command.recorded(), {name: saved[name] for name in command.recorded()})
+    elif (folder / "model.zip").exists() and not command.overwrite:
+        raise ValueError(f"{folder} holds a model: choose another --out, or --resume or --overwrite it")
+    elif folder.is_dir() and any(p.name != LOCK for p in folder.iterdir()) and not (folder / "model.zip").exists():
         raise ValueError(f"out must be a new or empty folder, got {folder}, which holds other files")
-
-    from stable_baselines3.common.callbacks import BaseCallback
-    from tqdm import tqdm
-
-    from lstm_rl.agents.world_model_controller import WorldModelController
-    from lstm_rl.atomic import atomic_write
-    from lstm_rl.diagnostics.figures import save
-    from lstm_rl.diagnostics.predictions import predicted_beside_real
-    from lstm_rl.make import limited, make_env, make_rows
-    from lstm_rl.run_lock import folder_lock
-    from lstm_rl.runs import tensorboard
-
-    own = make_env(command.env, limited(command.env, command.env_kwargs))
-    rows = make_rows(command.env, command.env_kwargs, command.n_envs)
-    ranges: Any = command.reward_range
-    model = WorldModelController("WorldModelPolicy", rows, command.config, ranges, seed=command.seed)
-
-    class Bar(BaseCallback):
-        chunked = True  # calls at the ends of chunks will do
-
-        def _on_step(self) -> bool:
-            bar.update(self.num_timesteps - bar.n)
-            return True
-
-    with folder_lock(folder):
-        with atomic_write(folder / "config.json") as part:
-            part.write_text(json.dumps(asdict(command) | {"out": str(folder)}, indent=2) + "\n")
-        model.set_logger(tensorboard(folder))
-        bar = tqdm(total=command.timesteps, unit="step", unit_scale=True, disable=not command.progress)
-        try:
-            model.learn(command.timesteps, Bar())
-        finally:  # an interrupt leaves what has been learned
-            bar.close()
-            model.save(folder / "model.zip")
-        save(predicted_beside_real(model.policy, own), folder / "predicted.png")
-        model.logger.close()
-    rewards = [episode["r"] for episode in model.ep_info_buffer or ()]
-    told = (
-        f"mean reward {sum(rewards) / len(rewards):.4g} of the last {len(rewards)} training episodes, "
-        if rewards
-        else ""
-    )
-    print(f"{folder}: {told}{model.num_timesteps:,} steps; see predicted.png, or: tensorboard --logdir {folder}")
-    return 0

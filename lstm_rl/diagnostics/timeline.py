@@ -66,7 +66,7 @@ def episode_errors_figure(episode: Episode, errors: Errors, step: int) -> Figure
     memory = memory or next((name for name in errors if name == "hidden" or name.endswith(" state")), None)
     title = f"{describe(episode)}; error of ${episode.output[1]}_{{{episode.actions[step]}}}$ at step {step}"
     figure, panels = panels_over_time(activations, [1.6, 1.6, 3.2] + [1.6] * (memory is not None), title)
-    figure.subplots_adjust(right=0.86)
+    figure.subplots_adjust(right=0.83)  # for names such as self_lstm 2 state
     lines(panels[0], "input", "x", activations.inputs)
     lines(panels[1], *episode.output, activations.outputs)
     norms = {name: np.linalg.norm(values, axis=1) for name, values in errors.items()}  # of vectors, (step + 1,)

@@ -99,11 +99,11 @@ def balance(runs: "DataFrame", limit: int) -> dict[str, Figure]:
     """Steps that each run's kept weights balance the pole in each mode, against the steps at which they were found."""
     figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
     panel = figure.subplots()
-    for k, (learner, own) in enumerate(runs.groupby("learner", sort=False)):
+    for k, (row, own) in enumerate(runs.groupby("row", sort=False)):
         for mode, marker, face in (("a", "o", LINES[k]), ("b", "s", "none")):
             known = own[own[f"mean_{mode}"].notna()]
             style: dict[str, Any] = {"marker": marker, "facecolors": face, "edgecolors": LINES[k], "s": 50}
-            panel.scatter(known["best_at"], known[f"mean_{mode}"], label=f"{learner}, mode {mode.upper()}", **style)
+            panel.scatter(known["best_at"], known[f"mean_{mode}"], label=f"{row}, mode {mode.upper()}", **style)
     panel.axhline(limit, color="black", linewidth=0.8, linestyle="--")
     panel.set(xlabel="training steps", ylabel="steps balanced, mean of fresh starts", yscale="log")
     panel.set_xlim(left=0)
@@ -111,7 +111,7 @@ def balance(runs: "DataFrame", limit: int) -> dict[str, Figure]:
     panel.xaxis.set_major_formatter(EngFormatter())
     panel.yaxis.set_major_formatter(EngFormatter())
     panel.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return {"balance": figure}
 
 

@@ -1,5 +1,6 @@
 """Pictures of the memory tasks: learning curves of every task by steps and by seconds, and all tasks together."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ COLUMNS = 5
 GREY = "#555555"
 COLORS = dict(zip(METHODS, (LINES[0], LINES[4], LINES[5], LINES[1]), strict=True))
 AXES = (("steps", STEPS, "environment steps"), ("seconds", SECONDS, "CPU seconds of training"))
+REFERENCES = {"optimal": ("optimum", "--"), "memoryless": ("best without memory", ":")}
+"""Columns that are drawn as a level: name in the legend, and dashes."""
 LOW = (1e3, 1e-2)
 """Where a logarithmic axis of steps or seconds begins; what comes before, the untrained policy say, is drawn there."""
 
@@ -29,13 +32,23 @@ def pictures(runs: "DataFrame") -> dict[str, Figure]:
     return curves | ({"together": together(runs)} if len(known(runs)) else {})
 
 
-def learning_curves(runs: "DataFrame", axis: int, xlabel: str) -> Figure:
-    """Greedy returns while training: a panel per task, a line per run, optimum and best without memory dashed.
+def learning_curves(
+    runs: "DataFrame",
+    axis: int,
+    xlabel: str,
+    colors: Mapping[str, str] = COLORS,
+    levels: Mapping[str, tuple[str, str]] = REFERENCES,
+    logarithmic: bool = True,
+) -> Figure:
+    """Greedy returns while training: a panel per task, a line per run, levels such as the optimum dashed.
 
     Args:
-        runs: With task, method, curve, optimal and memoryless.
+        runs: With task, method, curve and the columns of the levels.
         axis: `STEPS` or `SECONDS`.
         xlabel: What that is.
+        colors: Of the methods.
+        levels: See `REFERENCES`. Of two the second is the lower; curves are cut off at twice its distance below it.
+        logarithmic: Whether steps or seconds span orders of magnitude.
     """
     tasks = list(runs["task"].unique())
     columns = min(COLUMNS, len(tasks))
@@ -44,21 +57,23 @@ def learning_curves(runs: "DataFrame", axis: int, xlabel: str) -> Figure:
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for panel, task in zip(panels, tasks, strict=False):
         of_task = runs[runs["task"] == task]
-        optimal, memoryless = (of_task[name].iloc[0] for name in ("optimal", "memoryless"))
+        at_levels = {name: of_task[name].iloc[0] for name in levels}
+        known_levels = {name: float(value) for name, value in at_levels.items() if value is not None and value == value}
         returns = np.concatenate([np.array(curve)[:, 2] for curve in of_task["curve"]])
-        references = [float(value) for value in (optimal, memoryless) if value is not None and value == value]
+        references = list(known_levels.values())
         bottom, top = min([*returns, *references]), max([*returns, *references])
         if len(references) == 2:  # a policy far below both would press all others together
             bottom = max(bottom, 3.0 * references[1] - 2.0 * references[0])
         for run in of_task.itertuples():
             points = np.array(run.curve)
             x, y = _from_low(points[:, axis], points[:, 2], axis)
-            panel.plot(x, np.maximum(y, bottom), color=COLORS[run.method], linewidth=1.2, alpha=0.8)
-        for value, style in zip((optimal, memoryless), ("--", ":"), strict=True):
-            if value is not None and value == value:
-                panel.axhline(value, color="black", linestyle=style, linewidth=1.0)
+            panel.plot(x, np.maximum(y, bottom), color=colors[run.method], linewidth=1.2, alpha=0.8)
+        for name, value in known_levels.items():
+            panel.axhline(value, color="black", linestyle=levels[name][1], linewidth=1.0)
         margin = 0.06 * ((top - bottom) or 1.0)
-        panel.set(xscale="log", ylim=(bottom - margin, top + margin))
+        panel.set(ylim=(bottom - margin, top + margin))
+        if logarithmic:
+            panel.set_xscale("log")
         panel.set_title(task, fontsize=8)
         panel.xaxis.set_major_formatter(_formatter(axis))
         panel.xaxis.set_minor_formatter(NullFormatter())
@@ -66,9 +81,10 @@ def learning_curves(runs: "DataFrame", axis: int, xlabel: str) -> Figure:
         panel.grid(alpha=0.3)
     for panel in panels[len(tasks) :]:
         panel.set_axis_off()
-    for method in present(runs):
-        panels[0].plot([], [], color=COLORS[method], label=method)
-    for name, style in (("optimum", "--"), ("best without memory", ":")):
+    for method in colors:
+        if (runs["method"] == method).any():
+            panels[0].plot([], [], color=colors[method], label=method)
+    for name, style in levels.values():
         panels[0].plot([], [], color="black", linestyle=style, label=name)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel("greedy return", fontsize=10)

@@ -1,6 +1,7 @@
 """What a network of exact cells is: `make_approximator` and policies take it in the place of a `Topology`."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -77,6 +78,11 @@ class Cells:
             f"{cell} {cells[:i].count(cell) + 1} state" if cells.count(cell) > 1 else f"{cell} state"
             for i, cell in enumerate(cells)
         ]
+
+    def named(self, state: Iterable[Any]) -> dict[str, Any]:
+        """The states (..., n) of the layers by name; of self_lstm without the tanh that its kernel keeps beside s."""
+        parts = zip(self.state_names, self.layers, state, strict=True)
+        return {name: part[..., :units] if cell == "self_lstm" else part for name, (cell, units), part in parts}
 
     @property
     def sources(self) -> int:

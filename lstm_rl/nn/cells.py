@@ -99,8 +99,8 @@ class CellsNetwork(nn.Module):
         return tuple(self.hidden_weights.new_zeros(batch, sizes.state) for _, sizes in self.cells.kinds)
 
     def named(self, state: CellsState) -> dict[str, Tensor]:
-        """The states of the layers, each (B, n)."""
-        return dict(zip(self.cells.state_names, state, strict=True))
+        """The states of the layers, each (B, n); see `Cells.named`."""
+        return self.cells.named(state)
 
     def forward(
         self, x: Tensor, state: CellsState | None = None, resets: Tensor | None = None

@@ -51,7 +51,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_choice
+from lstm_rl.checks import check_choice, check_options
 from lstm_rl.tasks.languages import FormalLanguage
 from lstm_rl.tasks.names import TASKS, make_task
 from lstm_rl.tasks.parity import Parity
@@ -104,7 +104,8 @@ class SequenceEnv(gym.Env[NDArray[np.float32], Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Draw a sequence; see `gymnasium.Env.reset`. ``options`` are ignored."""
+        """Draw a sequence; see `gymnasium.Env.reset`. There are no ``options``."""
+        check_options(options)
         super().reset(seed=seed)
         x, targets, self._has_target = self.task.batch(1, self.np_random)  # (T, 1, I), (T, 1, K), (T, 1)
         self._x, self._targets = x[:, 0].astype(np.float32), targets[:, 0]

@@ -46,7 +46,7 @@ class BluesRun:
     """A MIDI file in the place of our pieces."""
     updates: int = 12_000
     """Of the weights; of published training thousands of steps, of guessing trials."""
-    attempts: int = 3
+    attempts: int = 8
     """With new weights, >= 1."""
     batch: int = 1
     """Pieces side by side."""
@@ -101,7 +101,7 @@ def run(settings: BluesRun, report: "Report") -> dict[str, Any]:
 
 
 def train(settings: BluesRun, report: "Report") -> Trained:
-    """Train until the chords are kept for 100 choruses, or, with a melody, for all updates."""
+    """Train until the chords are kept for 20 choruses, or, with a melody, for all updates."""
     import torch
 
     torch.set_num_threads(1)

@@ -30,6 +30,7 @@ FIXED = " fixed"  # the same, but its weights do not change while it runs
 NETWORKS = ("lstm", "published", "elman", "gru", "slstm", SELF, SELF + FIXED, INTROSPECTIVE, INTROSPECTIVE + FIXED)
 TEST_FUNCTIONS = 2000
 """Fresh functions that a trained network is tested on; the paper has 128."""
+TEST_EXAMPLES = 64
 SHARE = 0.1
 """A function counts as learned once the error stays below this share of what the best constant has."""
 WARM_UP = 100  # first updates, over which the rate rises
@@ -55,13 +56,15 @@ class MetaRun:
     learning_rate: float = 0.005
     """The highest, > 0."""
     examples: int = 64
-    """J in training, >= 1; tests always have 64."""
+    """J in training, >= 1; tests always have `TEST_EXAMPLES`."""
     noise: float = 0.0
     """Standard deviation of the noise on last targets."""
     layers: int = 1
     """Of a self-referential network."""
     heads: int = 1
     """Of a self-referential network."""
+    long_share: float = 0.0
+    """Share of updates, the last ones, whose sequences have 64 examples, as those of tests have, 0 to 1."""
 
 
 def check(settings: MetaRun) -> None:
@@ -75,6 +78,7 @@ def check(settings: MetaRun) -> None:
     for name in ("units", "updates", "batch", "layers", "heads"):
         check_int(name, getattr(settings, name), 1)
     check_float("learning_rate", settings.learning_rate, 0.0, open_low=True)
+    check_float("long_share", settings.long_share, 0.0, 1.0)
     if settings.network.startswith(SELF) and settings.units % settings.heads:
         raise ValueError(f"units must be a multiple of heads, got {settings.units} and {settings.heads}")
 
@@ -139,7 +143,7 @@ def train(settings: MetaRun, report: "Report") -> Any:
     """A trained network."""
     import torch
 
-    family = FunctionFamily(settings.family, settings.examples, settings.noise)
+    short, family = (FunctionFamily(settings.family, n, settings.noise) for n in (settings.examples, TEST_EXAMPLES))
     network, rng = make_network(settings), np.random.default_rng([settings.seed, 0])
     parameters = list(network.parameters())
     optimizer = torch.optim.Adam(parameters, settings.learning_rate, betas=(0.9, 0.99))
@@ -147,7 +151,8 @@ def train(settings: MetaRun, report: "Report") -> Any:
         rate = 0.5 * (1.0 + math.cos(math.pi * n / settings.updates)) * min(1.0, (n + 1) / WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate
-        x, targets = tensors(family, family.batch(settings.batch, rng))
+        source = family if n >= (1.0 - settings.long_share) * settings.updates else short
+        x, targets = tensors(family, source.batch(settings.batch, rng))
         squares = (network(x)[0][..., 0] - targets).square().mean(1)  # (J,)
         loss = squares.mean() if family.boolean else torch.log(squares + FLOOR).mean()
         optimizer.zero_grad()
@@ -173,7 +178,7 @@ def run(settings: MetaRun, report: "Report") -> dict[str, Any]:
     began = time.process_time()
     network = train(settings, report)
     seconds = time.process_time() - began
-    family = FunctionFamily(settings.family, noise=settings.noise)
+    family = FunctionFamily(settings.family, TEST_EXAMPLES, settings.noise)
     batch = family.batch(TEST_FUNCTIONS, np.random.default_rng([settings.seed, 1]))
     x, _ = tensors(family, batch)
     known = curves(family, batch)

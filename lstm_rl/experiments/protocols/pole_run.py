@@ -42,6 +42,8 @@ class PoleRun:
     """Steps after which the run starts over; None: never."""
     overrides: str = "{}"
     """Fields of `Config` that override the preset's, as JSON."""
+    world: str = "{}"
+    """Arguments of the environment that override the preset's, as JSON."""
 
     def __post_init__(self) -> None:
         check_choice("learner", self.learner, tuple(POLICIES))
@@ -75,6 +77,8 @@ def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
     env_id, policy = "lstm_rl/MultimodePole-v0", POLICIES[settings.learner]
     chosen = preset(settings.preset, env_id, policy)
     config = replace(chosen.config, **({"chunk_size": 5000} | json.loads(settings.overrides)))
+    env_kwargs = chosen.env_kwargs | json.loads(settings.world)
+    played_world = multimode_pole(**(env_kwargs | {"max_steps": LIMIT}))
 
     class Trials(BaseCallback):
         """Tries the greedy policy, keeps the best weights, stops when the pole stays up."""
@@ -88,7 +92,7 @@ def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
             if self.num_timesteps % settings.eval_freq >= config.chunk_size:
                 return True
             steps = self.before + self.num_timesteps
-            trial = try_in_stages(model, multimode_pole(max_steps=LIMIT), steps, TRIAL_STARTS)
+            trial = try_in_stages(model, played_world, steps, TRIAL_STARTS)
             self.trial_steps += trial.steps
             self.up = trial.flawless
             if trial.score > self.best:
@@ -98,7 +102,7 @@ def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
     trials, attempts, begun, diverged = Trials(), 0, time.perf_counter(), False
     while trials.before < settings.max_steps and not trials.up:
         seed = settings.seed + 10**6 * attempts
-        model = AdvantageLearning(policy, gym.make(env_id, **chosen.env_kwargs), config, seed=seed)
+        model = AdvantageLearning(policy, gym.make(env_id, **env_kwargs), config, seed=seed)
         if attempts == 0:
             trials.kept = deepcopy(model.policy.state_dict())
         attempts += 1
@@ -109,7 +113,7 @@ def run(settings: PoleRun, report: "Report") -> dict[str, Any]:
             diverged = True
         trials.before += model.num_timesteps
     model.policy.load_state_dict(trials.kept)
-    played = play(model.policy, multimode_pole(max_steps=LIMIT), STARTS, settings.seed)
+    played = play(model.policy, played_world, STARTS, settings.seed)
     a = played.states[:, MODE] > 0.0
     means = [float(np.mean(played.lengths[mode])) if mode.any() else None for mode in (a, ~a)]
     return {

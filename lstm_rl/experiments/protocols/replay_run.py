@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lstm_rl.checks import check_choice, check_int, needs_extra
+from lstm_rl.experiments.protocols.memory_tasks import FAST, PEERS
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from lstm_rl.experiments.engine import Report
 
-REPLAY, PPO = "replay", "RecurrentPPO"
+REPLAY, PPO = "replay", FAST
 METHODS = (REPLAY, PPO)
 ROWS = {REPLAY: 16, PPO: 8}
 """Environments side by side."""
@@ -37,6 +38,16 @@ class ExternalTask(NamedTuple):
     package: str = "gymnasium"
     extra: str = ""
     """What brings the package."""
+    wrappers: tuple[str, ...] = ()
+    """Around it, the innermost first, as "module:class"."""
+    flat: bool = False
+    """Whether the entries of observations become one vector, since RecurrentPPO takes no small image beside others."""
+
+
+def _minigrid(name: str) -> ExternalTask:
+    """A grid whose 7 x 7 cells are one-hot codes of object, colour and state, as MiniGrid's own wrapper gives them."""
+    wrappers = ("minigrid.wrappers:OneHotPartialObsWrapper",)
+    return ExternalTask(f"MiniGrid-{name}-v0", (), "minigrid", "tasks", wrappers, flat=True)
 
 
 EXTERNAL_TASKS = {
@@ -44,8 +55,7 @@ EXTERNAL_TASKS = {
     "Pendulum, velocity hidden": ExternalTask("Pendulum-v1", (2,)),
     "Hopper, velocities hidden": ExternalTask("Hopper-v5", tuple(range(5, 11)), "mujoco", "tasks"),
     "HalfCheetah, velocities hidden": ExternalTask("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "tasks"),
-    **{f"MiniGrid-Memory{n}": ExternalTask(f"MiniGrid-Memory{n}-v0", (), "minigrid", "tasks") for n in ("S7", "S11")},
-    "MiniGrid-MemoryS13": ExternalTask("MiniGrid-MemoryS13-v0", (), "minigrid", "tasks"),
+    **{f"MiniGrid-MemoryS{n}": _minigrid(f"MemoryS{n}") for n in (7, 11, 13)},
 }
 
 
@@ -95,13 +105,18 @@ def _make(external: ExternalTask) -> Any:
     from importlib import import_module
 
     import gymnasium as gym
+    from gymnasium.wrappers import FlattenObservation
 
     from lstm_rl.envs.sb3 import fit_for_sb3
     from lstm_rl.envs.wrappers import HideEntries
 
     import_module(external.package)  # which registers its environments
     env: gym.Env[Any, Any] = gym.make(external.env_id)
-    return fit_for_sb3(HideEntries(env, external.hidden) if external.hidden else env)
+    for wrapper in external.wrappers:
+        module, _, name = wrapper.partition(":")
+        env = getattr(import_module(module), name)(env)
+    env = fit_for_sb3(HideEntries(env, external.hidden) if external.hidden else env)
+    return FlattenObservation(env) if external.flat else env
 
 
 def check(settings: ReplayRun) -> None:
@@ -123,8 +138,9 @@ def make_model(settings: ReplayRun) -> Any:
     envs = make_envs(settings.task, values.pop("n_envs", ROWS[settings.method]))
     if settings.method == PPO:
         from sb3_contrib import RecurrentPPO
+        from stable_baselines3.common.vec_env import VecNormalize
 
-        return RecurrentPPO("MlpLstmPolicy", envs, seed=settings.seed, device="cpu")
+        return RecurrentPPO("MlpLstmPolicy", VecNormalize(envs), seed=settings.seed, device="cpu", **PEERS[PPO])
     from lstm_rl.agents.algorithms import make_replay
 
     algo: Any = "recurrent-td3" if isinstance(envs.action_space, Box) else "recurrent-dqn"
@@ -141,11 +157,16 @@ def run(settings: ReplayRun, report: "Report") -> dict[str, Any]:
     """
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
     from lstm_rl.evaluation import play_stepwise
 
     torch.set_num_threads(1)
-    model, played = make_model(settings), make_envs(settings.task, EPISODES)
+    model = make_model(settings)
+    played: VecEnv = make_envs(settings.task, EPISODES)
+    if (trained := model.get_vec_normalize_env()) is not None:
+        played = VecNormalize(played, training=False, norm_reward=False)
+        played.obs_rms = trained.obs_rms  # the same object, which training goes on to update
     points: list[list[float]] = []
     spent, began = 0.0, time.process_time()
 

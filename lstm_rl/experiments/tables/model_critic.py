@@ -52,7 +52,7 @@ EXPERIMENTS = (
         model_critic_run.run,
         score,
         check=model_critic_run.check,
-        runs=5,
+        runs=3,
         seed=1100,
     ),
 )

@@ -1,5 +1,6 @@
 """Bakker (2001), section 5: the multi-mode pole, RL-LSTM against Elman-BPTT; and the default preset on it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -48,9 +49,22 @@ PUBLISHED = {
     "lstm": "2/10 for good, after 6.25 M steps on average; the others for 100s to 1000s of steps",
     "elman": "balances only the first 50 steps",
 }
+OPEN = {  # what the paper leaves open, after the search of docs/deviations.md; rule and network are the paper's
+    "temperature": 0.03,
+    "input_range": 1.0,
+    "recurrent_range": 0.5,
+    "output_range": 0.5,
+    "bias_range": 0.5,
+    "input_gate_bias": -2.0,
+    "forget_gate_bias": 8.0,
+    "spread_forget_gates": True,
+}
+SHORT = {"max_steps": 500}
+SEARCHED = PoleRun(preset="bakker2001", max_steps=10_000_000, overrides=json.dumps(OPEN), world=json.dumps(SHORT))
 BAKKER = [
     Row("lstm", PoleRun(learner="lstm", preset="bakker2001", max_steps=10_000_000), {"": PUBLISHED["lstm"]}),
     Row("elman", PoleRun(learner="elman", preset="bakker2001", max_steps=10_000_000), {"": PUBLISHED["elman"]}),
+    Row("lstm, open choices searched (ours)", SEARCHED, {"": PUBLISHED["lstm"]}),
 ]
 OURS = [Row("lstm", PoleRun(max_steps=20_000_000, attempt_steps=5_000_000))]
 EXPERIMENTS = (

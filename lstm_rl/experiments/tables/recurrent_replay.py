@@ -6,27 +6,29 @@ from typing import TYPE_CHECKING, Any
 from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import EPISODES, LAST, POINTS, PPO, REPLAY, ROWS, ReplayRun
+from lstm_rl.experiments.protocols.replay_settings import (
+    BALANCE,
+    BANDIT,
+    BODY,
+    CARDS,
+    CART,
+    GRID,
+    MAZE,
+    SWING,
+    SWING_SEEN,
+)
+from lstm_rl.experiments.replay_charts import curves
 from lstm_rl.experiments.statistics import median_text, returns_text, steps_text, successes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-`RecurrentDQN`, for continuous actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO with the
-defaults of sb3-contrib from {ROWS[PPO]}, for the same steps at most. At {POINTS} points of training the greedy policy
-plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean return as high, and
-ends the run. Score: mean of the last {LAST} points. Settings: in results.csv. Medians; in brackets 95 % intervals."""
-ZERO = "burn_in=0 state=zero"
-WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
-MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_interval=1000"
-MAZE += " prioritized=True exploration_fraction=0.05 exploration_final_eps={1}"
-CARDS = f"{WHOLE} n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 exploration_fraction=0.2"
-CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1"
-BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
-GRID = f"{ZERO} sequence_length=60 period=20 n_steps=5 reward_scale=5 train_freq=4 exploration_fraction=0.3"
-ARM = "n_envs=4 train_freq=1 gradient_steps=2 n_steps=3 reward_scale=0.1 gamma=0.98 tau=0.01 learning_starts=800"
-LIMB = f"{ARM} burn_in=4 sequence_length=20 period=8"
-BODY = f"{LIMB} gradient_steps=1 reward_scale=1.0 gamma=0.99"  # the last of a name counts
+`RecurrentDQN`, for Box actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO from {ROWS[PPO]},
+with settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At {POINTS} points of training
+the greedy policy plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean
+return as high, and ends the run. Score: mean of the last {LAST} points. Medians; in brackets 95 % intervals."""
+LSTM_PPO = "PPO with an LSTM"
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
 MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
 MAZES |= {250: (2_000_000, "n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000")}
@@ -38,19 +40,18 @@ TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, st
         for kind, over, sizes in (("Passive", 1, (50, 100, 250)), ("Active", 3, (50, 250)))
         for n, (steps, more) in ((n, MAZES[n]) for n in sizes)
     ),
-    ("CartPole", 50_000, 500.0, CART, True, "PPO with an LSTM: 500 (model hub of Stable-Baselines3)"),
-    ("CartPole hidden=positions", 50_000, 500.0, CART, True, ""),
-    *((f"MiniGrid-MemoryS{n}", 250_000, 0.95, GRID, True, "PPO with an LSTM, millions of steps") for n in (7, 11, 13)),
+    ("CartPole", 50_000, 500.0, BALANCE, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
+    ("CartPole hidden=positions", 50_000, 500.0, BALANCE, True, ""),
+    *((f"MiniGrid-MemoryS{n}", 200_000, 0.95, GRID, True, f"{LSTM_PPO}, millions of steps") for n in (7, 11, 13)),
     *((f"{name} difficulty=easy", 200_000, None, CARDS.format(length), True, "") for name, length in GAMES.items()),
     *(
-        (f"{name}CartPole difficulty=easy", 200_000, None, f"{CART} n_envs=16 reward_scale=200", True, "")
+        (f"{name}CartPole difficulty=easy", 200_000, None, CART, True, "")
         for name in ("PositionOnly", "VelocityOnly", "NoisyPositionOnly")
     ),
     ("MultiarmedBandit difficulty=easy", 200_000, None, BANDIT, True, ""),
-    ("Pendulum, all", 12_000, None, f"{ARM} {ZERO} sequence_length=12 period=6", False, ""),
-    ("Pendulum, velocity hidden", 20_000, None, LIMB, True, ""),
-    ("Hopper, velocities hidden", 60_000, None, BODY, True, ""),
-    ("HalfCheetah, velocities hidden", 60_000, None, BODY, True, ""),
+    ("Pendulum, all", 12_000, None, SWING_SEEN, False, ""),
+    ("Pendulum, velocity hidden", 30_000, None, SWING, True, ""),
+    *((f"{body}, velocities hidden", 60_000, None, BODY, True, "") for body in ("Hopper", "HalfCheetah")),
 )
 
 
@@ -66,15 +67,13 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows() -> Iterator[Row]:
     for task, steps, goal, settings, peer, said in TASKS:
-        run = ReplayRun(task, REPLAY, max_steps=steps, goal=goal, settings=settings)
+        device = "auto" if task.startswith("MiniGrid") else "cpu"  # 984 inputs, where a GPU saves something
+        run = ReplayRun(task, REPLAY, max_steps=steps, goal=goal, settings=settings, device=device)
         yield Row(task, run, {"": said} if said else {}, REPLAY)
         if peer:
             yield Row(task, ReplayRun(task, PPO, max_steps=steps, goal=goal), {}, PPO)
 
 
 ABOUT = "replayed sequences: steps to a goal, and returns beside RecurrentPPO"
-EXPERIMENTS = (
-    Experiment(
-        "recurrent-replay", ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, check=replay_run.check, runs=5
-    ),
-)
+_MORE: dict[str, Any] = dict(figures=curves, check=replay_run.check, runs=5)
+EXPERIMENTS = (Experiment("recurrent-replay", ABOUT, PROTOCOL, list(_rows()), replay_run.run, score, **_MORE),)

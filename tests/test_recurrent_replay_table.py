@@ -1,0 +1,58 @@
+"""The table and the picture of replay learners beside RecurrentPPO."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.spaces import Box
+
+from lstm_rl.diagnostics.figures import LINES
+from lstm_rl.experiments.engine import frame
+from lstm_rl.experiments.protocols import replay_run
+from lstm_rl.experiments.protocols.replay_run import PPO, REPLAY, ReplayRun
+from lstm_rl.experiments.registry import EXPERIMENTS
+
+TABLE = EXPERIMENTS["recurrent-replay"]
+
+
+def _run(task: str, method: str, seed: int, returns: list[float], goal: float | None) -> dict[str, Any]:
+    curve = [[1000.0 * (n + 1), 0.1 * n, value] for n, value in enumerate(returns)]
+    about = {"row": f"{task}, {method}", "task": task, "method": method, "seed": seed, "goal": goal}
+    return about | {"success": True, "score": returns[-1], "steps": 1000, "seconds": 1.0, "curve": curve}
+
+
+def test_picture_has_a_panel_per_task_and_a_line_per_run() -> None:
+    runs = [_run("A", REPLAY, seed, [0.0, 500.0], 500.0) for seed in (0, 1)]
+    runs += [_run("A", PPO, 0, [0.0, 9.0, 12.0], 500.0), _run("B", REPLAY, 0, [-3.0, -1.0], None)]
+    (figure,) = TABLE.figures(frame(TABLE, runs)).values()
+    a, b = (panel for panel in figure.axes if panel.get_title())
+    assert [panel.get_title() for panel in (a, b)] == ["A", "B"]
+    drawn = [(line.get_linestyle(), line.get_color(), np.asarray(line.get_ydata()).tolist()) for line in a.lines]
+    returns = [each for each in drawn if each[0] == "-" and each[2]]  # but for the legend's, which hold nothing
+    assert [color for _, color, _ in returns] == [LINES[0], LINES[0], LINES[1]]
+    assert returns[2][2] == [0.0, 9.0, 12.0]
+    assert [values for dashes, _, values in drawn if dashes == "--" and values] == [[500.0, 500.0]]
+    assert not [line for line in b.lines if line.get_linestyle() == "--"]  # it has no goal
+    assert a.get_xscale() == "linear"
+
+
+def test_recurrent_ppo_plays_with_the_statistics_it_learned_with() -> None:
+    pytest.importorskip("sb3_contrib")
+    model = replay_run.make_model(ReplayRun("CartPole", PPO))
+    assert model.get_vec_normalize_env() is not None
+    results = replay_run.run(ReplayRun("CartPole", PPO, max_steps=20), lambda _: None)
+    assert results["curve"][0][0] >= 20 and results["score"] > 0.0
+
+
+def test_grids_are_one_vector_of_codes() -> None:
+    pytest.importorskip("minigrid")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the mission, words, is left out
+        envs = replay_run.make_envs("MiniGrid-MemoryS7", 2)
+    observation = np.asarray(envs.reset())
+    envs.close()
+    assert isinstance(envs.observation_space, Box)
+    assert observation.shape == (2, 4 + 7 * 7 * 20)
+    assert set(np.unique(observation)) == {0, 1}
+    assert (observation.sum(axis=1) == 1 + 7 * 7 * 3).all()  # a direction; object, colour and state of each cell
