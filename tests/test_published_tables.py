@@ -18,7 +18,6 @@ from lstm_rl.tasks.protocol import Criterion
 PENDING: tuple[str, ...] = ()
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
-    "self-reference",
     "blues-melody",
     "recurrent-replay",
     "blues-chords",

@@ -94,14 +94,14 @@ PER_ARM: dict[str, Any] = {"last_action": 1, "lambda_": 0.98, "reward_shift": 0.
 PPO: dict[str, tuple[tuple[int, Ppo], ...]] = {
     "BernoulliBandit": (
         (10, Ppo(((1, 4),), 10, 4_000_000, trials=500, reward_scale=0.5, **PER_ARM)),
-        (100, Ppo(((1, 4),), 10, 6_000_000, trials=100, reward_scale=0.1, **PER_ARM)),
+        (100, Ppo(((1, 4),), 10, 15_000_000, trials=100, reward_scale=0.1, **PER_ARM)),
         (500, Ppo(((1, 4),), 10, 4_000_000, trials=50, reward_scale=0.02, **PER_ARM)),
     ),
     "TabularMDP": (
-        (100, Ppo(((12, 8), (12, 6)), 24, 8_000_000, lambda_=0.95, reward_shift=1.0)),
+        (100, Ppo(((12, 8), (12, 6)), 24, 16_000_000, lambda_=0.95, reward_shift=1.0)),
         (1000, Ppo(((12, 8), (12, 6)), 24, 4_000_000, trials=40, lambda_=0.95, reward_shift=1.0)),
     ),
-    "DarkRoom": ((200, Ppo(((1, 16),), 24, 5_000_000, trials=100, reward_scale=0.05)),),
+    "DarkRoom": ((200, Ppo(((1, 16),), 24, 20_000_000, trials=100, reward_scale=0.05)),),
 }
 """The same."""
 
