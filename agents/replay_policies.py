@@ -55,8 +55,8 @@ class ReplayPolicy(BasePolicy):
         features_extractor_class: SB3's extractor of images, another than NatureCNN.
         features_extractor_kwargs: Its arguments.
         seed: Of the core's initial weights and of exploration in `predict`.
-        averaging: `predict` plays with weights that are averaged over so many of the last updates, exponentially; 0:
-            with the last ones, as training always does.
+        averaging: `predict` plays with weights that are averaged over so many of the last updates, exponentially (over
+            all updates while there are fewer, each alike); 0: with the last ones, as training always does.
         adam_epsilon: Of the optimiser; of an actor's it is 1e-8.
 
     Raises:
@@ -66,6 +66,7 @@ class ReplayPolicy(BasePolicy):
     count: Tensor
     mean: Tensor
     square: Tensor
+    updates: Tensor  # in the average
 
     def __init__(
         self,
@@ -112,6 +113,7 @@ class ReplayPolicy(BasePolicy):
         self.target = copy.deepcopy(self.net).requires_grad_(False)
         if averaging:
             self.average = copy.deepcopy(self.target)
+            self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
         self._kind = type(self.body.core.initial_state(1))
         self._arguments = {
             "core": core,
@@ -216,7 +218,14 @@ class ReplayPolicy(BasePolicy):
     def update_average(self) -> None:
         """Take the weights after an update into their average, if there is one."""
         if self.averaging:
-            polyak_update(self.net.parameters(), self.average.parameters(), 1.0 / self.averaging)
+            rate = max(1.0 / self.averaging, 1.0 / (int(self.updates) + 1))  # the initial weights do not count
+            polyak_update(self.net.parameters(), self.average.parameters(), rate)
+            self.updates += 1
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any) -> None:
+        if self.averaging:  # older models hold an average without the number of its updates
+            state_dict.setdefault(f"{prefix}updates", torch.tensor(self.averaging))
+        super()._load_from_state_dict(state_dict, prefix, *more)
 
     def step(
         self, x: NDArray[Any], state: State, start: NDArray[np.bool_], average: bool = False
