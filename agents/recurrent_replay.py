@@ -78,6 +78,10 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
+        if callable(learning_rate) and self.config.schedule != "constant":
+            raise ValueError(
+                f"learning_rate must be a number with schedule={self.config.schedule!r}, got a schedule of its own"
+            )
         rate = self.config.learning_rate
         falling = LinearDecay(rate) if self.config.schedule == "linear" else rate
         super().__init__(
