@@ -30,7 +30,7 @@ class RecurrentDQN(RecurrentReplay):
         config: Settings; ``None``: `DqnConfig()`.
         learning_rate: Overrides the configuration's; a number, or a function of the remaining progress (1 .. 0), with
             ``schedule="constant"`` alone.
-        policy_kwargs: Arguments of `lstm_rl.agents.replay_policies.ReplayPolicy`, and ``dueling``.
+        policy_kwargs: Arguments of `lstm_rl.agents.replay_policy.ReplayPolicy`, and ``dueling``.
         tensorboard_log: Folder for TensorBoard.
         stats_window_size: Episodes that ``rollout/*`` averages over.
         verbose: 0 silent, 1 prints the log.

@@ -33,7 +33,7 @@ from lstm_rl.agents.recorded import add_episodes
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
-from lstm_rl.agents.replay_policies import ReplayPolicy, State
+from lstm_rl.agents.replay_policy import ReplayPolicy, State
 from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll

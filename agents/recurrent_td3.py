@@ -34,7 +34,7 @@ class RecurrentTD3(RecurrentReplay):
         config: Settings; ``None``: `Td3Config()`.
         learning_rate: Overrides the configuration's; a number, or a function of the remaining progress (1 .. 0), with
             ``schedule="constant"`` alone.
-        policy_kwargs: Arguments of `lstm_rl.agents.replay_policies.ReplayPolicy`.
+        policy_kwargs: Arguments of `lstm_rl.agents.replay_policy.ReplayPolicy`.
         tensorboard_log: Folder for TensorBoard.
         stats_window_size: Episodes that ``rollout/*`` averages over.
         verbose: 0 silent, 1 prints the log.
