@@ -8,7 +8,9 @@ import pytest
 from gymnasium.spaces import Box
 
 from lstm_rl.diagnostics.figures import LINES
+from lstm_rl.experiments.aggregates import STEPS
 from lstm_rl.experiments.engine import frame
+from lstm_rl.experiments.memory_charts import learning_curves
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import PPO, REPLAY, ReplayRun
 from lstm_rl.experiments.registry import EXPERIMENTS
@@ -35,6 +37,17 @@ def test_picture_has_a_panel_per_task_and_a_line_per_run() -> None:
     assert [values for dashes, _, values in drawn if dashes == "--" and values] == [[500.0, 500.0]]
     assert not [line for line in b.lines if line.get_linestyle() == "--"]  # it has no goal
     assert a.get_xscale() == "linear"
+
+
+@pytest.mark.parametrize(("logarithmic", "steps"), [(True, [1000.0, 2400.0]), (False, [600.0, 900.0, 2400.0])])
+def test_a_curve_begins_where_its_axis_can_show_it(logarithmic: bool, steps: list[float]) -> None:
+    """A linear axis has room for the first points; a logarithmic one has the last before 1,000 steps there."""
+    run = _run("Pendulum, all", REPLAY, 0, [0.0], None)
+    run["curve"] = [[600.0, 0.1, -3.0], [900.0, 0.2, -2.0], [2400.0, 0.3, -1.0]]
+    colors, references = {REPLAY: "black"}, {"goal": ("goal", "--")}
+    figure = learning_curves(frame(TABLE, [run]), STEPS, "", colors, references, logarithmic=logarithmic)
+    (line,) = (line for line in figure.axes[0].lines if len(np.asarray(line.get_xdata())))
+    assert np.asarray(line.get_xdata()).tolist() == steps
 
 
 def test_recurrent_ppo_plays_with_the_statistics_it_learned_with() -> None:
