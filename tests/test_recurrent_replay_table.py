@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
+from lstm_rl import evaluation
 from lstm_rl.diagnostics.figures import LINES
+from lstm_rl.evaluation import play_stepwise
 from lstm_rl.experiments.aggregates import STEPS
 from lstm_rl.experiments.engine import frame
 from lstm_rl.experiments.memory_charts import learning_curves
@@ -50,12 +52,21 @@ def test_a_curve_begins_where_its_axis_can_show_it(logarithmic: bool, steps: lis
     assert np.asarray(line.get_xdata()).tolist() == steps
 
 
-def test_recurrent_ppo_plays_with_the_statistics_it_learned_with() -> None:
+def test_recurrent_ppo_plays_with_the_statistics_it_learned_with(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sb3_contrib")
-    model = replay_run.make_model(ReplayRun("CartPole", PPO))
-    assert model.get_vec_normalize_env() is not None
+    shown: list[tuple[Any, Any]] = []
+
+    def spy(model: Any, played: Any, episodes: int) -> Any:
+        shown.append((model.get_vec_normalize_env(), played))
+        return play_stepwise(model, played, episodes)
+
+    monkeypatch.setattr(evaluation, "play_stepwise", spy)
     results = replay_run.run(ReplayRun("CartPole", PPO, max_steps=20), lambda _: None)
     assert results["curve"][0][0] >= 20 and results["score"] > 0.0
+    trained, played = shown[-1]
+    assert played.obs_rms is trained.obs_rms and played.obs_rms.count > 20  # it has seen the steps of training
+    assert trained.training and not played.training  # and of those alone
+    assert not played.norm_reward
 
 
 def test_grids_are_one_vector_of_codes() -> None:
