@@ -462,7 +462,7 @@ def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given(monkeypatch: 
     monkeypatch.setattr(gym, "make", spy)
     row = pole_run.run(PoleRun(1, max_steps=10_000, eval_freq=10_000, world='{"angle_limit": 3.0, "force": 20.0}'), int)
     made = learned_in[-1].spec.kwargs  # the one before it only serves to choose settings
-    assert (made["angle_limit"], made["force"]) == (3.0, 20.0)
+    assert made.items() >= {"angle_limit": 3.0, "force": 20.0}.items()
     assert row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10  # 12 degrees and 10 N: 8 steps at least
 
 
