@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rl.agents.replay_config import ReplayConfig
-from lstm_rl.agents.replay_policies import ReplayPolicy
+from lstm_rl.agents.replay_policy import ReplayPolicy
 from lstm_rl.agents.sequence_buffer import SequenceBuffer
 
 FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")

@@ -33,7 +33,7 @@ from lstm_rl.agents.recorded import add_episodes
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
-from lstm_rl.agents.replay_policies import ReplayPolicy, State
+from lstm_rl.agents.replay_policy import ReplayPolicy, State
 from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll
@@ -78,6 +78,10 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
+        if callable(learning_rate) and self.config.schedule != "constant":
+            raise ValueError(
+                f"learning_rate must be a number with schedule={self.config.schedule!r}, got a schedule of its own"
+            )
         rate = self.config.learning_rate
         falling = LinearDecay(rate) if self.config.schedule == "linear" else rate
         super().__init__(

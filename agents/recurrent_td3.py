@@ -32,8 +32,9 @@ class RecurrentTD3(RecurrentReplay):
         policy: "LstmPolicy", "GruPolicy", "SlstmPolicy", "TorchPolicy" (with ``policy_kwargs["core"]``), or a class.
         env: A Gymnasium environment, its id, or an SB3 VecEnv, with Box actions that have bounds.
         config: Settings; ``None``: `Td3Config()`.
-        learning_rate: Overrides the configuration's; a number, or a schedule from the remaining progress (1 .. 0).
-        policy_kwargs: Arguments of `lstm_rl.agents.replay_policies.ReplayPolicy`.
+        learning_rate: Overrides the configuration's; a number, or a function of the remaining progress (1 .. 0), with
+            ``schedule="constant"`` alone.
+        policy_kwargs: Arguments of `lstm_rl.agents.replay_policy.ReplayPolicy`.
         tensorboard_log: Folder for TensorBoard.
         stats_window_size: Episodes that ``rollout/*`` averages over.
         verbose: 0 silent, 1 prints the log.

@@ -1,22 +1,17 @@
-"""The policies of `RecurrentDQN` and `RecurrentTD3`: act with an explicit state; hold the networks and slow copies.
+"""The policies of `RecurrentDQN` and `RecurrentTD3`: what stands on the body, and how it acts.
 
-Dimensions: T time, B batch, n rows, K actions, d numbers of a continuous action.
+Dimensions: n rows, F features, K actions, d numbers of a continuous action.
 """
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
-from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
-from stable_baselines3.common.utils import polyak_update
-from torch import Tensor, nn
+from torch import Tensor
 
+<<<<<<< HEAD
 from lstm_rl.agents.models import Builder
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.replay_networks import ActorHead, Body, QHead, Shape, TwinHead
@@ -294,6 +289,10 @@ class ReplayPolicy(BasePolicy):
         """Actions for first observations; SB3 asks for this method. Use `predict`, which carries the state."""
         actions, _ = self.predict(np.asarray(observation), deterministic=deterministic)
         return torch.as_tensor(actions)
+=======
+from lstm_rl.agents.replay_networks import ActorHead, QHead, TwinHead
+from lstm_rl.agents.replay_policy import ReplayPolicy
+>>>>>>> mendB
 
 
 class QPolicy(ReplayPolicy):

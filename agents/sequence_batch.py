@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstm_rl.agents.replay_config import ReplayConfig
-from lstm_rl.agents.replay_policies import ReplayPolicy
+from lstm_rl.agents.replay_policy import ReplayPolicy
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
 
 

@@ -45,9 +45,9 @@ from lstm_rl.signals import Stop
 from lstm_rl.trials import History, Player, add_to, make_player, read_history, write_history
 
 SURVIVAL_EVAL_FREQ = 25_000  # steps between two trials in stages, at most: most of them end in the first stage
+REPLAY_EVAL_FREQ = 2_500  # steps between two trials of a replay learner, at least, or the whole run
 METRICS = ("best/mean_reward", "best/success_rate", "best/steps_to_solve", "eval/mean_reward", "eval/success_rate")
 """What TensorBoard's tab HPARAMS shows beside the settings."""
-REPLAY_EVAL_FREQ = 2500  # steps between two trials of a replay learner, at least, or the whole run
 LOG_EPISODES = 100
 FRAMES = 500  # of a moving picture, at most
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -450,11 +451,19 @@ def test_a_pole_run_keeps_the_best_weights_and_says_how_long_they_balance() -> N
     assert row["trial_steps"] > 4 * 10 * 5
 
 
-def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given() -> None:
+def test_a_pole_run_learns_and_plays_in_the_world_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned_in: list[Any] = []
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        learned_in.append(make(*args, **kwargs))
+        return learned_in[-1]
+
+    make = gym.make
+    monkeypatch.setattr(gym, "make", spy)
     row = pole_run.run(PoleRun(1, max_steps=10_000, eval_freq=10_000, world='{"angle_limit": 3.0, "force": 20.0}'), int)
-    assert (
-        row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10
-    )  # 12 degrees and 10 N: 8 steps at the least
+    made = learned_in[-1].spec.kwargs  # the one before it only serves to choose settings
+    assert made.items() >= {"angle_limit": 3.0, "force": 20.0}.items()
+    assert row["min"] <= row["mean_a"] < 10 and row["trial_steps"] < 10 * 10  # 12 degrees and 10 N: 8 steps at least
 
 
 @pytest.mark.parametrize("network", ["LSTM 1997", "Elman net, RTRL", "GRU"])

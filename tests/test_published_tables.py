@@ -18,9 +18,7 @@ from lstm_rl.tasks.protocol import Criterion
 PENDING: tuple[str, ...] = ()
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
-    "blues-melody",
     "recurrent-replay",
-    "blues-chords",
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
+from lstm_rl import evaluation
 from lstm_rl.diagnostics.figures import LINES
+from lstm_rl.evaluation import play_stepwise
+from lstm_rl.experiments.aggregates import STEPS
 from lstm_rl.experiments.engine import frame
+from lstm_rl.experiments.memory_charts import learning_curves
 from lstm_rl.experiments.protocols import replay_run
 from lstm_rl.experiments.protocols.replay_run import PPO, REPLAY, ReplayRun
 from lstm_rl.experiments.registry import EXPERIMENTS
@@ -37,12 +41,32 @@ def test_picture_has_a_panel_per_task_and_a_line_per_run() -> None:
     assert a.get_xscale() == "linear"
 
 
-def test_recurrent_ppo_plays_with_the_statistics_it_learned_with() -> None:
+@pytest.mark.parametrize(("logarithmic", "steps"), [(True, [1000.0, 2400.0]), (False, [600.0, 900.0, 2400.0])])
+def test_a_curve_begins_where_its_axis_can_show_it(logarithmic: bool, steps: list[float]) -> None:
+    """A linear axis has room for the first points; a logarithmic one has the last before 1,000 steps there."""
+    run = _run("Pendulum, all", REPLAY, 0, [0.0], None)
+    run["curve"] = [[600.0, 0.1, -3.0], [900.0, 0.2, -2.0], [2400.0, 0.3, -1.0]]
+    colors, references = {REPLAY: "black"}, {"goal": ("goal", "--")}
+    figure = learning_curves(frame(TABLE, [run]), STEPS, "", colors, references, logarithmic=logarithmic)
+    (line,) = (line for line in figure.axes[0].lines if len(np.asarray(line.get_xdata())))
+    assert np.asarray(line.get_xdata()).tolist() == steps
+
+
+def test_recurrent_ppo_plays_with_the_statistics_it_learned_with(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sb3_contrib")
-    model = replay_run.make_model(ReplayRun("CartPole", PPO))
-    assert model.get_vec_normalize_env() is not None
+    shown: list[tuple[Any, Any]] = []
+
+    def spy(model: Any, played: Any, episodes: int) -> Any:
+        shown.append((model.get_vec_normalize_env(), played))
+        return play_stepwise(model, played, episodes)
+
+    monkeypatch.setattr(evaluation, "play_stepwise", spy)
     results = replay_run.run(ReplayRun("CartPole", PPO, max_steps=20), lambda _: None)
     assert results["curve"][0][0] >= 20 and results["score"] > 0.0
+    trained, played = shown[-1]
+    assert played.obs_rms is trained.obs_rms and played.obs_rms.count > 20  # it has seen the steps of training
+    assert trained.training and not played.training  # and of those alone
+    assert not played.norm_reward
 
 
 def test_grids_are_one_vector_of_codes() -> None:

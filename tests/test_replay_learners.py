@@ -107,7 +107,8 @@ def test_memory_works_and_survives_saving(make: Any) -> None:
 
 @pytest.mark.parametrize(("make", "state"), [(dqn, "stored"), (dqn, "recomputed"), (td3, "stored"), (td3, "zero")])
 def test_training_in_two_parts_is_training_at_once(make: Any, state: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"state": state, "prioritized": True}
+    averaged = TINY["policy_kwargs"] | {"averaging": 50}  # over more updates than there are
+    settings: dict[str, Any] = {"state": state, "prioritized": True, "policy_kwargs": averaged}
     whole = make(walks(LINE, Discrete(3) if make is dqn else ARM), **settings)
     first = make(walks(LINE, Discrete(3) if make is dqn else ARM), **settings)
     if make is dqn:  # so that exploration does not depend on the length of a call
@@ -119,8 +120,8 @@ def test_training_in_two_parts_is_training_at_once(make: Any, state: str, tmp_pa
         second.exploration_schedule = whole.exploration_schedule
     assert len(second.replay_buffer) == len(first.replay_buffer)
     second.learn(40, reset_num_timesteps=False)
-    np.testing.assert_array_equal(weights(second), weights(whole))
-    assert second.num_timesteps == 100
+    np.testing.assert_array_equal(weights(second), weights(whole))  # those of the average too
+    assert second.num_timesteps == 100 and second.policy.updates == second._n_updates > 5
     assert np.abs(weights(second) - weights(first)).max() > 0.0
 
 
@@ -283,6 +284,10 @@ def test_records_with_gaps_are_refused(data: Any, what: str) -> None:
         (lambda: dqn(kappa=0.0), "kappa must be a number in"),
         (lambda: dqn(walks(LINE, ARM)), "RecurrentTD3 learns continuous actions"),
         (lambda: td3(maze()), "RecurrentDQN learns choices"),
+        (
+            lambda: dqn(learning_rate=lambda _: 0.1, schedule="linear"),
+            "learning_rate must be a number with schedule=.linear., got a schedule",
+        ),
         (lambda: RecurrentDQN("MlpPolicy", maze()), "policy must be one of LstmPolicy"),
         (lambda: RecurrentDQN("TorchPolicy", maze()), "core must be given"),
         (lambda: dqn(policy_kwargs={"core": "rnn"}), "core must be lstm, gru, slstm"),

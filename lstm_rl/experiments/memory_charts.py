@@ -21,7 +21,7 @@ GREY = "#555555"
 COLORS = dict(zip(METHODS, (LINES[0], LINES[4], LINES[5], LINES[1]), strict=True))
 AXES = (("steps", STEPS, "environment steps"), ("seconds", SECONDS, "CPU seconds of training"))
 REFERENCES = {"optimal": ("optimum", "--"), "memoryless": ("best without memory", ":")}
-"""Columns that are drawn as a level: name in the legend, and dashes."""
+"""Columns whose value is drawn as a line across: name in the legend, and dashes."""
 LOW = (1e3, 1e-2)
 """Where a logarithmic axis of steps or seconds begins; what comes before, the untrained policy say, is drawn there."""
 
@@ -37,17 +37,17 @@ def learning_curves(
     axis: int,
     xlabel: str,
     colors: Mapping[str, str] = COLORS,
-    levels: Mapping[str, tuple[str, str]] = REFERENCES,
+    references: Mapping[str, tuple[str, str]] = REFERENCES,
     logarithmic: bool = True,
 ) -> Figure:
-    """Greedy returns while training: a panel per task, a line per run, levels such as the optimum dashed.
+    """Greedy returns while training: a panel per task, a line per run, references such as the optimum dashed.
 
     Args:
-        runs: With task, method, curve and the columns of the levels.
+        runs: With task, method, curve and the columns of the references.
         axis: `STEPS` or `SECONDS`.
         xlabel: What that is.
         colors: Of the methods.
-        levels: See `REFERENCES`. Of two the second is the lower; curves are cut off at twice its distance below it.
+        references: See `REFERENCES`. Of two the second is the lower; curves are cut off at twice its distance below it.
         logarithmic: Whether steps or seconds span orders of magnitude.
     """
     tasks = list(runs["task"].unique())
@@ -57,19 +57,20 @@ def learning_curves(
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for panel, task in zip(panels, tasks, strict=False):
         of_task = runs[runs["task"] == task]
-        at_levels = {name: of_task[name].iloc[0] for name in levels}
-        known_levels = {name: float(value) for name, value in at_levels.items() if value is not None and value == value}
+        values = {name: float(of_task[name].iloc[0]) for name in references if of_task[name].notna().iloc[0]}
         returns = np.concatenate([np.array(curve)[:, 2] for curve in of_task["curve"]])
-        references = list(known_levels.values())
-        bottom, top = min([*returns, *references]), max([*returns, *references])
-        if len(references) == 2:  # a policy far below both would press all others together
-            bottom = max(bottom, 3.0 * references[1] - 2.0 * references[0])
+        bottom, top = min([*returns, *values.values()]), max([*returns, *values.values()])
+        if len(values) == 2:  # a policy far below both would press all others together
+            upper, lower = values.values()
+            bottom = max(bottom, 3.0 * lower - 2.0 * upper)
         for run in of_task.itertuples():
             points = np.array(run.curve)
-            x, y = _from_low(points[:, axis], points[:, 2], axis)
+            x, y = points[:, axis], points[:, 2]
+            if logarithmic:
+                x, y = _from_low(x, y, axis)
             panel.plot(x, np.maximum(y, bottom), color=colors[run.method], linewidth=1.2, alpha=0.8)
-        for name, value in known_levels.items():
-            panel.axhline(value, color="black", linestyle=levels[name][1], linewidth=1.0)
+        for name, value in values.items():
+            panel.axhline(value, color="black", linestyle=references[name][1], linewidth=1.0)
         margin = 0.06 * ((top - bottom) or 1.0)
         panel.set(ylim=(bottom - margin, top + margin))
         if logarithmic:
@@ -84,7 +85,7 @@ def learning_curves(
     for method in colors:
         if (runs["method"] == method).any():
             panels[0].plot([], [], color=colors[method], label=method)
-    for name, style in levels.values():
+    for name, style in references.values():
         panels[0].plot([], [], color="black", linestyle=style, label=name)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel("greedy return", fontsize=10)

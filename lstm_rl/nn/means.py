@@ -1,4 +1,6 @@
-"""Running means under addresses: a memory whose state is sums over the past, so that whole sequences need no loop.
+"""Linear attention, or a fast-weight memory, with a normaliser: running means that are kept under addresses.
+
+Its state is sums over the past, so that whole sequences need no loop.
 
 A gate g and a value v make two sums, N = 1 + sum of g and S = sum of g v. With a gate that opens at one action and a
 value that is the reward, they are all that Bayes' rule needs of an arm of a bandit: S / N is near the mean of its
@@ -18,10 +20,10 @@ memories", Neural Computation 4 (1992); divided by the sums of weights: A. Katha
 RNNs", ICML 2020. Gates, addresses of the step before and 1 / sqrt(N) are ours.
 
 Where actions are interchangeable, as the arms of a bandit are, each can have a copy of one network (``last_action``):
-all copies have the same weights and see the same, but for "was it me?" in the place of the last action. Each hears the
-mean of what all read, and answers with its own logit; the value is the mean of what they say. So weights do not grow
-with the number of actions, and what is learned of one is learned of all. After L. Kirsch et al., "Introducing
-Symmetries to Black Box Meta Reinforcement Learning", AAAI 2022.
+all copies have the same weights and see the same, but for whether the last action was this copy's, which stands in the
+place of the last action. Each hears the mean of what all read, and answers with its own logit; the value is the mean of
+what they say. So weights do not grow with the number of actions, and what is learned of one is learned of all. After L.
+Kirsch et al., "Introducing Symmetries to Black Box Meta Reinforcement Learning", AAAI 2022.
 
 Dimensions: T time, B batch, G copies (1, or one per action), I inputs, J inputs of a copy, A addresses, M means,
 H hidden units, K actions. Time-major throughout.
@@ -49,7 +51,7 @@ class MeansLayer(nn.Module):
 
     Args:
         inputs: I >= 1, what addresses are made of.
-        own: J >= 1, what gates and values of a copy are made of.
+        copy_inputs: J >= 1, what gates and values of a copy are made of.
         addresses: A >= 1.
         means: M >= 1.
 
@@ -57,38 +59,38 @@ class MeansLayer(nn.Module):
         ValueError: A number is out of its range.
     """
 
-    def __init__(self, inputs: int, own: int, addresses: int, means: int) -> None:
+    def __init__(self, inputs: int, copy_inputs: int, addresses: int, means: int) -> None:
         super().__init__()
         self.addresses, self.means = check_int("addresses", addresses, 1), check_int("means", means, 1)
-        self.write = nn.Linear(own, 2 * means)
-        nn.init.normal_(self.write.weight[:means], 0.0, 3.0)  # gates that see little would all hold the same
-        nn.init.constant_(self.write.bias[:means], -1.0)
-        nn.init.uniform_(self.write.weight[means:], -2.0, 2.0)
-        nn.init.zeros_(self.write.bias[means:])
-        self.place = nn.Linear(inputs, addresses, bias=False) if addresses > 1 else None
-        if self.place is not None:
-            nn.init.normal_(self.place.weight, 0.0, 2.0)
+        self.gate_and_value = nn.Linear(copy_inputs, 2 * means)
+        nn.init.normal_(self.gate_and_value.weight[:means], 0.0, 3.0)  # gates that see little would all hold the same
+        nn.init.constant_(self.gate_and_value.bias[:means], -1.0)
+        nn.init.uniform_(self.gate_and_value.weight[means:], -2.0, 2.0)
+        nn.init.zeros_(self.gate_and_value.bias[means:])
+        self.address = nn.Linear(inputs, addresses, bias=False) if addresses > 1 else None
+        if self.address is not None:
+            nn.init.normal_(self.address.weight, 0.0, 2.0)
 
     def initial_state(self, batch: int, copies: int) -> MeansState:
-        """Empty sums; the first step, which nothing came before, is written nowhere."""
-        empty = self.write.weight.new_zeros
-        first = self.write.weight.new_full((batch, 1), 1.0) if self.place is None else empty((batch, self.addresses))
-        return MeansState(empty((batch, self.addresses, copies, 2 * self.means)), first)
+        """Empty sums. The first step has none before it, so that of several addresses it is written under none."""
+        like = self.gate_and_value.weight
+        first = like.new_ones((batch, 1)) if self.address is None else like.new_zeros((batch, self.addresses))
+        return MeansState(like.new_zeros((batch, self.addresses, copies, 2 * self.means)), first)
 
-    def step(self, x: Tensor, own: Tensor, state: MeansState) -> tuple[Tensor, MeansState]:
+    def step(self, x: Tensor, copy_inputs: Tensor, state: MeansState) -> tuple[Tensor, MeansState]:
         """(B, I) and (B, G, J) to (B, G, 2 M): means, then 1 / sqrt(N). The readable reference, and how it acts."""
         where = self._address(x)
-        sums = state.sums + state.address[:, :, None, None] * self._written(own)[:, None]
+        sums = state.sums + state.address[:, :, None, None] * self._written(copy_inputs)[:, None]
         return self._read((where[:, :, None, None] * sums).sum(1)), MeansState(sums, where)
 
-    def forward(self, x: Tensor, own: Tensor) -> Tensor:
+    def forward(self, x: Tensor, copy_inputs: Tensor) -> Tensor:
         """(T, B, I) and (T, B, G, J) to (T, B, G, 2 M), from an empty state, with no loop over steps.
 
         Steps come in chunks: what a step reads of its own chunk are products of steps with steps, and of all chunks
         before the sums at their ends.
         """
-        written = self._written(own)
-        if self.place is None:
+        written = self._written(copy_inputs)
+        if self.address is None:
             return self._read(written.cumsum(0))
         where = self._address(x)
         before = torch.cat((torch.zeros_like(where[:1]), where[:-1]))
@@ -99,10 +101,10 @@ class MeansLayer(nn.Module):
         return self._read(sums.flatten(1, 2)[:, : len(x)].transpose(0, 1).reshape(written.shape))
 
     def _address(self, x: Tensor) -> Tensor:
-        return x.new_ones((*x.shape[:-1], 1)) if self.place is None else torch.softmax(self.place(x), -1)
+        return x.new_ones((*x.shape[:-1], 1)) if self.address is None else torch.softmax(self.address(x), -1)
 
-    def _written(self, own: Tensor) -> Tensor:
-        gate, value = torch.split(self.write(own), self.means, -1)
+    def _written(self, copy_inputs: Tensor) -> Tensor:
+        gate, value = torch.split(self.gate_and_value(copy_inputs), self.means, -1)
         gate = torch.sigmoid(gate)
         return torch.cat((gate, gate * value), -1)
 
@@ -118,7 +120,7 @@ def _in_chunks(x: Tensor) -> Tensor:
     return nn.functional.pad(x.transpose(0, 1), (0, 0, 0, missing)).reshape(batch, -1, CHUNK, size)
 
 
-class Means(nn.Module):
+class RunningMeansPolicy(nn.Module):
     """A policy and the value of states: layers of running means under a readout of tanh units.
 
     Args:
@@ -146,14 +148,14 @@ class Means(nn.Module):
             check_int("last_action", last_action, 0, inputs - actions)
         self.copies = 1 if last_action is None else actions
         common = inputs if last_action is None else inputs - actions
-        own = inputs if last_action is None else common + 1
+        copy_inputs = inputs if last_action is None else common + 1
         self.layers = nn.ModuleList()
         for addresses, means in layers:
-            self.layers.append(MeansLayer(common, own, addresses, means))
-            own += 2 * means * (1 if last_action is None else 2)
+            self.layers.append(MeansLayer(common, copy_inputs, addresses, means))
+            copy_inputs += 2 * means * (1 if last_action is None else 2)
         outputs = actions + 1 if last_action is None else 2
-        self.hidden = nn.Linear(own, check_int("hidden", hidden, 1))
-        self.out = nn.Linear(hidden + own, outputs)
+        self.hidden = nn.Linear(copy_inputs, check_int("hidden", hidden, 1))
+        self.out = nn.Linear(hidden + copy_inputs, outputs)
         nn.init.uniform_(self.out.weight, -0.01, 0.01)
         nn.init.zeros_(self.out.bias)
 
@@ -164,19 +166,19 @@ class Means(nn.Module):
     def step(self, x: Tensor, state: list[MeansState]) -> tuple[Tensor, list[MeansState]]:
         """(B, I) to K logits and a value (B, K + 1), and the state that follows."""
         following = list[MeansState]()
-        x, own = self._inputs(x)
+        x, copy_inputs = self._inputs(x)
         for layer, before in zip(self.layers, state, strict=True):
-            read, after = layer.step(x, own, before)  # type: ignore[operator]
+            read, after = layer.step(x, copy_inputs, before)  # type: ignore[operator]
             following.append(after)
-            own = self._joined(own, read)
-        return self._outputs(own), following
+            copy_inputs = self._joined(copy_inputs, read)
+        return self._outputs(copy_inputs), following
 
     def forward(self, x: Tensor) -> Tensor:
         """(T, B, I) to (T, B, K + 1), from an empty state."""
-        x, own = self._inputs(x)
+        x, copy_inputs = self._inputs(x)
         for layer in self.layers:
-            own = self._joined(own, layer(x, own))
-        return self._outputs(own)
+            copy_inputs = self._joined(copy_inputs, layer(x, copy_inputs))
+        return self._outputs(copy_inputs)
 
     def _inputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What all copies see, (..., I) or without the last action (..., I - K), and what each does, (..., G, J)."""
@@ -187,13 +189,13 @@ class Means(nn.Module):
         mine = x[..., self.last_action : end, None]
         return common, torch.cat((common[..., None, :].expand(*mine.shape[:-1], -1), mine), -1)
 
-    def _joined(self, own: Tensor, read: Tensor) -> Tensor:
+    def _joined(self, copy_inputs: Tensor, read: Tensor) -> Tensor:
         if self.last_action is None:
-            return torch.cat((own, read), -1)
-        return torch.cat((own, read, read.mean(-2, keepdim=True).expand_as(read)), -1)
+            return torch.cat((copy_inputs, read), -1)
+        return torch.cat((copy_inputs, read, read.mean(-2, keepdim=True).expand_as(read)), -1)
 
-    def _outputs(self, own: Tensor) -> Tensor:
-        y = self.out(torch.cat((torch.tanh(self.hidden(own)), own), -1))  # (..., G, .)
+    def _outputs(self, copy_inputs: Tensor) -> Tensor:
+        y = self.out(torch.cat((torch.tanh(self.hidden(copy_inputs)), copy_inputs), -1))  # (..., G, .)
         if self.last_action is None:
             return y[..., 0, :]  # type: ignore[no-any-return]
         return torch.cat((y[..., 0], y[..., 1].mean(-1, keepdim=True)), -1)

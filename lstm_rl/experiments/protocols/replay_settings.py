@@ -16,7 +16,7 @@ BALANCE = "n_envs=8 train_freq=1 burn_in=8 sequence_length=24 period=8 horizon=8
 BALANCE += f" reward_scale=0.1 exploration_fraction=0.1 {STEADY}"
 """That the cart comes to the edge is known hundreds of steps before: values go back by n_steps with each slow copy."""
 CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.1 n_envs=16 reward_scale=200"
-"""POPGym's, whose rewards sum to 1."""
+"""POPGym's, whose rewards sum to 1. It says n_envs twice and means 16: the stored runs hold this very text."""
 
 GRID = "burn_in=0 sequence_length=50 n_steps=5 reward_scale=5 train_freq=2 exploration_fraction=0.4 gamma=0.97"
 GRID += f" horizon=30 {STEADY}"

@@ -21,15 +21,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lstm_rl.experiments.protocols.trial_settings import Ppo
-from lstm_rl.nn.means import Means
+from lstm_rl.experiments.protocols.trial_settings import PpoConfig
+from lstm_rl.nn.means import RunningMeansPolicy
 
 Numbers = NDArray[np.float32]
-LONGEST = 0.5
+MAX_GRAD_NORM = 0.5
 """Of a step's gradient, as a vector."""
 
 
-class Played(NamedTuple):
+class Rollout(NamedTuple):
     """B trials."""
 
     inputs: Numbers  # (T, B, I)
@@ -39,12 +39,12 @@ class Played(NamedTuple):
 
 
 def play(
-    network: Means,
+    network: RunningMeansPolicy,
     env: Any,
     seed: int | None,
     generator: torch.Generator,
-    watch: Callable[[Numbers, NDArray[np.float64]], object] = lambda *_: None,
-) -> Played:
+    on_step: Callable[[Numbers, NDArray[np.float64]], object] = lambda *_: None,
+) -> Rollout:
     """Play a trial in each row of a vector environment of a world whose trials are all of one length.
 
     Args:
@@ -52,7 +52,7 @@ def play(
         env: `lstm_rl.envs.vector.WorldVectorEnv`.
         seed: Of the first row's trial; None: tasks follow those that were played before.
         generator: Of the actions, which are drawn from the policy.
-        watch: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
+        on_step: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
     x, _ = env.reset(seed=seed)
     steps, state = env.unwrapped.world.max_steps, network.initial_state(env.num_envs)
@@ -63,21 +63,21 @@ def play(
             inputs[t] = x
             out, state = network.step(torch.from_numpy(inputs[t]), state)
             outputs.append(out)
-            waits = torch.empty_like(out[:, :-1]).exponential_(generator=generator)
-            actions[t] = (out[:, :-1] - waits.log()).argmax(-1).numpy()  # Gumbel's way to draw
+            exponential = torch.empty_like(out[:, :-1]).exponential_(generator=generator)
+            actions[t] = (out[:, :-1] - exponential.log()).argmax(-1).numpy()  # Gumbel's way to draw
             x, rewards[t], _, _, info = env.step(actions[t])
-            watch(rewards[t], info["state"])
-    return Played(inputs, actions, rewards, torch.stack(outputs))
+            on_step(rewards[t], info["state"])
+    return Rollout(inputs, actions, rewards, torch.stack(outputs))
 
 
 def advantages(rewards: Numbers, values: Numbers, gamma: float, lambda_: float) -> Numbers:
-    """A (T, B), see the module; beyond the last step nothing follows."""
-    found, running = np.zeros_like(rewards), np.zeros_like(rewards[0])
+    """A (T, B) of rewards (T, B) and values V_0 .. V_{T-1} (T, B), see the module; V_T = 0, since trials end there."""
+    result, running = np.zeros_like(rewards), np.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
         following = values[t + 1] if t + 1 < len(values) else 0.0
         running = rewards[t] + gamma * following - values[t] + gamma * lambda_ * running
-        found[t] = running
-    return found
+        result[t] = running
+    return result
 
 
 def objective(
@@ -91,11 +91,11 @@ def objective(
     return (surrogate + entropy * bonus - 0.5 * (returns - now[..., -1]) ** 2).mean()
 
 
-def learn(env: Any, rule: Ppo, seed: int, report: Callable[[int], object]) -> tuple[Means, int]:
+def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> tuple[RunningMeansPolicy, int]:
     """A network that has learned, and after how many steps.
 
     Args:
-        env: `lstm_rl.envs.vector.WorldVectorEnv` of ``rule.trials`` rows that does not reset by itself.
+        env: `lstm_rl.envs.vector.WorldVectorEnv` of ``rule.trials_per_update`` rows that does not reset by itself.
         rule: Everything else.
         seed: Of weights, trials and actions.
         report: Is told the steps so far.
@@ -104,26 +104,26 @@ def learn(env: Any, rule: Ppo, seed: int, report: Callable[[int], object]) -> tu
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
-        network = Means(inputs, actions, rule.layers, rule.hidden, rule.last_action)
+        network = RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
     adam, gamma = torch.optim.Adam(network.parameters(), eps=1e-5), 1.0 - 1.0 / steps
-    rounds = max(rule.steps // (rule.trials * steps), 1)
+    rounds = max(rule.steps // (rule.trials_per_update * steps), 1)
     for i in range(rounds):
-        left = 1.0 - i / rounds
-        adam.param_groups[0]["lr"] = rule.learning_rate * left
-        played = play(network, env, seed * rule.trials if i == 0 else None, generator)
-        values = played.outputs[..., -1].numpy()
-        rewards = (played.rewards - np.float32(rule.reward_shift)) * np.float32(rule.reward_scale)
+        remaining = 1.0 - i / rounds
+        adam.param_groups[0]["lr"] = rule.learning_rate * remaining
+        rollout = play(network, env, seed * rule.trials_per_update if i == 0 else None, generator)
+        values = rollout.outputs[..., -1].numpy()
+        rewards = (rollout.rewards - np.float32(rule.reward_shift)) * np.float32(rule.reward_scale)
         advantage = advantages(rewards, values, gamma, rule.lambda_)
-        x, chosen, returns = map(torch.from_numpy, (played.inputs, played.actions, advantage + values))
+        x, chosen, returns = map(torch.from_numpy, (rollout.inputs, rollout.actions, advantage + values))
         scaled = torch.from_numpy((advantage - advantage.mean()) / (advantage.std() + 1e-8))
-        for _ in range(rule.passes):
-            for of in torch.randperm(rule.trials, generator=generator).chunk(rule.parts):
-                then, a, r = played.outputs[:, of], chosen[:, of], returns[:, of]
-                entropy = rule.entropy_weight * left
+        for _ in range(rule.n_epochs):
+            for of in torch.randperm(rule.trials_per_update, generator=generator).chunk(rule.n_minibatches):
+                then, a, r = rollout.outputs[:, of], chosen[:, of], returns[:, of]
+                entropy = rule.entropy_weight * remaining
                 loss = -objective(network(x[:, of]), then, a, scaled[:, of], r, rule.clip, entropy)
                 adam.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), LONGEST)
+                nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
                 adam.step()
-        report((i + 1) * rule.trials * steps)
-    return network, rounds * rule.trials * steps
+        report((i + 1) * rule.trials_per_update * steps)
+    return network, rounds * rule.trials_per_update * steps

@@ -20,7 +20,7 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs import bandits, dark_room, key_to_door, tabular_mdp
 from lstm_rl.experiments.protocols import bandit_players, mdp_players
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
-from lstm_rl.experiments.protocols.trial_settings import PPO, RECIPES, Recipe, by_length, make_cells, settings
+from lstm_rl.experiments.protocols.trial_settings import PPO_SETTINGS, RECIPES, Recipe, by_length, make_cells, settings
 
 if TYPE_CHECKING:
     from lstm_rl.agents import AdvantageLearning
@@ -138,7 +138,7 @@ def _ours(
     from lstm_rl.experiments.protocols.trial_ppo import learn, play
 
     torch.set_num_threads(1)
-    rule = by_length(PPO[run_settings.world_name], world)
+    rule = by_length(PPO_SETTINGS[run_settings.world_name], world)
     if run_settings.max_steps is not None:
         rule = replace(rule, steps=run_settings.max_steps)
 
@@ -150,17 +150,17 @@ def _ours(
     compiling.reset(seed=0)
     compiling.step(np.zeros(1, np.int64))
     began = time.process_time()
-    network, steps = learn(make(rule.trials), rule, run_settings.seed, report)
+    network, steps = learn(make(rule.trials_per_update), rule, run_settings.seed, report)
     seconds = round(time.process_time() - began, 1)
 
     def record(count: int, seed: int, into: _Record) -> None:
         totals, generator = np.zeros(count), torch.Generator().manual_seed(seed)
 
-        def watch(rewards: Any, states: Numbers) -> None:
+        def on_step(rewards: Any, states: Numbers) -> None:
             totals[:] += rewards
             into.add(totals, states)
 
-        play(network, make(count), seed, generator, watch)
+        play(network, make(count), seed, generator, on_step)
 
     weights = sum(each.numel() for each in network.parameters())
     return *_in_batches(run_settings, world, record), {"weights": weights, "steps": steps, "seconds": seconds}

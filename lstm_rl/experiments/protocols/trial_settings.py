@@ -1,8 +1,8 @@
 """Our settings for learning to learn, by the size of the task, found on seeds below 1000.
 
-`PPO` is for `trial_ppo` on running means; `RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on exact
-cells: values of actions alone (Advantage(lambda) with kappa = 1) come near the same policies and then lose them again,
-see docs/learning-to-learn.md.
+`PPO_SETTINGS` is for `trial_ppo` on running means; `RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on
+exact cells: values of actions alone (Advantage(lambda) with kappa = 1) come near the same policies and then lose them
+again, see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ppo:
+class PpoConfig:
     """A network of running means, how it learns by `trial_ppo`, and a budget."""
 
     layers: tuple[tuple[int, int], ...]
@@ -25,11 +25,11 @@ class Ppo:
     """Environment steps of training."""
     last_action: int | None = None
     """Where in the observation the last action begins; given, all actions share their weights."""
-    trials: int = 200
-    """That are played between two updates."""
-    parts: int = 4
-    """Steps of Adam per pass, each over an equal share of these trials."""
-    passes: int = 3
+    trials_per_update: int = 200
+    """Whole trials that are played before each round of learning, >= 1."""
+    n_minibatches: int = 4
+    """Steps of Adam per epoch, each over an equal share of these trials."""
+    n_epochs: int = 3
     """Passes over these trials."""
     learning_rate: float = 1e-2
     """Of Adam at the start; it falls to 0."""
@@ -91,17 +91,17 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 PER_ARM: dict[str, Any] = {"last_action": 1, "lambda_": 0.98, "reward_shift": 0.5}
-PPO: dict[str, tuple[tuple[int, Ppo], ...]] = {
+PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "BernoulliBandit": (
-        (10, Ppo(((1, 4),), 10, 4_000_000, trials=500, reward_scale=0.5, **PER_ARM)),
-        (100, Ppo(((1, 4),), 10, 15_000_000, trials=100, reward_scale=0.1, **PER_ARM)),
-        (500, Ppo(((1, 4),), 10, 4_000_000, trials=50, reward_scale=0.02, **PER_ARM)),
+        (10, PpoConfig(((1, 4),), 10, 4_000_000, trials_per_update=500, reward_scale=0.5, **PER_ARM)),
+        (100, PpoConfig(((1, 4),), 10, 15_000_000, trials_per_update=100, reward_scale=0.1, **PER_ARM)),
+        (500, PpoConfig(((1, 4),), 10, 4_000_000, trials_per_update=50, reward_scale=0.02, **PER_ARM)),
     ),
     "TabularMDP": (
-        (100, Ppo(((12, 8), (12, 6)), 24, 16_000_000, lambda_=0.95, reward_shift=1.0)),
-        (1000, Ppo(((12, 8), (12, 6)), 24, 4_000_000, trials=40, lambda_=0.95, reward_shift=1.0)),
+        (100, PpoConfig(((12, 8), (12, 6)), 24, 16_000_000, lambda_=0.95, reward_shift=1.0)),
+        (1000, PpoConfig(((12, 8), (12, 6)), 24, 4_000_000, trials_per_update=40, lambda_=0.95, reward_shift=1.0)),
     ),
-    "DarkRoom": ((200, Ppo(((1, 16),), 24, 20_000_000, trials=100, reward_scale=0.05)),),
+    "DarkRoom": ((200, PpoConfig(((1, 16),), 24, 20_000_000, trials_per_update=100, reward_scale=0.05)),),
 }
 """The same."""
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROTOCOL = f"""\
-`RecurrentDQN`, for Box actions `RecurrentTD3`, from {ROWS[REPLAY]} environments, and RecurrentPPO from {ROWS[PPO]},
-with settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At {POINTS} points of training
-the greedy policy plays {EPISODES} fresh episodes. A goal is reached at the first of two points in a row with a mean
-return as high, and ends the run. Score: mean of the last {LAST} points. Medians; in brackets 95 % intervals."""
+`RecurrentDQN`, for Box actions `RecurrentTD3`, from {ROWS[REPLAY]} environments unless its settings say otherwise, and
+RecurrentPPO from {ROWS[PPO]}, with settings of `memory-tasks` that cost a tenth of its defaults, for the same steps. At
+{POINTS} points of training the greedy policy plays {EPISODES} fresh episodes. A goal is reached at the first of two
+points in a row with a mean return as high, and ends the run. Score: mean of the last {LAST} points. Medians; in
+brackets 95 % intervals."""
 LSTM_PPO = "PPO with an LSTM"
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
 MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
