@@ -102,7 +102,7 @@ def train(
             for i in range(n):
                 last = learner.last_action
                 episodes = step_world(last.action[i], last.episode[i], worlds, transition, i, finished, episodes)
-        if not _finite(transition):
+        if not all_finite(transition):
             return t, episodes
         if not (worlds.active or starting):
             _follow_episodes(learner.last_action.episode, transition)
@@ -112,7 +112,8 @@ def train(
 
 
 @kernel
-def _finite(transition: Transition) -> bool:
+def all_finite(transition: Transition) -> bool:
+    """Whether all rewards and observations, those of new episodes among them, are finite numbers."""
     finite = True
     for i in range(transition.reward.shape[0]):
         finite &= np.isfinite(transition.reward[i])

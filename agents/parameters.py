@@ -70,7 +70,7 @@ def check_numbers(named: Mapping[str, Any], called: str) -> None:
     """Refuse tensors that hold NaN or infinity; the message calls their owner as asked.
 
     Raises:
-        NotFiniteError: There are such.
+        NotFiniteError: A tensor holds NaN or infinity; the message names it.
     """
     for name, values in named.items():
         if isinstance(values, Tensor) and not values.isfinite().all():

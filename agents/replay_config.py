@@ -95,7 +95,10 @@ class ReplayConfig:
         names = [field.name for field in fields(self)]
         for name in settings:
             if name not in names:
-                raise TypeError(f"{name} is no field of {type(self).__name__}: {', '.join(names)}")
+                raise TypeError(
+                    f"{name} is no field of {type(self).__name__}: {', '.join(names)}; arguments of the network go "
+                    "into policy_kwargs"
+                )
         return replace(self, **settings)
 
 

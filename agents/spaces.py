@@ -17,11 +17,21 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.vec_env import VecTransposeImage
 
 from lstm_rl.envs.sb3 import is_text
 
 MAX_ACTIONS = 4096  # outputs of a network
+
+
+def channels_first(space: gym.Space[Any]) -> gym.Space[Any]:
+    """The space as SB3 trains on it: images, also in a Dict, have their channels first."""
+    if isinstance(space, spaces.Dict):
+        return spaces.Dict({name: channels_first(part) for name, part in space.spaces.items()})
+    if isinstance(space, spaces.Box) and is_image_space(space) and not is_image_space_channels_first(space):
+        return VecTransposeImage.transpose_space(space)
+    return space
 
 
 @dataclass(frozen=True, eq=False)

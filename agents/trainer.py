@@ -31,7 +31,7 @@ from lstm_rl.agents.learner import (
 from lstm_rl.agents.loop import make_worlds, no_worlds, train
 from lstm_rl.agents.policies import MemoryPolicy
 from lstm_rl.compiled import entry_point
-from lstm_rl.envs.rows import Rows, check_rows
+from lstm_rl.envs.rows import Rows, check_transition
 from lstm_rl.kernels.approximator import learning_arrays
 
 _NO_EPISODES = np.empty((0, 4))
@@ -147,7 +147,7 @@ class Trainer:
             self._step = entry_point(train, *arguments)
         done, _ = execute(self._step, *arguments)
         if done == 0:
-            self._check_transition(timesteps, env)
+            check_transition(env, self.transition, timesteps)
         average = self.policy.views(quick=True).average
         if average is not None and not starting:
             average.follow(1)
@@ -182,7 +182,7 @@ class Trainer:
                     average.follow(count)
                 for row, total, length, success in finished[:ended].tolist():
                     episodes.append((int(row), total, int(length), bool(success)))
-                self._check_transition(timesteps + (done + 1) * n, rows)
+                check_transition(rows, self.transition, timesteps + (done + 1) * n)
         finally:
             rows.scatter()
         return episodes
@@ -196,12 +196,6 @@ class Trainer:
         for i in np.flatnonzero(dones):
             infos[i] |= last[int(i)] | {"terminal_observation": transition.observation[i].copy()}
         return {"rewards": transition.reward.copy(), "dones": dones, "infos": infos}
-
-    def _check_transition(self, timesteps: int, env: Any) -> None:
-        reward, _, _, observation, first = self.transition
-        check_rows(env, "step", "reward", reward, timesteps)
-        check_rows(env, "step", "observation", observation, timesteps)
-        check_rows(env, "reset", "observation", first, timesteps)
 
     # --- the log -----------------------------------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ def learn(agent: Agent, i: int, stage: Stage, observation: Any, reward: float, t
     _advance_model(agent, i, learn_model, learn_controller)
     read(model, i)
     observe(agent, i, observation, pain)
-    _measure(agent, i, observation.shape[0], pain)
+    _prediction_errors(agent, i, observation.shape[0], pain)
     if learn_controller:
         _improve_controller(agent, i, stage.controller_rate)
     if learn_model:
@@ -123,18 +123,18 @@ def _feed_model(agent: Agent, i: int) -> None:
 
 
 @kernel
-def _advance_model(agent: Agent, i: int, own: bool, controllers: bool) -> None:
+def _advance_model(agent: Agent, i: int, learn_model: bool, learn_controller: bool) -> None:
     """One step of M, with derivatives of its state by its own parameters and by those of C."""
     c, p, p_inputs = agent.constants, agent.p_model[i], agent.p_inputs[i]
-    if c.local and controllers:  # of the present action alone
+    if c.local and learn_controller:  # of the present action alone
         for s in range(p.shape[0]):
             for q in range(p.shape[1]):
                 p[s, q] = 0.0
     for _ in range(c.ticks):
         advance(agent.model, i)
-        if own:
+        if learn_model:
             advance_derivatives(agent.model, i, agent.p_own[i], p_inputs, False, True, agent.own_scratch)
-        if controllers:
+        if learn_controller:
             advance_derivatives(agent.model, i, p, p_inputs, True, False, agent.scratch)
 
 
@@ -149,7 +149,7 @@ def observe(agent: Agent, i: int, observation: Any, pain: float) -> None:
 
 
 @kernel
-def _measure(agent: Agent, i: int, observed: int, pain: float) -> None:
+def _prediction_errors(agent: Agent, i: int, observed: int, pain: float) -> None:
     """M's errors about what is seen now, and sums for the log."""
     total = 0.0
     for k in range(observed + 1):

@@ -34,7 +34,7 @@ class WorldModelConfig:
     controller_rate: float = 0.003
     """Learning rate of C."""
     schedule: Literal["constant", "linear"] = "constant"
-    """Whether both rates fall to 0 during a call of `learn`."""
+    """Whether both rates fall towards 0 during a call of `learn`, by steps: one after each 5,000 per environment."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Adam, or plain gradient steps as published."""
     noise: float = 0.1

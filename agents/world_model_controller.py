@@ -25,7 +25,8 @@ from lstm_rl.agents.world_model_trainer import Trainer
 from lstm_rl.envs.rows import Rows, find_rows
 
 Self = TypeVar("Self", bound="WorldModelController")
-CHUNK = 5000  # steps per environment between two calls of callbacks and two writes of the log, at most
+CHUNK = 5000  # steps per environment between two calls of callbacks and two writes of the log, at most; counted from
+# the first step of all, as are those after which the rates of a linear schedule fall, so that a run resumes exactly
 
 
 class WorldModelController(BaseAlgorithm):
@@ -150,7 +151,8 @@ class WorldModelController(BaseAlgorithm):
         while going_on and self.num_timesteps < total_timesteps:
             hooks.on_rollout_start()
             self._trainer.bind()
-            steps = min(CHUNK, -(-(total_timesteps - self.num_timesteps) // self.n_envs))
+            left = -(-(total_timesteps - self.num_timesteps) // self.n_envs)
+            steps = min(CHUNK - self.num_timesteps // self.n_envs % CHUNK, left)
             going_on = self._rollout(rows, steps, hooks)
             hooks.on_rollout_end()
             rollouts += 1
@@ -168,7 +170,8 @@ class WorldModelController(BaseAlgorithm):
             self._last_obs = observations
 
     def _stage(self) -> Any:
-        remaining = 1.0 - self.num_timesteps / max(self._total_timesteps, 1)
+        begun = self.num_timesteps - self.num_timesteps % (CHUNK * self.n_envs)
+        remaining = 1.0 - begun / max(self._total_timesteps, 1)
         return stage(self.config, self.num_timesteps, remaining, self.n_envs)
 
     def _rollout(self, rows: Rows | None, steps: int, hooks: BaseCallback) -> bool:

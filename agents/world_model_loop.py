@@ -5,10 +5,8 @@ As `lstm_rl.agents.loop`, which dimensions are taken from; the rule is in `lstm_
 
 from typing import Any
 
-import numpy as np
-
 from lstm_rl.agents.learner import Transition
-from lstm_rl.agents.loop import Worlds, step_world
+from lstm_rl.agents.loop import Worlds, all_finite, step_world
 from lstm_rl.agents.world_model import begin, decide, learn, observe, predict
 from lstm_rl.agents.world_model_agent import Agent, Stage
 from lstm_rl.compiled import compiled
@@ -31,7 +29,7 @@ def act_greedily(agent: Agent, observations: Any, starts: Any) -> None:
 
 
 @compiled
-def foresee(agent: Agent) -> None:
+def predict_all(agent: Agent) -> None:
     """M's predictions, in ``model.outputs``, of what all pending actions will lead to."""
     for i in range(agent.x.shape[0]):
         predict(agent, i)
@@ -43,7 +41,9 @@ def run(
 ) -> tuple[int, int]:
     """Up to ``steps`` steps of all n streams; return (steps done, episodes finished); as `lstm_rl.agents.loop.train`.
 
-    With ``worlds.active`` the world is inside the loop; otherwise ``transition`` has been given and ``steps`` is 1.
+    With ``worlds.active`` the world is inside the loop; otherwise ``transition`` has been given and ``steps`` is 1. The
+    loop stops early before a step whose transition is not finite.
+
     Nothing is learned where the rates of ``stage`` are 0.
     """
     n, episodes = agent.x.shape[0], 0
@@ -55,17 +55,14 @@ def run(
                 full |= worlds.position[i] + 2 > worlds.tape.shape[1]
             if full:
                 return t, episodes
+            for i in range(n):
+                action, episode = agent.pending.values[i], agent.episode[i]
+                episodes = step_world(action, episode, worlds, transition, i, finished, episodes)
+        if not all_finite(transition):
+            return t, episodes
         for i in range(n):
             over = starting
             if not starting:
-                if worlds.active:
-                    action, episode = agent.pending.values[i], agent.episode[i]
-                    episodes = step_world(action, episode, worlds, transition, i, finished, episodes)
-                finite = np.isfinite(transition.reward[i])
-                for m in range(transition.observation.shape[1]):
-                    finite &= np.isfinite(transition.observation[i, m])
-                if not finite:
-                    return t, episodes
                 ended = transition.terminated[i]
                 over = ended or transition.truncated[i]
                 learn(agent, i, stage, transition.observation[i], transition.reward[i], ended)

@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import Schedule
 
 from lstm_rl.agents.world_model_agent import Agent, Constants, initial_parameters, make_agent, make_moments
 from lstm_rl.agents.world_model_config import WorldModelConfig
-from lstm_rl.agents.world_model_loop import act_greedily, foresee
+from lstm_rl.agents.world_model_loop import act_greedily, predict_all
 from lstm_rl.compiled import flushed
 
 RewardRange = tuple[float, float]
@@ -164,7 +164,7 @@ class WorldModelPolicy(BasePolicy):
         """
         agent, _ = self._in_state(state, len(state[0]))
         with flushed():
-            foresee(agent)
+            predict_all(agent)
         seen = agent.model.outputs[:, : self.sizes[0]] / self.constants.scale + self.constants.shift
         return seen, agent.model.outputs[:, self.sizes[0]].copy()
 

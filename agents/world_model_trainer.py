@@ -17,7 +17,7 @@ from lstm_rl.agents.world_model_loop import run
 from lstm_rl.agents.world_model_policy import WorldModelPolicy
 from lstm_rl.compiled import flushed
 from lstm_rl.envs.dynamics import NoiseTape, World, reset_rows
-from lstm_rl.envs.rows import Rows, check_rows
+from lstm_rl.envs.rows import Rows, check_rows, check_transition
 
 EPISODES_PER_CALL = 4096  # room for records of finished episodes
 BLOCK = 4096  # steps between two drawings of noise
@@ -59,8 +59,18 @@ class Trainer:
         controller = agent.controller._replace(parameters=fresh.controller.parameters)
         self.agent = agent._replace(model=model, controller=controller, moments=fresh.moments)
 
-    def begin(self, observations: Any, stage: Stage, env: Any = None, timesteps: int = 0) -> None:
-        """Choose first actions from the environments' first observations."""
+    def begin(self, observations: Any, stage: Stage, env: Any, timesteps: int = 0) -> None:
+        """Choose first actions from the environments' first observations.
+
+        Args:
+            observations: (n, O)
+            stage: Rates of exploration.
+            env: Where they come from, for errors.
+            timesteps: Of all environments so far, for errors.
+
+        Raises:
+            ValueError: An observation is not finite.
+        """
         self.transition.first[:] = observations
         check_rows(env, "reset", "observation", self.transition.first, timesteps)
         self._run(self._no_worlds, stage, 1, np.empty((self.n, 4)), True)
@@ -82,7 +92,7 @@ class Trainer:
             transition.terminated[i] = not transition.truncated[i]
             transition.observation[i] = infos[i]["terminal_observation"]
             episodes.append(infos[i])
-        self._check(env, timesteps + self.n)
+        check_transition(env, transition, timesteps + self.n)
         self._run(self._no_worlds, stage, 1, np.empty((self.n, 4)), False)
         told = {"actions": actions, "new_obs": new_obs, "rewards": rewards, "dones": dones, "infos": infos}
         return told | {"episodes": episodes}
@@ -99,7 +109,7 @@ class Trainer:
                 steps -= done
                 episodes += [(int(i), r, int(length), bool(good)) for i, r, length, good in finished[:ended].tolist()]
                 timesteps += done * self.n
-                self._check(rows, timesteps)
+                check_transition(rows, self.transition, timesteps + self.n)
         finally:
             rows.scatter()
         return episodes
@@ -107,11 +117,6 @@ class Trainer:
     def _run(self, worlds: Any, stage: Stage, steps: int, finished: Any, starting: bool) -> tuple[int, int]:
         with flushed():
             return run(self.agent, worlds, self.transition, stage, steps, finished, starting)
-
-    def _check(self, env: Any, timesteps: int) -> None:
-        check_rows(env, "step", "reward", self.transition.reward, timesteps)
-        check_rows(env, "step", "observation", self.transition.observation, timesteps)
-        check_rows(env, "reset", "observation", self.transition.first, timesteps)
 
     def log(self) -> dict[str, float]:
         """Means since the last call, by name."""
@@ -164,7 +169,11 @@ class Trainer:
 
 
 def play(policy: WorldModelPolicy, world: World, n: int, steps: int, seed: int) -> GreedyPlay:
-    """Play ``n`` rows of a world greedily for ``steps`` steps each, with the real pain as input; nothing is learned."""
+    """Play ``n`` rows of a world greedily for ``steps`` steps each, with the real pain as input; nothing is learned.
+
+    Raises:
+        ValueError: A reward or an observation is not finite.
+    """
     trainer = Trainer(policy, n, seed)
     tape = NoiseTape([np.random.default_rng([seed, i]) for i in range(n)], world.noise_size)
     state, elapsed = np.zeros((n, len(world.state_names))), np.zeros(n, np.int64)
@@ -172,14 +181,15 @@ def play(policy: WorldModelPolicy, world: World, n: int, steps: int, seed: int) 
     tape.draw(1)
     rows = np.ones(n, np.bool_)
     reset_rows(world.rules, world.params, tape.values, tape.position, rows, state, elapsed, observation)
-    trainer.begin(observation, GREEDY)
-    finished, episodes = np.empty((EPISODES_PER_CALL + n, 4)), list[Episode]()
-    while steps > 0:
-        tape.draw(min(steps, BLOCK) + 2)
+    trainer.begin(observation, GREEDY, world)
+    finished, episodes, played = np.empty((EPISODES_PER_CALL + n, 4)), list[Episode](), 0
+    while played < steps:
+        tape.draw(min(steps - played, BLOCK) + 2)
         worlds = make_worlds(world, tape, state, elapsed, observation)
-        done, ended = trainer._run(worlds, GREEDY, steps, finished, False)
-        steps -= done
+        done, ended = trainer._run(worlds, GREEDY, steps - played, finished, False)
+        played += done
         episodes += [(int(i), r, int(length), bool(good)) for i, r, length, good in finished[:ended].tolist()]
+        check_transition(world, trainer.transition, (played + 1) * n)
     sums = trainer.agent.sums
     return GreedyPlay(float(sums[PAIN] / sums[STEPS]), int(sums[PAINFUL]), episodes)
 

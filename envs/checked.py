@@ -15,6 +15,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
+from lstm_rl.messages import one_line
+
 STEP_FORM = "(observation, reward, terminated, truncated, info)"
 RESET_FORM = "(observation, info)"
 NUMBERS = "biuf"  # kinds of NumPy's types
@@ -154,12 +156,8 @@ def _misfit(space: gym.Space[Any], observation: Any, name: str = "the observatio
     if values.shape == space.shape or (values.size == 1 and np.prod(space.shape) == 1):
         if values.dtype.kind not in NUMBERS:
             return f"{name} must be numbers, as {space}, got {_form(observation)}"
-        return None if np.isfinite(values).all() else f"{name} must be finite numbers, got {_line(values)}"
+        return None if np.isfinite(values).all() else f"{name} must be finite numbers, got {one_line(values)}"
     return f"{name} must be of shape {space.shape}, as observation_space says, got {values.shape}"
-
-
-def _line(values: Any) -> str:
-    return " ".join(str(values).split())
 
 
 def _form(value: Any) -> str:

@@ -19,6 +19,7 @@ from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 from lstm_rl.envs.sb3 import plain_world as plain_world
 from lstm_rl.envs.vector import WorldVectorEnv
+from lstm_rl.messages import one_line
 
 RECORDED = {"is_success"}  # info keywords that the rows can record
 
@@ -106,8 +107,9 @@ class Rows:
 
 
 def name_of_row(env: Any, i: int) -> str:
-    """The id of row i's environment, or its class if it has none, of a `VecEnv` or of `Rows`."""
-    base: Any = env.envs if isinstance(env, Rows) else getattr(env.unwrapped, "unwrapped_env", env.unwrapped)
+    """The id of row i's environment, or its class if it has none, of a `VecEnv`, of `Rows` or of a `World`."""
+    inner = getattr(env, "unwrapped", env)
+    base: Any = env.envs if isinstance(env, Rows) else getattr(inner, "unwrapped_env", inner)
     rows = base if isinstance(base, list) else getattr(base, "envs", None)
     if isinstance(rows, list) and not isinstance(base, WorldVectorEnv):
         return name_of(rows[i])
@@ -121,19 +123,35 @@ def check_rows(env: Any, call: str, name: str, rows: Any, timesteps: int) -> Non
     """Refuse numbers of rows that are not finite, which `CheckedEnv` has not seen: of worlds, and a user's `VecEnv`.
 
     Args:
-        env: The rows, `VecEnv` or `Rows`.
+        env: The rows, `VecEnv` or `Rows`, or their `World`.
         call: "reset" or "step", which returned the numbers.
         name: What they are.
         rows: (n, ...)
         timesteps: Of all rows so far.
 
     Raises:
-        ValueError: There are such.
+        ValueError: A number is NaN or infinite; the message names the environment, the row and the step.
     """
     for i, values in enumerate(() if np.isfinite(rows).all() else rows):
         if not np.isfinite(values).all():
-            said = f"the {name} must be finite numbers, got {' '.join(str(values).split())}"
+            said = f"the {name} must be finite numbers, got {one_line(values)}"
             raise ValueError(f"{name_of_row(env, i)} failed in {call}: {said} in row {i} at time step {timesteps}")
+
+
+def check_transition(env: Any, transition: Any, timesteps: int) -> None:
+    """Refuse a step of rows with numbers that are not finite; see `check_rows`.
+
+    Args:
+        env: The rows, `VecEnv` or `Rows`, or their `World`.
+        transition: Has ``reward`` (n,), ``observation`` (n, I) of the step, and ``first`` (n, I) of new episodes.
+        timesteps: Of all rows, this step included.
+
+    Raises:
+        ValueError: A number is NaN or infinite; the message names the environment, the row and the step.
+    """
+    check_rows(env, "step", "reward", transition.reward, timesteps)
+    check_rows(env, "step", "observation", transition.observation, timesteps)
+    check_rows(env, "reset", "observation", transition.first, timesteps)
 
 
 def find_rows(env: VecEnv) -> Rows | None:

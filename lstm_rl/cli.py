@@ -22,7 +22,7 @@ from lstm_rl.commands.world_model import WorldModel, world_model
 from lstm_rl.envs.checked import place_of
 from lstm_rl.messages import sentence_of, show_warning
 from lstm_rl.parser import parse
-from lstm_rl.signals import describe, signal_of, terminate_on_signals
+from lstm_rl.signals import describe, forget_signals, raised_signal, signal_of, terminate_on_signals
 
 Command = (
     Annotated[Envs, tyro.conf.subcommand("envs")]
@@ -75,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"lstm-rl {__version__}")
         return 0
+    forget_signals()
     try:
         command = _parse(arguments)
         with warnings.catch_warnings(), terminate_on_signals():
@@ -86,6 +87,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lstm-rl: {describe(signal_of(error))}", file=sys.stderr)
         return 128 + signal_of(error)
     except Exception as error:
+        if (
+            number := raised_signal()
+        ) is not None:  # in a callback of a compiler, say, which swallows it and then fails
+            print(f"lstm-rl: {describe(number)}", file=sys.stderr)
+            return 128 + number
         if isinstance(error, BrokenPipeError) and place_of(error) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0

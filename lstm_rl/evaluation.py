@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def load(folder: Path, which: str = "best", purpose: str = "") -> tuple[Any, str
     model = load_model(model_path(folder, which))
     if purpose and not isinstance(model, AdvantageLearning):
         raise ValueError(f"{purpose} needs a run of the algorithm advantage, got {folder}, a {type(model).__name__}")
-    check_spaces(model, make_env(env_id, env_kwargs), env_id)
+    with closing(make_env(env_id, env_kwargs)) as env:
+        check_spaces(model, env, env_id)
     if diverged := divergence(folder):
         kept = f"this is its checkpoint after {model.num_timesteps:,} steps"
         warnings.warn(f"{folder}: {diverged}; {kept}", stacklevel=2)
@@ -73,9 +75,9 @@ def evaluate(
     """
     check_int("episodes", episodes, 1)
     check_int("seed", seed, 0)
-    env = make_env(env_id, env_kwargs)
     if isinstance(model, WorldModelController) and not deterministic:
         raise ValueError("stochastic must be left out for a run of lstm-rl world-model: its controller draws nothing")
+    env = make_env(env_id, env_kwargs)
     if isinstance(model, (AdvantageLearning, RecurrentReplay, WorldModelController)):
         check_spaces(model, env, env_id)
         check_finite(model)

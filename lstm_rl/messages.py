@@ -3,14 +3,19 @@
 import re
 import sys
 
-from lstm_rl.envs.checked import place_of
+
+def one_line(value: object) -> str:
+    """The text of a value, an array or an error say, in one line with single spaces."""
+    return " ".join(str(value).split())
 
 
 def sentence_of(error: Exception) -> tuple[str, int] | None:
     """An error in one sentence and its exit code: 2 for bad input, 1 for a failed run; None: a mistake of ours."""
+    from lstm_rl.envs.checked import place_of  # which makes use of this module
+
     place = place_of(error)
     if place is not None:  # an environment's own mistake, whatever it is
-        said = " ".join(str(error).split())
+        said = one_line(error)
         return f"{place}: {type(error).__name__}{': ' if said else ''}{said}", 1
     if isinstance(error, (ValueError, TypeError, OverflowError)):
         return str(error), 2

@@ -14,17 +14,38 @@ events.out.tfevents...   TensorBoard; of attempts after the first in folders of 
 import json
 import shutil
 import warnings
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lstm_rl.atomic import atomic_write, naming
+from lstm_rl.messages import one_line
 from lstm_rl.run_lock import LOCK
-from lstm_rl.settings import Settings, from_record
+from lstm_rl.settings import Settings
 
 if TYPE_CHECKING:
     import gymnasium as gym
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import VecMonitor
+
+
+class Run(Protocol):
+    """What is asked for: `Settings`, or the command line of `lstm-rl world-model`."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+
+    @property
+    def resume(self) -> bool:
+        """Whether to go on with the run there."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether to delete the run there first."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What config.json holds."""
 
 
 def write_config(folder: Path, settings: Settings) -> None:
@@ -65,56 +86,68 @@ def settings_of(folder: Path) -> Settings:
     """The settings of a run folder.
 
     Raises:
-        ValueError: The folder is no run.
+        ValueError: The folder is no run of `lstm-rl train`.
     """
+    settings: Settings = _read_run(folder, Settings)
+    return settings
+
+
+def _read_run(folder: Path, kind: Any) -> Any:
+    """What was asked for when the run began, as an object of this class; it has a field ``config``."""
     values = read_config(folder)
     values.pop("version", None)
+    config: Any = {each.name: each.default_factory for each in fields(kind)}["config"]
     try:
-        return from_record(values)
+        return kind(**(values | {"config": config(**values["config"])}))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'} must hold the settings of a run, but does not: {error}") from error
 
 
-def check_folder(settings: Settings) -> None:
-    """Refuse a folder in which a run of these settings may not begin, or not go on.
+def check_folder(run: Run, options: tuple[str, ...] = ("log-dir", "run-name")) -> None:
+    """Refuse a folder in which this run may not begin, or not go on.
+
+    Args:
+        run: What is asked for.
+        options: Of the command line, that name the folder.
 
     Raises:
-        ValueError: It holds something else; nothing has been changed.
+        ValueError: The folder holds something else; nothing has been changed.
     """
-    folder, log_dir = settings.folder, settings.log_dir
+    folder, another = run.folder, f"choose another --{options[-1]}"
     try:
         str(folder).encode()
     except UnicodeEncodeError:
         raise ValueError(
-            f"log-dir and run-name must be text in UTF-8, got {str(folder)!a}; in a locale without it set PYTHONUTF8=1"
+            f"{' and '.join(options)} must be text in UTF-8, got {str(folder)!a}; in a locale without it set "
+            "PYTHONUTF8=1"
         ) from None
-    if log_dir.exists() and not log_dir.is_dir():
-        raise ValueError(f"log-dir must be a folder, got {log_dir}, which is a file")
-    if settings.resume and settings.overwrite:
+    for parent in folder.parents:
+        if parent.exists() and not parent.is_dir():
+            raise ValueError(f"{options[0]} must be a path of folders, got {parent}, which is a file")
+    if run.resume and run.overwrite:
         raise ValueError("overwrite must be left out with resume, got both: one deletes what the other goes on from")
-    if settings.resume:
+    if run.resume:
         if not (folder / "model.zip").is_file():
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-        check_same(settings.recorded(), settings_of(folder).recorded())
+        check_same(run.recorded(), _read_run(folder, type(run)).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         try:
             read_config(folder)
         except ValueError as error:
-            if settings.overwrite:
-                raise ValueError(
-                    f"overwrite must name a run folder, got {folder}: {error}; choose another --run-name"
-                ) from error
-            raise ValueError(f"{folder} exists and is no run folder: choose another --run-name or --log-dir") from error
-        if not settings.overwrite:
+            if run.overwrite:
+                raise ValueError(f"overwrite must name a run folder, got {folder}: {error}; {another}") from error
+            ways = " or ".join(f"--{option}" for option in reversed(options))
+            raise ValueError(f"{folder} exists and is no run folder: choose another {ways}") from error
+        if not run.overwrite:
             ways = "--overwrite or --resume" if (folder / "model.zip").is_file() else "--overwrite"
-            raise ValueError(f"run folder {folder} exists: choose another --run-name, or {ways} it")
+            raise ValueError(f"run folder {folder} exists: {another}, or {ways} it")
 
 
 def check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
     """Refuse to resume with other settings than the run's own, the number of time steps aside.
 
     Raises:
-        ValueError: There are such.
+        ValueError: A setting differs; the message names it and both values.
     """
     asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
     for name, value in saved.items():
@@ -178,7 +211,7 @@ def check_finite(model: Any, called: str = "model") -> None:
     """Refuse to play with weights that are not numbers.
 
     Raises:
-        ValueError: There are such; the message calls the model as asked.
+        NotFiniteError: A weight is NaN or infinite; the message calls the model as asked.
     """
     from lstm_rl.agents.parameters import check_numbers
 
@@ -188,15 +221,17 @@ def check_finite(model: Any, called: str = "model") -> None:
 def check_spaces(model: Any, env: "gym.Env[Any, Any]", env_id: str) -> None:
     """Refuse to play a model in an environment of other spaces than it has learned in.
 
+    Images may have their channels first or last: SB3 moves them to the front for training, and networks take both.
+
     Raises:
         ValueError: Observations or actions differ.
     """
-    from lstm_rl.agents.spaces import input_size
+    from lstm_rl.agents.spaces import channels_first, input_size
 
-    spaces = model.observation_space, env.observation_space
+    spaces = channels_first(model.observation_space), channels_first(env.observation_space)
     if spaces[0] != spaces[1] or model.action_space != env.action_space:
         sizes = [input_size(space) for space in spaces]
-        seen = [f"{sizes[0]} inputs", sizes[1]] if sizes[0] != sizes[1] else [" ".join(str(s).split()) for s in spaces]
+        seen = [f"{sizes[0]} inputs", sizes[1]] if sizes[0] != sizes[1] else [one_line(s) for s in spaces]
         raise ValueError(
             f"env must be as the one that the model was trained in, with {seen[0]} and {model.action_space}, "
             f"got {env_id} with {seen[1]} and {env.action_space}"
@@ -206,7 +241,7 @@ def check_spaces(model: Any, env: "gym.Env[Any, Any]", env_id: str) -> None:
 def divergence(folder: Path) -> str | None:
     """Where the training left the finite numbers; ``None`` if it has not."""
     path = folder / "diverged.txt"
-    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+    return one_line(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 # --- what is written during a run ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ AlgoName = Literal["advantage", "recurrent-dqn", "recurrent-td3"]
 
 MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
 """Upper bounds of numbers."""
-HOW = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures", "video")
+NOT_RECORDED = ("log_dir", "run_name", "overwrite", "resume", "progress", "pictures", "video")
 """Fields that say where and how a run is done; its numbers do not depend on them, and config.json leaves them out."""
 
 
@@ -117,8 +117,8 @@ class Settings:
         return replace(self, seed=seed, log_dir=self.group, run_name=f"seed={seed}")
 
     def recorded(self) -> dict[str, Any]:
-        """What config.json holds: all fields but those of `HOW`."""
-        return {name: value for name, value in asdict(self).items() if name not in HOW}
+        """What config.json holds: all fields but those of `NOT_RECORDED`."""
+        return {name: value for name, value in asdict(self).items() if name not in NOT_RECORDED}
 
 
 def from_preset(
@@ -136,13 +136,3 @@ def from_preset(
     chosen = preset(preset_name, env, policy, env_kwargs, rule)
     values = {each.name: getattr(chosen, each.name) for each in fields(chosen)}
     return Settings(env, preset=preset_name, policy=policy, **values)
-
-
-def from_record(values: dict[str, Any]) -> Settings:
-    """Undo `Settings.recorded`.
-
-    Raises:
-        TypeError: There are other fields.
-        ValueError: A field is out of its range.
-    """
-    return Settings(**(values | {"config": Config(**values["config"])}))

@@ -28,7 +28,21 @@ def describe(number: int) -> str:
     return "interrupted" if number == signal.SIGINT else f"terminated by {signal.Signals(number).name}"
 
 
+_raised = list[int]()
+
+
+def raised_signal() -> int | None:
+    """The last signal that raised an interrupt here; what it came upon may have made another error of it."""
+    return _raised[-1] if _raised else None
+
+
+def forget_signals() -> None:
+    """None has raised an interrupt yet."""
+    _raised.clear()
+
+
 def _raise(number: int, _: FrameType | None) -> None:
+    _raised.append(number)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 

@@ -16,7 +16,7 @@ from lstm_rl.diagnostics.figures import save
 from lstm_rl.diagnostics.predictions import predicted_beside_real
 from lstm_rl.make import limited, make_env, make_rows
 from lstm_rl.run_lock import folder_lock
-from lstm_rl.runs import clear, cut_monitor, load_model, record, tensorboard, write_record
+from lstm_rl.runs import check_folder, clear, cut_monitor, load_model, record, tensorboard, write_record
 from lstm_rl.signals import Stop
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class RunCallback(BaseCallback):
         super().__init__()
         self.folder, self.bar, self.stop = command.folder, bar, stop
         self.every = -(-command.timesteps // CHECKPOINTS)
-        self.saved = -1  # steps at the last checkpoint; -1: there is none
+        self.saved = 0  # steps at the last checkpoint
 
     def _on_training_start(self) -> None:
         self.checkpoint()  # from here on there is something to go on from
@@ -76,9 +76,12 @@ def run(command: "WorldModel", stop: Stop) -> Outcome:
     """
     folder, rows = command.folder, make_rows(command.env, command.env_kwargs, command.n_envs)
     own = make_env(command.env, limited(command.env, command.env_kwargs))
-    model = _checkpoint(command, rows) if command.resume else _new(command, rows)
+    model = None if command.resume else _new(command, rows)
     with folder_lock(folder):
+        check_folder(command, ("out",))
         remove_parts(folder)
+        if model is None:
+            model = _checkpoint(command, rows)
         append = command.resume and cut_monitor(folder / "monitor.csv", model.run_state["monitor_bytes"])
         if command.overwrite:
             clear(folder)

@@ -26,11 +26,14 @@ TRAIN = "train lstm_rl/NoisyTMaze-v0 --timesteps 20000 --eval-freq 5000 --eval-e
 
 EXTRAS = {  # what needs an extra, for Python
     "music": (
-        "-m lstm_rl music train --updates 5 --out blues --no-progress",
-        "-m lstm_rl music play blues --choruses 1 --midi blues.mid --wav blues.ogg",
+        ("-m", "lstm_rl", "music", "train", "--updates", "5", "--out", "blues", "--no-progress"),
+        ("-m", "lstm_rl", "music", "play", "blues", "--choruses", "1", "--midi", "blues.mid", "--wav", "blues.ogg"),
     ),
-    "robot": ("-c import\tgymnasium,lstm_rl.envs;gymnasium.make('lstm_rl/RobotTMaze-v0').reset()",),
-    "series": ("-m lstm_rl reproduce series-laser --rows state --runs 1 --no-progress --out laser",),
+    "robot": (("-c", "import gymnasium, lstm_rl.envs; gymnasium.make('lstm_rl/RobotTMaze-v0').reset()"),),
+    "series": (
+        ("-m", "lstm_rl", "reproduce", "series-laser", "--rows", "state", "--runs", "1", "--no-progress")
+        + ("--out", "laser"),
+    ),
 }
 
 
@@ -76,7 +79,7 @@ def main() -> None:
         run("-m", "lstm_rl", *TRAIN.split(), "--log-dir", folder, "--run-name", "maze")
         run("-m", "lstm_rl", "evaluate", str(Path(folder) / "maze"), "--episodes", "200", "--seed", "1")
         for command in (each for extra in arguments.extras for each in EXTRAS[extra]):
-            run(*(word.replace("\t", " ") for word in command.split(" ")))
+            run(*command)
     print(f"the {arguments.which} versions install, train and evaluate")
 
 

@@ -133,3 +133,21 @@ def test_an_interrupted_import_shows_no_traceback(module: str) -> None:
     ours = done["bin/lstm-rl"]
     assert ours.returncode == 130 and "Traceback" not in ours.stderr and ours.stdout == ""
     assert ("KeyboardInterrupt" in done["bin/notebook"].stderr) == (module == "gymnasium")
+
+
+def test_an_interrupt_that_a_callback_swallows_is_still_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def swallowed(_: object) -> int:
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("no compiled object yet")  # as llvmlite does, whose callback was interrupted
+
+    def failing(_: object) -> int:
+        raise RuntimeError("failed")
+
+    monkeypatch.setattr("lstm_rl.cli.models", swallowed)
+    assert main(["models"]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "lstm-rl: terminated by SIGTERM\n"
+    monkeypatch.setattr("lstm_rl.cli.models", failing)
+    assert main(["models"]) == 1  # the signal before is forgotten

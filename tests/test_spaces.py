@@ -35,6 +35,7 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "Tuple": spaces.Tuple((spaces.Discrete(3), spaces.Box(0, 1, (2,)), spaces.MultiDiscrete([2, 3]))),
     "channels first": spaces.Box(0, 255, (3, 5, 6), np.uint8),
     "channels last": spaces.Box(0, 255, IMAGE, np.uint8),
+    "picture and more": spaces.Dict(a=spaces.Discrete(2), b=spaces.Box(0, 255, IMAGE, np.uint8)),
     "nested": spaces.Dict(a=spaces.Tuple((spaces.Discrete(3), spaces.Dict(x=spaces.MultiBinary(2))))),
 }
 ACTIONS: dict[str, spaces.Space[Any]] = {
@@ -289,7 +290,7 @@ def train(folder: Path, env_id: str, *more: str) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:Training and eval env are not of the same type")
-@pytest.mark.parametrize("observation", ["Dict", "Tuple", "channels last", "MultiDiscrete"])
+@pytest.mark.parametrize("observation", ["Dict", "Tuple", "channels last", "picture and more", "MultiDiscrete"])
 def test_every_space_goes_through_the_command_line(
     observation: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,8 +10,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 import lstm_rl.envs  # noqa: F401
+from lstm_rl.agents import world_model_controller
 from lstm_rl.agents.world_model_agent import Stage
 from lstm_rl.agents.world_model_config import PUBLISHED, WorldModelConfig
 from lstm_rl.agents.world_model_controller import WorldModelController
@@ -21,11 +23,14 @@ from lstm_rl.agents.world_model_trainer import Trainer, play
 from lstm_rl.cli import main
 from lstm_rl.diagnostics.predictions import predicted_beside_real
 from lstm_rl.envs.coded_tmaze import coded_tmaze
+from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.flip_flop import flip_flop
-from lstm_rl.envs.force_pole import force_pole
+from lstm_rl.envs.force_pole import START, force_pole
+from lstm_rl.envs.tmaze import STILL as STANDING_STILL
+from lstm_rl.envs.tmaze import tmaze
 from lstm_rl.envs.wrappers import CodedActions
 from lstm_rl.experiments.protocols import model_critic_run, world_model_run
-from lstm_rl.runs import load_model
+from lstm_rl.runs import load_model, read_config
 from lstm_rl.training_world_model import RunCallback
 
 OBSERVATIONS, ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Box(-1.0, 1.0, (2,))
@@ -45,7 +50,7 @@ def recorded(config: WorldModelConfig) -> tuple[Trainer, Any, Any, Any, Any, Any
     trainer = Trainer(policy, 1, 0)
     agent, transition, stage = trainer.agent, trainer.transition, Stage(STILL, STILL, config.noise, 0.0)
     rng = np.random.default_rng(2)
-    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage)
+    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage, None)
     xs, actions, targets, of_controller, of_model = [], [], [], [], []
     for _ in range(STEPS):
         xs.append(agent.x[0].copy())
@@ -88,7 +93,7 @@ def test_the_gradient_of_the_critic_is_that_of_autograd() -> None:
     agent, transition, rng = trainer.agent, trainer.transition, np.random.default_rng(2)
     stage = Stage(STILL, STILL, config.noise, 0.0)
     controller, model = (torch.tensor(w.numpy(), requires_grad=True) for w in (policy.controller, policy.model))
-    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage)
+    trainer.begin(rng.uniform(-1, 1, (1, 2)), stage, None)
     values, memory = [], rest(config.model_units)
     for t in range(3):
         x, u, state = (torch.tensor(a[0].copy()) for a in (agent.x, agent.u, agent.model.state))
@@ -169,15 +174,44 @@ def test_it_learns_the_flip_flop_and_says_how_well() -> None:
     assert model.num_timesteps == 40_000 and model._n_updates > 0 and not logged
 
 
-def test_the_loop_in_compiled_code_is_the_loop_step_by_step() -> None:
+def test_the_loop_in_compiled_code_is_the_loop_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world_model_controller, "CHUNK", 64)  # where the rates fall
+
     def trained(**arguments: Any) -> Any:
         env = gym.make("lstm_rl/ForcePole-v0")
-        model = WorldModelController("WorldModelPolicy", env, seed=4, model_first=200)
+        model = WorldModelController("WorldModelPolicy", env, seed=4, model_first=200, schedule="linear")
         return model.learn(400, **arguments).policy
 
     fast, slow = trained(), trained(callback=lambda _, __: True)
     for name, values in fast.state_dict().items():
         assert torch.equal(values, slow.state_dict()[name]), name
+
+
+def test_a_first_observation_that_is_not_finite_is_not_acted_on() -> None:
+    world = force_pole()
+    model = WorldModelController("WorldModelPolicy", WorldEnv(world), seed=4, model_first=50).learn(100)
+    world.params[START] = np.inf  # from the next reset on
+    with pytest.raises(
+        ValueError, match=r"^WorldEnv failed in reset: the observation must be .* got \[-?inf -?inf\] in row 0"
+    ):
+        model.learn(2000, reset_num_timesteps=False)
+    assert np.isfinite(model._trainer.agent.x).all()
+    assert model.policy.model.isfinite().all() and model.policy.controller.isfinite().all()
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_an_error_names_the_time_step(slowly: bool) -> None:
+    """Of both ways to train, with the same exploration; nor does greedy play go on for ever."""
+    world = tmaze(3)
+    world.params[STANDING_STILL] = np.inf
+    env = DummyVecEnv([lambda: WorldEnv(world), lambda: WorldEnv(world)])
+    model = WorldModelController("WorldModelPolicy", env, reward_range=(-1.0, 4.0), seed=4)
+    with pytest.raises(ValueError, match=r"^WorldEnv .* the reward must be .* got inf in row 0 at time step 2$"):
+        model.learn(500, callback=(lambda _, __: True) if slowly else None)
+    with pytest.raises(
+        ValueError, match=r"^World failed in step: the reward must be .* got inf in row \d at time step"
+    ):
+        play(model.policy, world, 5, 100, 0)
 
 
 def test_a_saved_model_goes_on_exactly(tmp_path: Path) -> None:
@@ -292,17 +326,36 @@ def test_the_command_leaves_a_model_and_a_picture(tmp_path: Path, capsys: pytest
     assert main(["evaluate", str(tmp_path / "run"), "--stochastic"]) == 2
     assert "its controller draws nothing" in capsys.readouterr().err
     assert main(["diagnose", "run", str(tmp_path / "run")]) == 2 and "a WorldModel" in capsys.readouterr().err
-    assert main(command) == 2 and "holds a model" in capsys.readouterr().err
+    assert main(command) == 2 and "choose another --out, or --overwrite or --resume it" in capsys.readouterr().err
     assert main(["world-model", "CartPole-v1", "--out", str(tmp_path / "other")]) == 2
     assert (
         capsys.readouterr().err.startswith("lstm-rl: reward_range must be given") and len(list(tmp_path.iterdir())) == 1
     )
 
 
+def test_overwrite_deletes_runs_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "40", "--no-progress", "--out", str(tmp_path)]
+    (tmp_path / "thesis").mkdir()
+    for name in ("model.zip", "thesis/chapter"):  # anybody's
+        (tmp_path / name).write_text("mine")
+    for option, words in (("--overwrite", "overwrite must name a run folder"), ("--progress", "is no run folder")):
+        assert main([*command, option]) == 2
+        assert words in capsys.readouterr().err and (tmp_path / "thesis" / "chapter").read_text() == "mine"
+    (tmp_path / "thesis" / "chapter").unlink()
+    (tmp_path / "thesis").rmdir()
+    (tmp_path / "model.zip").unlink()
+    assert main(command) == 0 and main([*command, "--overwrite", "--seed", "1"]) == 0
+    train = ["train", "lstm_rl/ForcePole-v0", "--log-dir", str(tmp_path.parent), "--run-name", tmp_path.name]
+    for other in ([*command, "--resume", "--n-envs", "2"], [*train, "--resume"]):
+        before = read_config(tmp_path)
+        assert main(other) == 2 and read_config(tmp_path) == before
+
+
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["world-model", "lstm_rl/ForcePole-v0", "--timesteps", "6000", "--model-first", "200", "--no-progress"]
+    command += ["--schedule", "linear"]
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     folder, step = tmp_path / "run", RunCallback._on_step
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,9 +105,8 @@ def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
     if command.env is not None or command.env_kwargs:
         env_kwargs = command.env_kwargs if command.env is not None else env_kwargs | command.env_kwargs
         env_id = command.env or env_id
-        env = make_env(env_id, env_kwargs)
-        check_spaces(model, env, env_id)
-        env.close()
+        with closing(make_env(env_id, env_kwargs)) as env:
+            check_spaces(model, env, env_id)
     return model, env_id, limited(env_id, env_kwargs, command.max_steps)
 
 

@@ -11,11 +11,11 @@ import tyro
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.checks import check_int
 from lstm_rl.cli_types import Kwargs, Steps
-from lstm_rl.run_lock import LOCK
+from lstm_rl.runs import check_folder
 from lstm_rl.signals import describe, stop_on_signals
 
-HOW = ("out", "overwrite", "resume", "progress")
-"""Fields that say where and how a run is done."""
+NOT_RECORDED = ("out", "overwrite", "resume", "progress")
+"""Fields that say where and how a run is done; config.json leaves them out."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class WorldModel:
 
     def recorded(self) -> dict[str, Any]:
         """What config.json holds: all but where and how the run is done."""
-        return {name: value for name, value in asdict(self).items() if name not in HOW}
+        return {name: value for name, value in asdict(self).items() if name not in NOT_RECORDED}
 
 
 def world_model(command: WorldModel) -> int:
     """`lstm-rl world-model`."""
-    _check_folder(command)
+    check_folder(command, ("out",))
     with stop_on_signals() as stop:
         from lstm_rl.agents import DivergedError
         from lstm_rl.training_world_model import run
@@ -80,24 +80,3 @@ def world_model(command: WorldModel) -> int:
     see = f"see predicted.png; next: lstm-rl evaluate {folder} | tensorboard --logdir {folder}"
     print(f"{said}{outcome.steps:,} steps; {see}")
     return 0
-
-
-def _check_folder(command: WorldModel) -> None:
-    folder = command.folder
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out must be a folder, got {folder}, which is a file")
-    if command.resume and command.overwrite:
-        raise ValueError("overwrite must be left out with resume, got both: one deletes what the other goes on from")
-    if command.resume:
-        from lstm_rl.runs import check_same, read_config
-
-        if not (folder / "model.zip").is_file():
-            raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-        saved = read_config(folder)
-        if not saved.keys() >= command.recorded().keys():
-            raise ValueError(f"resume must name a run of lstm-rl world-model, got {folder}, which is another run")
-        check_same(command.recorded(), {name: saved[name] for name in command.recorded()})
-    elif (folder / "model.zip").exists() and not command.overwrite:
-        raise ValueError(f"{folder} holds a model: choose another --out, or --resume or --overwrite it")
-    elif folder.is_dir() and any(p.name != LOCK for p in folder.iterdir()) and not (folder / "model.zip").exists():
-        raise ValueError(f"out must be a new or empty folder, got {folder}, which holds other files")
