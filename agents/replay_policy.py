@@ -201,7 +201,7 @@ class ReplayPolicy(BasePolicy):
         """Refuse to work with weights and statistics that are not finite.
 
         Raises:
-            NotFiniteError: There are such, a ValueError.
+            NotFiniteError: A number is NaN or infinite; a ValueError.
         """
         check_numbers(self.state_dict(), "policy")
 
