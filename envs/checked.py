@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
-from lstm_rl.messages import one_line
+from lstm_rl.checks import one_line
 
 STEP_FORM = "(observation, reward, terminated, truncated, info)"
 RESET_FORM = "(observation, info)"

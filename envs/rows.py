@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
+from lstm_rl.checks import one_line
 from lstm_rl.envs.checked import name_of
 from lstm_rl.envs.dynamics import NoiseTape, World
 from lstm_rl.envs.env import WorldEnv
 from lstm_rl.envs.sb3 import GymnasiumVecEnv
 from lstm_rl.envs.sb3 import plain_world as plain_world
 from lstm_rl.envs.vector import WorldVectorEnv
-from lstm_rl.messages import one_line
 
 RECORDED = {"is_success"}  # info keywords that the rows can record
 

@@ -57,3 +57,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def needs_extra(what: str, package: str, extra: str) -> str:
     """The sentence about a package that is not installed, with the extra of lstm_rl that brings it."""
     return f'{what} needs {package}: pip install "lstm-rl[{extra}]"'
+
+
+def one_line(value: object) -> str:
+    """The text of a value, an array or an error say, in one line with single spaces."""
+    return " ".join(str(value).split())

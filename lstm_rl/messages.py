@@ -3,10 +3,7 @@
 import re
 import sys
 
-
-def one_line(value: object) -> str:
-    """The text of a value, an array or an error say, in one line with single spaces."""
-    return " ".join(str(value).split())
+from lstm_rl.checks import one_line
 
 
 def sentence_of(error: Exception) -> tuple[str, int] | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lstm_rl.atomic import atomic_write, naming
-from lstm_rl.messages import one_line
+from lstm_rl.checks import one_line
 from lstm_rl.run_lock import LOCK
 from lstm_rl.settings import Settings
 

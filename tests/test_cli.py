@@ -387,7 +387,7 @@ def test_resume_refuses_damaged_runs(
         (["train", MAZE, "--env-kwargs", "width=3"], [f"arguments of {MAZE}", "'width'"]),
         (["train", MAZE, "--env-kwargs", "world=moon"], [f"arguments of {MAZE}", "world='moon'"]),
         (["train", "CartPole-v1", "--env-kwargs", "width=3"], ["arguments of CartPole-v1", "'width'"]),
-        (["train", MAZE, "--log-dir", __file__], ["log-dir must be a folder", __file__]),
+        (["train", MAZE, "--log-dir", __file__], ["log-dir must be a path of folders", __file__]),
         (["evaluate", "nowhere"], ["run must be a folder with a config.json", "got nowhere"]),
         (["watch", "nowhere"], ["run must be a folder with a config.json", "got nowhere"]),
         (["watch", "nowhere", "--video", "film.avi"], ["video must be a .mp4 or .gif file, got film.avi"]),

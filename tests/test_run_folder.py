@@ -294,7 +294,7 @@ def test_only_whole_models_of_the_same_spaces_are_played(
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     for values, words in (
-        ({"env": "lstm_rl/MultimodePole-v0", "env_kwargs": {}}, "Discrete(4), got lstm_rl/MultimodePole-v0 with 3"),
+        ({"env": "lstm_rl/MultimodePole-v0", "env_kwargs": {}}, "Discrete(4), got lstm_rl/MultimodePole-v0 with Box("),
         ({"env": "Acrobot-v1", "env_kwargs": {}}, "with 3 inputs and Discrete(4), got Acrobot-v1 with 6 and Discrete"),
     ):
         (folder / "config.json").write_text(json.dumps(read_config(folder) | values))
