@@ -228,22 +228,37 @@ def _ours(settings: TaskRun, report: "Report") -> Curve:
     return curve
 
 
+def make_peer(method: str, envs: Any, seed: int, device: str = "auto") -> Any:
+    """RecurrentPPO of sb3-contrib on vector environments, with the settings of `PEERS`."""
+    from sb3_contrib import RecurrentPPO
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    seen = VecNormalize(envs) if method == FAST else envs
+    return RecurrentPPO("MlpLstmPolicy", seen, seed=seed, device=device, **PEERS[method])
+
+
+def seen_by(model: Any, rows: Any) -> Any:
+    """Rows as a model is to see them: with the statistics of observations that its own environments have, if any."""
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    if (trained := model.get_vec_normalize_env()) is None:
+        return rows
+    played = VecNormalize(rows, training=False, norm_reward=False)
+    played.obs_rms = trained.obs_rms  # the same object, which training goes on to update
+    return played
+
+
 def _peer(settings: TaskRun, report: "Report") -> Curve:
     """Train RecurrentPPO."""
-    from sb3_contrib import RecurrentPPO
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
     from lstm_rl.evaluation import play_stepwise
     from lstm_rl.make import make_rows
 
-    envs: VecEnv = make_rows(settings.env_id, settings.env_kwargs, PEER_ENVS)
+    envs = make_rows(settings.env_id, settings.env_kwargs, PEER_ENVS)
     rows = make_rows(settings.env_id, settings.env_kwargs, EPISODES)
-    played: VecEnv = rows
-    if settings.method == FAST:
-        envs, played = VecNormalize(envs), VecNormalize(rows, training=False, norm_reward=False)
-        played.obs_rms = envs.obs_rms  # the same object, which training goes on to update
-    model: Any = RecurrentPPO("MlpLstmPolicy", envs, seed=settings.seed, **PEERS[settings.method])
+    model = make_peer(settings.method, envs, settings.seed)
+    played = seen_by(model, rows)
 
     def returns(seed: int) -> float:
         rows.seed(seed)

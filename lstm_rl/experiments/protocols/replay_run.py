@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lstm_rl.checks import check_choice, check_int, needs_extra
-from lstm_rl.experiments.protocols.memory_tasks import FAST, PEERS
+from lstm_rl.experiments.protocols.memory_tasks import FAST, PEER_ENVS, make_peer, seen_by
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPLAY, PPO = "replay", FAST
 METHODS = (REPLAY, PPO)
-ROWS = {REPLAY: 16, PPO: 8}
+ROWS = {REPLAY: 16, PPO: PEER_ENVS}
 """Environments side by side."""
 EPISODES, POINTS, LAST = 50, 20, 3
 
@@ -137,10 +137,7 @@ def make_model(settings: ReplayRun) -> Any:
     values = parse_settings(settings.settings)
     envs = make_envs(settings.task, values.pop("n_envs", ROWS[settings.method]))
     if settings.method == PPO:
-        from sb3_contrib import RecurrentPPO
-        from stable_baselines3.common.vec_env import VecNormalize
-
-        return RecurrentPPO("MlpLstmPolicy", VecNormalize(envs), seed=settings.seed, device="cpu", **PEERS[PPO])
+        return make_peer(PPO, envs, settings.seed, device="cpu")
     from lstm_rl.agents.algorithms import make_replay
 
     algo: Any = "recurrent-td3" if isinstance(envs.action_space, Box) else "recurrent-dqn"
@@ -157,16 +154,12 @@ def run(settings: ReplayRun, report: "Report") -> dict[str, Any]:
     """
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
     from lstm_rl.evaluation import play_stepwise
 
     torch.set_num_threads(1)
     model = make_model(settings)
-    played: VecEnv = make_envs(settings.task, EPISODES)
-    if (trained := model.get_vec_normalize_env()) is not None:
-        played = VecNormalize(played, training=False, norm_reward=False)
-        played.obs_rms = trained.obs_rms  # the same object, which training goes on to update
+    played = seen_by(model, make_envs(settings.task, EPISODES))
     points: list[list[float]] = []
     spent, began = 0.0, time.process_time()
 
