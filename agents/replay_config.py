@@ -28,8 +28,9 @@ class ReplayConfig:
     """Sequences per update, >= 1."""
     gamma: float = 0.99
     """Discount per step, in [0, 1]."""
-    reward_scale: float = 1.0
-    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner."""
+    reward_scale: float | Literal["auto"] = 1.0
+    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner; "auto": such that they are of
+    size 10, by the returns that are met, see `lstm_rl.agents.return_size`."""
     train_freq: int = 8
     """Steps of each environment between two rounds of updates, >= 1."""
     gradient_steps: int = 1
@@ -71,8 +72,9 @@ class ReplayConfig:
         for name in ("gamma", "priority_exponent", "importance_exponent", "priority_max_weight"):
             check_float(name, getattr(self, name), 0.0, 1.0)
         check_float("learning_rate", self.learning_rate, 0.0)
-        for name in ("max_grad_norm", "reward_scale"):
-            check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_float("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
+        if self.reward_scale != "auto":
+            check_float("reward_scale", self.reward_scale, 0.0, open_low=True)
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("state", self.state, ("zero", "stored", "recomputed"))
 
