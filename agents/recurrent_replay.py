@@ -29,7 +29,7 @@ from lstm_rl.agents.env_states import (
     layout,
     restore_environments,
 )
-from lstm_rl.agents.recorded import add_episodes
+from lstm_rl.agents.recorded import add_episodes, rewards_of
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
@@ -311,7 +311,11 @@ class RecurrentReplay(OffPolicyAlgorithm):
         own, config = self.replay_buffer, self.config
         self.config = config.override({"state": "recomputed"})
         try:
-            self.replay_buffer = add_episodes(self.policy, list(episodes), self._make_buffer, config)
+            episodes = list(episodes)
+            self.replay_buffer = add_episodes(self.policy, episodes, self._make_buffer, config)
+            if config.reward_scale == "auto":
+                for reward, end in zip(*rewards_of(episodes), strict=True):
+                    self._measure(np.array([reward]), np.array([end]))
             if not hasattr(self, "_logger"):
                 from stable_baselines3.common.utils import configure_logger
 

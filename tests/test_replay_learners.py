@@ -337,7 +337,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: 
     [
         ({"algo": "advantage"}, "replay must be left alone with algo advantage"),
         ({"algo": "advantage", "replay": {}, "device": "cuda"}, "device must be left alone with algo advantage"),
-        ({"algo": "dqn"}, "algo must be one of advantage, recurrent-dqn"),
+        ({"algo": "dqn"}, "algo must be one of auto, advantage, recurrent-dqn"),
         ({"preset": "bakker2001"}, "preset must be default with algo recurrent-dqn"),
         ({"replay": {"burnin": 3}}, "replay must hold settings of recurrent-dqn, .* got 'burnin'"),
         ({"algo": "recurrent-td3", "replay": {}}, "action_space must be a Box with bounds"),
