@@ -37,6 +37,18 @@ def choose_algo(env: "gym.Env[Any, Any]", of_advantage: bool = False, of_replay:
     return "recurrent-td3" if isinstance(env.action_space, Box) else "recurrent-dqn"
 
 
+def step_bytes(env: "gym.Env[Any, Any]") -> int:
+    """Of an observation in a replay buffer: a byte per number of an image, four per other number.
+
+    Raises:
+        ValueError: Observations are of a kind that no learner takes.
+    """
+    from lstm_rl.agents.spaces import make_encoder
+
+    encoder = make_encoder(env.observation_space)
+    return encoder.size * (1 if len(encoder.parts) == 1 and encoder.parts[0].image else 4)
+
+
 def reason(algo: AlgoName, env: "gym.Env[Any, Any]") -> str:
     """Why this learner is used in this environment."""
     from lstm_rl.envs.rows import plain_world

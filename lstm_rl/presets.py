@@ -31,6 +31,8 @@ class Preset:
 
 REPLAY_ENVS = 8
 """Environments side by side from which replay learners collect: acting costs as much for eight as for one."""
+REPLAY_STEPS, REPLAY_BYTES = 100_000, 2.5e8
+"""Steps of a replay buffer, or fewer of large images: each checkpoint of a run writes it."""
 _REPLAY: dict[str, Any] = {
     "reward_scale": "auto",
     "integer_codes": True,
@@ -48,15 +50,17 @@ _REPLAY_OF: dict[str, dict[str, Any]] = {
 """Defaults of the command line, found on the environments of docs/default-agent.md; those of the classes are older."""
 
 
-def replay_preset(algo: str, n_envs: int | None = None) -> Preset:
+def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> Preset:
     """The settings of a learner that replays: an update per 8 steps, from however many environments.
 
     Args:
         algo: "recurrent-dqn" or "recurrent-td3".
         n_envs: Environments side by side, >= 1; ``None``: `REPLAY_ENVS`.
+        step_bytes: Of an observation in the buffer.
     """
     n = n_envs or REPLAY_ENVS
-    replay = _REPLAY | _REPLAY_OF[algo] | {"train_freq": max(1, REPLAY_ENVS // n)}
+    own = {"train_freq": max(1, REPLAY_ENVS // n), "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes))}
+    replay = _REPLAY | _REPLAY_OF[algo] | own
     return Preset(timesteps=100_000, eval_episodes=20, n_envs=n, replay=replay)
 
 

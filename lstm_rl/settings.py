@@ -12,7 +12,7 @@ import tyro
 from lstm_rl.agents.config import Config, Rule
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.cli_types import Kwargs, Steps, format_kwargs
-from lstm_rl.learner_choice import REPLAY_ALGOS, REPLAY_POLICIES, AlgoName, choose_algo
+from lstm_rl.learner_choice import REPLAY_ALGOS, REPLAY_POLICIES, AlgoName, choose_algo, step_bytes
 from lstm_rl.presets import PolicyName, PresetName, preset, replay_preset
 
 MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
@@ -122,7 +122,7 @@ class Settings:
         env.close()
         if algo == "advantage":
             return replace(self, algo=algo)
-        settings = replay_preset(algo, self.n_envs).replay | self.replay
+        settings = replay_preset(algo, self.n_envs, step_bytes(env)).replay | self.replay
         return replace(self, algo=algo, replay=settings)
 
     @property
@@ -178,7 +178,11 @@ def from_preset(
         ValueError: There is no such preset for this environment.
     """
     if algo in REPLAY_ALGOS:
-        chosen = replay_preset(algo, n_envs)
+        from lstm_rl.make import make_env
+
+        made = make_env(env, env_kwargs or {})
+        made.close()
+        chosen = replay_preset(algo, n_envs, step_bytes(made))
     else:
         chosen = preset(preset_name, env, policy, env_kwargs, rule)
     values = {each.name: getattr(chosen, each.name) for each in fields(chosen)}

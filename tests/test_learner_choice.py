@@ -116,6 +116,11 @@ def test_updates_per_step_do_not_depend_on_the_number_of_environments() -> None:
     assert Settings(CART, n_envs=2).resolved().replay["train_freq"] == REPLAY_ENVS // 2
 
 
+def test_buffers_of_images_are_short() -> None:
+    assert replay_preset("recurrent-dqn", step_bytes=50_000).replay["buffer_size"] == 5_000
+    assert settings(CART).replay["buffer_size"] == 100_000
+
+
 @pytest.mark.parametrize("env_id", [CART, ARM])
 def test_defaults_are_settings_that_the_learner_has(env_id: str) -> None:
     algo: Any = settings(env_id).algo
