@@ -44,7 +44,13 @@ _REPLAY: dict[str, Any] = {
     "horizon": 16,
 }
 _REPLAY_OF: dict[str, dict[str, Any]] = {
-    "recurrent-dqn": {"n_steps": 5, "target_update_interval": 80, "exploration_fraction": 0.1},
+    "recurrent-dqn": {
+        "n_steps": 5,
+        "target_update_interval": 80,
+        "exploration_fraction": 0.1,
+        "exploration_final_eps": 0.3,
+        "exploration_spread": 5.0,
+    },
     "recurrent-td3": {"n_steps": 3, "gamma": 0.98, "tau": 0.01, "gradient_steps": 2},
 }
 """Defaults of the command line, found on the environments of docs/default-agent.md; those of the classes are older."""
@@ -60,6 +66,8 @@ def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> 
     """
     n = n_envs or REPLAY_ENVS
     own = {"train_freq": max(1, REPLAY_ENVS // n), "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes))}
+    if algo == "recurrent-dqn" and n == 1:
+        own |= {"exploration_final_eps": 0.02, "exploration_spread": 0.0}  # nobody to explore beside a greedy one
     replay = _REPLAY | _REPLAY_OF[algo] | own
     return Preset(timesteps=100_000, eval_episodes=20, n_envs=n, replay=replay)
 

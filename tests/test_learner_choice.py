@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,19 @@ def test_updates_per_step_do_not_depend_on_the_number_of_environments() -> None:
     assert settings(CART).n_envs == REPLAY_ENVS and settings(CART).replay["train_freq"] == 1
     one = settings(CART, "--n-envs", "1")
     assert one.n_envs == 1 and one.replay["train_freq"] == REPLAY_ENVS
+    assert one.replay["exploration_spread"] == 0.0 and one.replay["exploration_final_eps"] < 0.1
     assert Settings(CART, n_envs=2).resolved().replay["train_freq"] == REPLAY_ENVS // 2
+
+
+@pytest.mark.parametrize("algo", ["recurrent-dqn", "recurrent-td3"])
+def test_the_zoo_has_the_same_defaults(algo: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (files("lstm_rl") / "hyperparams" / f"{algo.replace('-', '_')}.yml").read_text()
+    told = yaml.safe_load(text)["default"]
+    preset = replay_preset(algo)
+    assert (told.pop("n_timesteps"), told.pop("n_envs")) == (preset.timesteps, preset.n_envs)
+    del told["policy"], preset.replay["buffer_size"]  # which is the class's
+    assert told | eval(told.pop("policy_kwargs")) == preset.replay
 
 
 def test_buffers_of_images_are_short() -> None:

@@ -17,6 +17,7 @@ from lstm_rl.settings import Settings, from_preset, not_of_replay
 from lstm_rl.signals import describe, stop_on_signals
 
 MOST_SEEDS = 10_000
+_HELP = {"-h", "--help"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def parse_train(arguments: list[str]) -> Train:
     Raises:
         ValueError: The arguments, or the file, do not fit.
     """
+    if _HELP & set(arguments):
+        return _show_help([word for word in arguments if word not in _HELP])
     path, values = _file(arguments)
     env_kwargs = values.pop("env_kwargs", {})
     first = _parsed(arguments, override(Settings(tyro.MISSING), values, path))
@@ -80,6 +83,15 @@ def parse_train(arguments: list[str]) -> Train:
     whole = {name: getattr(default, name) | getattr(settings, name) for name in ("env_kwargs", "replay")}
     resolved = default.algo if settings.algo == "auto" else settings.algo
     return replace(command, settings=replace(settings, algo=resolved, **whole))
+
+
+def _show_help(arguments: list[str]) -> Train:
+    """Show the help, which ends the process, with the defaults of the environment that is named, if one is."""
+    try:
+        default = parse_train(arguments).settings
+    except ValueError:
+        default = Settings(tyro.MISSING)
+    return _parsed(["--help"], default)
 
 
 def _algo(asked: Settings, env_kwargs: dict[str, Any], given: bool) -> AlgoName:
