@@ -1,7 +1,8 @@
 """Integers as networks can tell them apart: one-hot codes of a few values, binary digits of more.
 
-A whole number in a Box is as a rule a code (the objects and colours of MiniGrid) or a count. As one number, what is true
-of 3 alone and not of 2 and 4 takes hidden units to tell; as digits it is a weight. A count is in its digits as well.
+A whole number in a Box is as a rule a code (the objects and colours of MiniGrid) or a count. As one number, what is
+true of 3 alone and not of 2 and 4 takes hidden units to tell; as digits it takes few weights. A count is in its digits
+as well.
 
 Dimensions: I numbers of an observation as `Encoder` gives it, J inputs of the network.
 """

@@ -131,7 +131,9 @@ class DqnConfig(ReplayConfig):
         super().__post_init__()
         check_int("target_update_interval", self.target_update_interval, 1)
         if self.reward_scale == "auto" and self.rescale_values:
-            raise ValueError("rescale_values must be False with reward_scale auto, which makes values of one size, got True")
+            raise ValueError(
+                "rescale_values must be False with reward_scale auto, which makes values of one size, got True"
+            )
         for name in ("tau", "kappa"):
             check_float(name, getattr(self, name), 0.0, 1.0, open_low=True)
         for name in ("exploration_fraction", "exploration_initial_eps", "exploration_final_eps"):

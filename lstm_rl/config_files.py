@@ -59,8 +59,7 @@ def read_settings(path: Path) -> Values:
 
 
 def override(settings: Settings, values: Values, path: Path | None) -> Settings:
-    """Settings with a file's values in the place of their own; arguments of the environment, and
-    settings of replay learners, are added to theirs.
+    """Settings with a file's values in the place of their own; arguments of the environment, and of replay, are added.
 
     Args:
         settings: What holds where the file says nothing.

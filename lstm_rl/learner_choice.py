@@ -1,8 +1,8 @@
 """Which learner `lstm-rl train` uses where nobody says it: ``algo="auto"``, resolved here and nowhere else.
 
-Where the environment is compiled, steps cost next to nothing: the step-by-step learner takes a million in seconds. Where
-it is Python, as most environments of others are, a step costs as much as learning from it several times: there sequences
-are replayed. Settings that only one of the learners has say which one is meant.
+Where the environment is compiled, steps cost next to nothing: the step-by-step learner takes a million in seconds.
+Where it is Python, as most environments of others are, a step costs as much as learning from it several times: there
+sequences are replayed. Settings that only one of the learners has say which one is meant.
 """
 
 from dataclasses import fields

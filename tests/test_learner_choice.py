@@ -233,7 +233,13 @@ def test_integers_become_codes() -> None:
     )
     encoder = make_encoder(space)
     codes = IntegerCodes(encoder)
-    seen = {"bits": np.array([4, -1]), "few": np.array([3]), "many": np.array([200]), "real": np.array([0.5]), "word": 1}
+    seen = {
+        "bits": np.array([4, -1]),
+        "few": np.array([3]),
+        "many": np.array([200]),
+        "real": np.array([0.5]),
+        "word": 1,
+    }
     coded = codes(torch.as_tensor(encoder.encode(seen, 1)))[0].tolist()
     five = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]  # 4 - (-1), the lowest digit first
     assert codes.size == len(coded) and coded == [*five, *[0.0] * 8, 0.0, 1.0, 0.0, 200.0, 0.5, 0.0, 1.0]
