@@ -23,49 +23,48 @@ MOST_NUMBERS = 1024
 
 
 class IntegerCodes(nn.Module):
-    """From encoded observations (..., I) to inputs (..., J); what is not a coded integer stays as it is.
+    """From encoded observations (..., I) to inputs (..., J): first what is no coded integer, as it is, then the codes.
 
     Args:
         encoder: Of the observation space.
     """
 
-    source: Tensor  # (J,) column
-    low: Tensor  # (J,) lowest value
-    digit: Tensor  # (J,) place of a binary digit; -1: of a one-hot code; -2: the number itself
-    value: Tensor  # (J,) that a one-hot code stands for, less ``low``
+    numbers: Tensor  # columns that stay as they are
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        rows: list[tuple[int, float, int, int]] = []
-        column = 0
-        for part in encoder.parts:
-            for low, count in _ranges(part.space, part.size):
-                if not 1 < count <= MOST_VALUES:
-                    rows.append((column, 0.0, -2, 0))
-                elif count <= MOST_ONE_HOT:
-                    rows += [(column, low, -1, value) for value in range(count)]
-                else:
-                    rows += [(column, low, digit, 0) for digit in range((count - 1).bit_length())]
-                column += 1
-        names = ("source", np.int64), ("low", np.float32), ("digit", np.int64), ("value", np.int64)
-        for (name, kind), values in zip(names, zip(*rows, strict=True), strict=True):
-            self.register_buffer(name, torch.as_tensor(np.array(values, kind)), persistent=False)
-        self.changes = bool((self.digit > -2).any())
+        ranges = [each for part in encoder.parts for each in _ranges(part.space, part.size)]
+        columns: dict[int, list[int]] = {}  # by number of values
+        for column, (_, count) in enumerate(ranges):
+            columns.setdefault(count if 1 < count <= MOST_VALUES else 0, []).append(column)
+        self._keep("numbers", torch.tensor(columns.pop(0, []), dtype=torch.int64))
+        self.counts = sorted(columns)
+        for count in self.counts:
+            self._keep(f"columns{count}", torch.tensor(columns[count]))
+            self._keep(f"low{count}", torch.tensor([ranges[column][0] for column in columns[count]]))
+            self._keep(f"table{count}", _codes(count))
+        self.size = len(self.numbers) + sum(len(columns[count]) * _codes(count).shape[1] for count in self.counts)
 
-    @property
-    def size(self) -> int:
-        """J."""
-        return len(self.source)
+    def _keep(self, name: str, values: Tensor) -> None:
+        self.register_buffer(name, values, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) to (..., J)."""
-        if not self.changes:
+        if not self.counts:
             return x
-        number = x[..., self.source]
-        index = (number - self.low).long()
-        bits = (index >> self.digit.clamp(min=0)) & 1
-        codes = torch.where(self.digit >= 0, bits, index == self.value).to(x.dtype)
-        return torch.where(self.digit == -2, number, codes)
+        parts = [x[..., self.numbers]]
+        for count in self.counts:
+            columns, low, table = (getattr(self, f"{name}{count}") for name in ("columns", "low", "table"))
+            index = (x[..., columns] - low).long().clamp(0, count - 1)
+            parts.append(table[index].flatten(-2).to(x.dtype))
+        return torch.cat(parts, dim=-1)
+
+
+def _codes(count: int) -> Tensor:
+    """The code of each of so many values: (count, count) one-hot, or (count, digits), the lowest digit first."""
+    if count <= MOST_ONE_HOT:
+        return torch.eye(count)
+    return ((torch.arange(count)[:, None] >> torch.arange((count - 1).bit_length())) & 1).float()
 
 
 def _ranges(space: gym.Space[Any], size: int) -> list[tuple[float, int]]:

@@ -242,9 +242,10 @@ def test_integers_become_codes() -> None:
     }
     coded = codes(torch.as_tensor(encoder.encode(seen, 1)))[0].tolist()
     five = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]  # 4 - (-1), the lowest digit first
-    assert codes.size == len(coded) and coded == [*five, *[0.0] * 8, 0.0, 1.0, 0.0, 200.0, 0.5, 0.0, 1.0]
-    assert not IntegerCodes(make_encoder(Box(0.0, 1.0, (3,)))).changes
-    assert not IntegerCodes(make_encoder(Box(0, 255, (30, 40, 3), np.uint8))).changes  # a picture
+    assert codes.size == len(coded)
+    assert coded == [200.0, 0.5, 0.0, 1.0, 0.0, 1.0, 0.0, *five, *[0.0] * 8]  # numbers, one-hot codes, digits
+    assert not IntegerCodes(make_encoder(Box(0.0, 1.0, (3,)))).counts
+    assert not IntegerCodes(make_encoder(Box(0, 255, (30, 40, 3), np.uint8))).counts  # a picture
 
 
 class Codes(gym.Env[Any, Any]):

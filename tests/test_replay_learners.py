@@ -329,7 +329,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: 
     np.testing.assert_array_equal(weights(two), weights(whole))
     assert main(["evaluate", str(tmp_path / "two"), "--episodes", "2"]) == 0
     assert main(["export", str(tmp_path / "two"), "--safetensors", str(tmp_path / "m.safetensors")]) == 2
-    assert "export needs a run of the algorithm advantage, got" in capsys.readouterr().err
+    assert "export needs a run of the algorithm advantage, as of train --algo advantage, got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
