@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 AlgoName = Literal["auto", "advantage", "recurrent-dqn", "recurrent-td3"]
 
+OF_ADVANTAGE = tuple(each.name for each in fields(Config))
+"""Settings that the step-by-step learner alone has."""
 REPLAY_ALGOS = ("recurrent-dqn", "recurrent-td3")
 REPLAY_POLICIES = ("LstmPolicy", "GruPolicy", "SlstmPolicy")
 """Policies of `lstm_rl.presets.PolicyName` that replay learners have, too."""
@@ -59,7 +61,7 @@ def reason(algo: AlgoName, env: "gym.Env[Any, Any]") -> str:
     return "the environment is not compiled: steps are replayed" if replays else "the environment is compiled"
 
 
-def typed(arguments: list[str], names: tuple[str, ...] = tuple(field.name for field in fields(Config))) -> list[str]:
+def typed(arguments: list[str], names: tuple[str, ...] = OF_ADVANTAGE) -> list[str]:
     """Those of the settings ``names`` that a command line gives, whatever their values."""
     words = {word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")}
     return [name for name in names if {name, name.strip("_"), f"no_{name}"} & words]

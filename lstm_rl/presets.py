@@ -65,7 +65,10 @@ def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> 
         step_bytes: Of an observation in the buffer.
     """
     n = n_envs or REPLAY_ENVS
-    own = {"train_freq": max(1, REPLAY_ENVS // n), "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes))}
+    own: dict[str, Any] = {
+        "train_freq": max(1, REPLAY_ENVS // n),
+        "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes)),
+    }
     if algo == "recurrent-dqn" and n == 1:
         own |= {"exploration_final_eps": 0.02, "exploration_spread": 0.0}  # nobody to explore beside a greedy one
     replay = _REPLAY | _REPLAY_OF[algo] | own

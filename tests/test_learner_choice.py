@@ -161,7 +161,7 @@ def test_a_run_says_its_learner_and_goes_on(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("algo", ["advantage", "recurrent-dqn"])
 def test_runs_of_older_versions_go_on(algo: Any, tmp_path: Path) -> None:
     """Their config.json has no learner, or beside a replay learner the settings of the other one."""
-    name = {} if algo == "advantage" else {"run_name": "replayed"}
+    name: dict[str, Any] = {} if algo == "advantage" else {"run_name": "replayed"}
     old = Settings(CART, algo=algo, replay={} if algo == "advantage" else TINY, log_dir=tmp_path, n_envs=3, **name)
     values = json.loads(json.dumps(Settings(CART, config=Config(kappa=0.2)).recorded() | old.recorded()))
     if algo == "advantage":
@@ -268,6 +268,6 @@ def test_a_code_among_others_is_learned() -> None:
     more = {"integer_codes": True, "gamma": 0.0, "learning_rate": 0.01, "train_freq": 4, "n_steps": 1, "units": 8}
     model = make_replay("recurrent-dqn", "LstmPolicy", Codes(), TINY | more, seed=0)
     model.learn(800)
-    assert model.policy.net["body"].embed.in_features == 8
+    assert model.policy.body.embed.in_features == 8
     chosen = [int(model.predict(np.array([number], np.uint8), deterministic=True)[0]) for number in range(7)]
     assert chosen == [0, 0, 0, 1, 0, 0, 0]
