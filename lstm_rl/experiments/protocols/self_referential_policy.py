@@ -71,7 +71,7 @@ def network_of(settings: PolicyRun) -> Any:
 
     sizes: dict[str, Any] = {"units": settings.units}
     if settings.network in ("self-referential", FIXED):
-        own = {"heads": settings.heads, "self_modifying": settings.network != FIXED}
+        own: dict[str, Any] = {"heads": settings.heads, "self_modifying": settings.network != FIXED}
         return partial(SelfReferentialNetwork, **sizes, **own)
     return partial(GruNetwork if settings.network == "gru" else IntrospectiveNetwork, **sizes)
 
@@ -130,7 +130,7 @@ def _whole_trials(settings: PolicyRun, name: str, report: "Report") -> dict[str,
         return gym.make_vec(name, rows, autoreset_mode="Disabled")
 
     env = make(PPO.trials_per_update)
-    inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)  # type: ignore[attr-defined]
+    inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
     network = FromRest(network_of(settings)(inputs, actions + 1, seed=settings.seed))
 
     def returns() -> float:

@@ -147,7 +147,7 @@ def learn(network: TrialNetwork, env: Any, rule: PpoConfig, seed: int, report: C
         seed: Of trials and actions.
         report: Is told the steps so far.
     """
-    generator, steps = torch.Generator().manual_seed(seed), env.unwrapped.world.max_steps
+    generator, steps = torch.Generator().manual_seed(seed), int(env.unwrapped.world.max_steps)
     adam, gamma = torch.optim.Adam(network.parameters(), eps=1e-5), 1.0 - 1.0 / steps
     rounds = max(rule.steps // (rule.trials_per_update * steps), 1)
     for i in range(rounds):
