@@ -75,7 +75,4 @@ def _laser() -> list[Row]:
     ]
 
 
-EXPERIMENTS = (
-    *(mackey_glass_experiment(tau, _mackey_glass(tau)) for tau in JAEGER),
-    laser_experiment(_laser()),
-)
+EXPERIMENTS = (*(mackey_glass_experiment(tau, _mackey_glass(tau)) for tau in JAEGER), laser_experiment(_laser()))
