@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 from lstm_rl.experiments.protocols.trial_settings import PpoConfig
 from lstm_rl.nn.means import RunningMeansPolicy
+from lstm_rl.nn.planning import PlanningPolicy
 
 Numbers = NDArray[np.float32]
+Network = RunningMeansPolicy | PlanningPolicy
 MAX_GRAD_NORM = 0.5
 """Of a step's gradient, as a vector."""
 
@@ -39,7 +41,7 @@ class Rollout(NamedTuple):
 
 
 def play(
-    network: RunningMeansPolicy,
+    network: Network,
     env: Any,
     seed: int | None,
     generator: torch.Generator,
@@ -55,7 +57,8 @@ def play(
         on_step: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
     x, _ = env.reset(seed=seed)
-    steps, state = env.unwrapped.world.max_steps, network.initial_state(env.num_envs)
+    steps = env.unwrapped.world.max_steps
+    state: Any = network.initial_state(env.num_envs)
     inputs, rewards = np.zeros((steps, *x.shape), np.float32), np.zeros((steps, env.num_envs), np.float32)
     actions, outputs = np.zeros(rewards.shape, np.int64), list[Tensor]()
     with torch.no_grad():
@@ -91,7 +94,14 @@ def objective(
     return (surrogate + entropy * bonus - 0.5 * (returns - now[..., -1]) ** 2).mean()
 
 
-def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> tuple[RunningMeansPolicy, int]:
+def make_network(rule: PpoConfig, inputs: int, actions: int) -> Network:
+    """A network with fresh weights."""
+    if rule.sweeps is not None:
+        return PlanningPolicy(inputs - actions - 2, actions, rule.sweeps, rule.hidden)
+    return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
+
+
+def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> tuple[Network, int]:
     """A network that has learned, and after how many steps.
 
     Args:
@@ -103,8 +113,7 @@ def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object])
     generator, steps = torch.Generator().manual_seed(seed), env.unwrapped.world.max_steps
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
-        network = RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
+        network = make_network(rule, env.single_observation_space.shape[0], int(env.single_action_space.n))
     adam, gamma = torch.optim.Adam(network.parameters(), eps=1e-5), 1.0 - 1.0 / steps
     rounds = max(rule.steps // (rule.trials_per_update * steps), 1)
     for i in range(rounds):

@@ -1,7 +1,8 @@
 """One run of a player on trials: many episodes of a task that is new in each trial, learned within the trial.
 
 Our learners are trained on trials of fresh tasks, then their weights are frozen, and their policies play `tasks` fresh
-ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`);
+ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`), "planning"
+as well, with a network that counts what actions brought in each state and plans with that (`lstm_rl.nn.planning`);
 "streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players of
 `bandit_players` and `mdp_players` play as many tasks of the same kind; they know how tasks are drawn, and learn by the
 rules of statistics.
@@ -20,16 +21,24 @@ from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs import bandits, dark_room, key_to_door, tabular_mdp
 from lstm_rl.experiments.protocols import bandit_players, mdp_players
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
-from lstm_rl.experiments.protocols.trial_settings import PPO_SETTINGS, RECIPES, Recipe, by_length, make_cells, settings
+from lstm_rl.experiments.protocols.trial_settings import (
+    PLANNING_SETTINGS,
+    PPO_SETTINGS,
+    RECIPES,
+    Recipe,
+    by_length,
+    make_cells,
+    settings,
+)
 
 if TYPE_CHECKING:
     from lstm_rl.agents import AdvantageLearning
     from lstm_rl.experiments.engine import Report
 
-OURS, STREAMING, RANDOM = "ours", "streaming", "random"
+OURS, PLANNING, STREAMING, RANDOM = "ours", "planning", "streaming", "random"
 METHODS: dict[str, tuple[str, ...]] = {  # by the name of the world
     "BernoulliBandit": (*bandit_players.PLAYERS, STREAMING, OURS),
-    "TabularMDP": (*mdp_players.PLAYERS, STREAMING, OURS),
+    "TabularMDP": (*mdp_players.PLAYERS, STREAMING, OURS, PLANNING),
     "DarkRoom": (RANDOM, STREAMING, OURS),
     "DarkKeyToDoor": (RANDOM, STREAMING),
 }
@@ -104,7 +113,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     """
     world = world_of(run_settings)
     found: dict[str, Any] = {"setting": None, "weights": None, "steps": None, "seconds": None}
-    if run_settings.method == OURS:
+    if run_settings.method in (OURS, PLANNING):
         returns, curve, best, of_training = _ours(run_settings, world, report)
         found |= of_training
     elif run_settings.method == STREAMING:
@@ -138,7 +147,8 @@ def _ours(
     from lstm_rl.experiments.protocols.trial_ppo import learn, play
 
     torch.set_num_threads(1)
-    rule = by_length(PPO_SETTINGS[run_settings.world_name], world)
+    known = PPO_SETTINGS if run_settings.method == OURS else PLANNING_SETTINGS
+    rule = by_length(known[run_settings.world_name], world)
     if run_settings.max_steps is not None:
         rule = replace(rule, steps=run_settings.max_steps)
 
