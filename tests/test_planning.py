@@ -45,7 +45,7 @@ def test_whole_sequences_agree_with_single_steps() -> None:
 
 
 def test_with_the_priors_of_the_task_it_plans_as_bayes_does() -> None:
-    """Weights by hand (r_0 = w = 1, p = S, beta = 0, kappa = 1): logits are the values that dynamic programming finds."""
+    """Weights by hand (r_0 = w = 1, p = S, beta = 0, kappa = 1): logits are what dynamic programming finds."""
     network, x = PlanningPolicy(STATES, ACTIONS, HORIZON, 2).double(), observations(11, np.random.default_rng(1))
     with torch.no_grad():
         network.prior.copy_(torch.tensor([1.0, 0.0, np.log(STATES)]))
@@ -53,7 +53,7 @@ def test_with_the_priors_of_the_task_it_plans_as_bayes_does() -> None:
         network.out.bias.zero_()
         y = network(x).numpy()
     counts, sums, pulls = (np.ones((5, *shape)) for shape in ((STATES, ACTIONS, STATES), *[(STATES, ACTIONS)] * 2))
-    rows, seen = np.arange(5), x.numpy()
+    rows, seen, before = np.arange(5), x.numpy(), np.zeros(5, np.int64)
     for t in range(len(x)):
         now = seen[t, :, :STATES].argmax(1)
         if t > 0:

@@ -12,11 +12,12 @@ states.
     V_k(s) = max_a Q_k(s, a)                                     V_0 = 0, k = 1 .. K
     logits_t = kappa_t Q_{K-u}(s_t, .)                           u: steps since the episode began
 
-beta, kappa and the value are made of the time by a few tanh units. The value is linear in the best of this Q and
-in the mean of V_K. An episode's last step has no state that follows: what is seen then belongs to the next one.
+beta, log kappa and the coefficients of the value are made of the time by a few tanh units. The value is linear in the
+best of this Q and in the mean of V_K, whose gradients it does not get: its errors would pull beta and r_0 down, and
+with them exploration. An episode's last step has no state that follows: what is seen then belongs to the next one.
 
-Source: A. Tamar et al., "Value Iteration Networks", NeurIPS 2016. Counts as memory and beta are ours; beta / sqrt(1 + N)
-is close to the bonus of J. Z. Kolter and A. Y. Ng, "Near-Bayesian exploration in polynomial time", ICML 2009.
+Source: A. Tamar et al., "Value Iteration Networks", NeurIPS 2016. Counts as memory and beta are ours; the bonus is
+close to that of J. Z. Kolter and A. Y. Ng, "Near-Bayesian exploration in polynomial time", ICML 2009.
 
 Dimensions: T time, B batch, S states, A actions, K sweeps, H hidden units; inputs are state (S), last action (A), last
 reward (1), start of an episode (1), as of `lstm_rl.envs.tabular_mdp`. Time-major throughout.
@@ -44,10 +45,10 @@ class PlanningState(NamedTuple):
 
 
 class PlanningPolicy(nn.Module):
-    """See the module; gives K logits and a value, as `lstm_rl.nn.means.RunningMeansPolicy` does.
+    """See the module; gives A logits and a value, as `lstm_rl.nn.means.RunningMeansPolicy` does.
 
     Args:
-        states: S >= 2.
+        states: S >= 1.
         actions: A >= 2.
         sweeps: K >= 1, steps of an episode.
         hidden: H >= 1, tanh units that see the time.
@@ -58,21 +59,22 @@ class PlanningPolicy(nn.Module):
 
     def __init__(self, states: int, actions: int, sweeps: int, hidden: int) -> None:
         super().__init__()
-        self.states, self.actions = check_int("states", states, 2), check_int("actions", actions, 2)
+        self.states, self.actions = check_int("states", states, 1), check_int("actions", actions, 2)
         self.sweeps = check_int("sweeps", sweeps, 1)
         self.prior = nn.Parameter(torch.zeros(3))  # r_0, log w, log p
         self.hidden = nn.Linear(2, check_int("hidden", hidden, 1))
         self.out = nn.Linear(hidden, READ)
         nn.init.uniform_(self.out.weight, -0.01, 0.01)
-        nn.init.constant_(self.out.bias, 0.0)
-        with torch.no_grad():
-            self.out.bias[1] = 2.0
+        nn.init.zeros_(self.out.bias)
+        nn.init.constant_(self.out.bias[1:2], 2.0)  # kappa = 7: values of actions differ by tenths
 
     def initial_state(self, batch: int) -> PlanningState:
         """Nothing was tried."""
         zeros, s, a = self.prior.new_zeros, self.states, self.actions
         pairs = (batch, s, a)
-        return PlanningState(zeros(pairs), zeros(pairs), zeros((*pairs, s)), zeros(batch, s), zeros(batch), zeros(batch))
+        return PlanningState(
+            zeros(pairs), zeros(pairs), zeros((*pairs, s)), zeros(batch, s), zeros(batch), zeros(batch)
+        )
 
     def step(self, x: Tensor, state: PlanningState) -> tuple[Tensor, PlanningState]:
         """(B, I) to A logits and a value (B, A + 1), and the state that follows. The readable reference."""

@@ -3,9 +3,9 @@
 Our learners are trained on trials of fresh tasks, then their weights are frozen, and their policies play `tasks` fresh
 ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`), "planning"
 as well, with a network that counts what actions brought in each state and plans with that (`lstm_rl.nn.planning`);
-"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players of
-`bandit_players`, `mdp_players` and `room_players` play as many tasks of the same kind; they know how tasks are drawn, and learn by the
-rules of statistics.
+"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players, of
+`bandit_players`, `mdp_players` and `room_players`, play as many tasks of the same kind; they know how tasks are drawn,
+and learn by the rules of statistics.
 """
 
 import time

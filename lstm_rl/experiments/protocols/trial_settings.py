@@ -24,7 +24,7 @@ class PpoConfig:
     steps: int
     """Environment steps of training."""
     sweeps: int | None = None
-    """Of value iteration, as many as an episode has steps; given, the network is `lstm_rl.nn.planning`, without layers."""
+    """Of value iteration, as many as an episode has steps; given, the network is `lstm_rl.nn.planning`: no layers."""
     last_action: int | None = None
     """Where in the observation the last action begins; given, all actions share their weights."""
     places: int | None = None
