@@ -1,5 +1,7 @@
 """A network that counts what actions brought and plans with it."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -87,7 +89,7 @@ def test_what_is_seldom_tried_is_worth_more_with_beta() -> None:
 
 def test_small_processes_are_learned() -> None:
     """Three states, two actions, six episodes of four steps: chance 24; and the same seed learns the same."""
-    kwargs = {"states": STATES, "actions": ACTIONS, "horizon": HORIZON, "episodes": 6}
+    kwargs: dict[str, Any] = {"states": STATES, "actions": ACTIONS, "horizon": HORIZON, "episodes": 6}
     env = gym.make_vec("lstm_rl/TabularMDP-v0", 200, autoreset_mode="Disabled", **kwargs)
     rule = PpoConfig((), 6, 40_000, sweeps=HORIZON, learning_rate=2e-2, entropy_weight=1e-3, reward_shift=1.0)
     network, steps = learn(env, rule, 0, lambda _: None)

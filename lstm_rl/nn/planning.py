@@ -94,10 +94,11 @@ class PlanningPolicy(nn.Module):
         """(T, B, I) to (T, B, A + 1), from an empty state."""
         now = x[..., : self.states]
         before = torch.cat((torch.zeros_like(now[:1]), now[:-1]))
-        counts = (each.cumsum(0).flatten(0, 1) for each in self._written(x, before))
+        tried, rewards, followed = (each.cumsum(0).flatten(0, 1) for each in self._written(x, before))
         time = torch.arange(len(x), dtype=x.dtype)[:, None].expand(x.shape[:2])
         clock = time - torch.where(x[..., -1] > 0, time, 0.0).cummax(0).values
-        return self._read(now.flatten(0, 1), *counts, clock.flatten(), time.flatten()).reshape(*x.shape[:2], -1)
+        y = self._read(now.flatten(0, 1), tried, rewards, followed, clock.flatten(), time.flatten())
+        return y.reshape(*x.shape[:2], -1)
 
     def _written(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What a step adds to N, R and C; of the first step nothing, since its last action is all 0."""

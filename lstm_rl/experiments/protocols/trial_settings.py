@@ -106,7 +106,7 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
         (100, PpoConfig(((12, 8), (12, 6)), 24, 16_000_000, lambda_=0.95, reward_shift=1.0)),
         (1000, PpoConfig(((12, 8), (12, 6)), 24, 4_000_000, trials_per_update=40, lambda_=0.95, reward_shift=1.0)),
     ),
-    "DarkRoom": ((200, PpoConfig(((1, 16),), 64, 20_000_000, **ROOM)),),
+    "DarkRoom": ((200, PpoConfig(((1, 16),), 64, 15_000_000, **ROOM)),),
 }
 """The same."""
 PLANS: dict[str, Any] = {"sweeps": 10, "learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
