@@ -129,7 +129,6 @@ class RunningMeansPolicy(nn.Module):
         layers: Pairs (addresses, means) of `MeansLayer`.
         hidden: H >= 1, which see the input and what all layers read; so do the outputs.
         last_action: Where in the input the last action begins, one-hot; given, each action has a copy of its own.
-        places: The first so many inputs say where the agent is, and addresses are made of these alone; None: of all.
 
     Raises:
         ValueError: A number is out of its range.
@@ -142,7 +141,6 @@ class RunningMeansPolicy(nn.Module):
         layers: tuple[tuple[int, int], ...],
         hidden: int,
         last_action: int | None = None,
-        places: int | None = None,
     ) -> None:
         super().__init__()
         self.actions, self.last_action = check_int("actions", actions, 2), last_action
@@ -151,10 +149,9 @@ class RunningMeansPolicy(nn.Module):
         self.copies = 1 if last_action is None else actions
         common = inputs if last_action is None else inputs - actions
         copy_inputs = inputs if last_action is None else common + 1
-        self.places = common if places is None else check_int("places", places, 1, common)
         self.layers = nn.ModuleList()
         for addresses, means in layers:
-            self.layers.append(MeansLayer(self.places, copy_inputs, addresses, means))
+            self.layers.append(MeansLayer(common, copy_inputs, addresses, means))
             copy_inputs += 2 * means * (1 if last_action is None else 2)
         outputs = actions + 1 if last_action is None else 2
         self.hidden = nn.Linear(copy_inputs, check_int("hidden", hidden, 1))
@@ -184,13 +181,13 @@ class RunningMeansPolicy(nn.Module):
         return self._outputs(copy_inputs)
 
     def _inputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What addresses are made of, the first (..., I) or without the last action (..., I - K), and (..., G, J)."""
+        """What all copies see, (..., I) or without the last action (..., I - K), and what each does, (..., G, J)."""
         if self.last_action is None:
-            return x[..., : self.places], x[..., None, :]
+            return x, x[..., None, :]
         end = self.last_action + self.actions
         common = torch.cat((x[..., : self.last_action], x[..., end:]), -1)
         mine = x[..., self.last_action : end, None]
-        return common[..., : self.places], torch.cat((common[..., None, :].expand(*mine.shape[:-1], -1), mine), -1)
+        return common, torch.cat((common[..., None, :].expand(*mine.shape[:-1], -1), mine), -1)
 
     def _joined(self, copy_inputs: Tensor, read: Tensor) -> Tensor:
         if self.last_action is None:

@@ -98,7 +98,7 @@ def make_network(rule: PpoConfig, inputs: int, actions: int) -> Network:
     """A network with fresh weights."""
     if rule.sweeps is not None:
         return PlanningPolicy(inputs - actions - 2, actions, rule.sweeps, rule.hidden)
-    return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action, rule.places)
+    return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
 
 
 def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> tuple[Network, int]:

@@ -27,8 +27,6 @@ class PpoConfig:
     """Of value iteration, as many as an episode has steps; given, the network is `lstm_rl.nn.planning`: no layers."""
     last_action: int | None = None
     """Where in the observation the last action begins; given, all actions share their weights."""
-    places: int | None = None
-    """The first so many numbers of the observation, of which addresses are made; None: all."""
     trials_per_update: int = 200
     """Whole trials that are played before each round of learning, >= 1."""
     n_minibatches: int = 4
@@ -95,7 +93,6 @@ RECIPES: dict[str, tuple[tuple[int, Recipe], ...]] = {
 }
 """By the name of the world and the steps of a trial, up to which a recipe is for."""
 PER_ARM: dict[str, Any] = {"last_action": 1, "lambda_": 0.98, "reward_shift": 0.5}
-ROOM: dict[str, Any] = {"trials_per_update": 100, "n_minibatches": 10, "learning_rate": 5e-3, "reward_scale": 0.05}
 PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "BernoulliBandit": (
         (10, PpoConfig(((1, 4),), 10, 4_000_000, trials_per_update=500, reward_scale=0.5, **PER_ARM)),
@@ -106,7 +103,7 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
         (100, PpoConfig(((12, 8), (12, 6)), 24, 16_000_000, lambda_=0.95, reward_shift=1.0)),
         (1000, PpoConfig(((12, 8), (12, 6)), 24, 4_000_000, trials_per_update=40, lambda_=0.95, reward_shift=1.0)),
     ),
-    "DarkRoom": ((200, PpoConfig(((1, 16),), 64, 15_000_000, **ROOM)),),
+    "DarkRoom": ((200, PpoConfig(((1, 16),), 24, 20_000_000, trials_per_update=100, reward_scale=0.05)),),
 }
 """The same."""
 PLANS: dict[str, Any] = {"sweeps": 10, "learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
