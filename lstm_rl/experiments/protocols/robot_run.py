@@ -184,7 +184,7 @@ def _train(model: Any, settings: RobotRun, report: "Report", steps: int = 10**12
     """Train a model of stable-baselines3's kind until the maze is solved or the budget is spent, ``steps`` included."""
     from stable_baselines3.common.callbacks import BaseCallback
 
-    from lstm_rl.agents import DivergedError
+    from lstm_rl.agents import AdvantageLearning, DivergedError
 
     class Until(BaseCallback):
         """Counts episodes, plays trials."""
@@ -199,7 +199,8 @@ def _train(model: Any, settings: RobotRun, report: "Report", steps: int = 10**12
 
         def _on_step(self) -> bool:
             report(self.num_timesteps)
-            infos = self.locals.get("episodes", self.locals["infos"])  # of our chunk, or of a peer's step
+            ours = isinstance(self.model, AdvantageLearning)
+            infos = self.locals["episodes" if ours else "infos"]  # of a chunk, or of a step
             ended = [bool(info["is_success"]) for info in infos if "is_success" in info]
             self.episodes += len(ended)
             self.last = [*self.last, *ended][-WINDOW:]
