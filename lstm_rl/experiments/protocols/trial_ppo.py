@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from lstm_rl.experiments.protocols.trial_settings import PpoConfig
 from lstm_rl.nn.means import RunningMeansPolicy
 from lstm_rl.nn.network import Network
+from lstm_rl.nn.planning import PlanningPolicy
 
 Numbers = NDArray[np.float32]
 MAX_GRAD_NORM = 0.5
@@ -93,7 +94,8 @@ def play(
         on_step: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
     x, _ = env.reset(seed=seed)
-    steps, state = env.unwrapped.world.max_steps, network.initial_state(env.num_envs)
+    steps = env.unwrapped.world.max_steps
+    state: Any = network.initial_state(env.num_envs)
     inputs, rewards = np.zeros((steps, *x.shape), np.float32), np.zeros((steps, env.num_envs), np.float32)
     actions, outputs = np.zeros(rewards.shape, np.int64), list[Tensor]()
     with torch.no_grad():
@@ -129,11 +131,13 @@ def objective(
     return (surrogate + entropy * bonus - 0.5 * (returns - now[..., -1]) ** 2).mean()
 
 
-def running_means(env: Any, rule: PpoConfig, seed: int) -> RunningMeansPolicy:
+def make_network(env: Any, rule: PpoConfig, seed: int) -> RunningMeansPolicy | PlanningPolicy:
     """The untrained network that a rule describes."""
+    inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
+        if rule.sweeps is not None:
+            return PlanningPolicy(inputs - actions - 2, actions, rule.sweeps, rule.hidden)
         return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
 
 
