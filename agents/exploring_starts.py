@@ -1,12 +1,11 @@
-"""Exploring starts: episodes that begin with some random actions, after which the agent goes on as it does otherwise.
+"""Exploring starts: the first action of an episode is random with probability p, whatever epsilon is.
 
-With probability p an episode begins with d random actions, d from a zeta law: P(d) = d^-2 / zeta(2), d = 1, 2, ...
-What is done at first, and can be made good or put to use later, is so tried in a fixed share of the episodes, while
-epsilon per step tries it in as few as it tries anything, and disturbs what follows.
+What pays only if it is done at first is so tried in a fixed share of the episodes. Epsilon per step tries it in as few
+as it tries anything, and disturbs what follows; and random actions in a row would be laid to the first by targets over
+n steps, which take in what was done.
 
-Source: the exploring starts of Monte Carlo control (Sutton and Barto 2018, section 5.3), by the agent's own actions
-since environments cannot be put into any state; Atari's random number of idle steps at the start (Mnih et al. 2015) is
-alike. The law of d is that of `repeated_actions`.
+Source: Monte Carlo control with exploring starts (Sutton and Barto 2018, section 5.3), there in any state: an
+environment cannot be put into one.
 
 Dimensions: n environments.
 """
@@ -14,23 +13,19 @@ Dimensions: n environments.
 import numpy as np
 from numpy.typing import NDArray
 
-EXPONENT = 2.0
-
 
 class ExploringStarts:
-    """How many random actions are still to come in each of n environments."""
+    """Which of n environments are about to begin with a random action."""
 
     def __init__(self, n: int, probability: float) -> None:
         self.probability = probability
-        self.left = np.zeros(n, np.int64)
+        self.due = np.zeros(n, np.bool_)
 
     def begin(self, rows: NDArray[np.intp], rng: np.random.Generator) -> None:
-        """Episodes of some environments are about to begin."""
-        chosen = rng.random(len(rows)) < self.probability
-        self.left[rows] = np.where(chosen, rng.zipf(EXPONENT, len(rows)), 0)
+        """Episodes of some environments begin with the next action."""
+        self.due[rows] = rng.random(len(rows)) < self.probability
 
-    def raise_epsilon(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Epsilon (n,) of this step: 1 where a random action is to come."""
-        raised = np.where(self.left > 0, 1.0, epsilon)
-        self.left = np.maximum(self.left - 1, 0)
-        return raised
+    def raised(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Epsilon (n,) of the next action: 1 at an exploring start."""
+        now, self.due = self.due, np.zeros_like(self.due)
+        return np.where(now, 1.0, epsilon)

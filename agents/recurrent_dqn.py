@@ -62,12 +62,12 @@ class RecurrentDQN(RecurrentReplay):
         """Epsilon of each environment, (n,)."""
         shares = np.arange(self.n_envs) / max(self.n_envs - 1, 1)
         epsilon: NDArray[np.float64] = self.exploration_rate ** (1.0 + self.config.exploration_spread * shares)
-        if c := self.config.exploration_visits:
-            epsilon = np.maximum(epsilon, c / (c + self._visits))
+        if (c := self.config.exploration_visits) and self._counts is not None:
+            epsilon = np.maximum(epsilon, c / (c + self._counts.here))
         return epsilon
 
-    def _begin_counts(self) -> None:
-        super()._begin_counts()
+    def _reset_exploration(self) -> None:
+        super()._reset_exploration()
         if self.config.exploring_starts:
             self._starts = ExploringStarts(self.n_envs, self.config.exploring_starts)
         if (mu := self.config.duration_exponent) is not None:
@@ -75,18 +75,19 @@ class RecurrentDQN(RecurrentReplay):
 
     def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
         super()._begin_episodes(rows, x)
-        if self._starts is not None and len(rows):
+        if self._starts is not None:
+            assert self._rng is not None
             self._starts.begin(rows, self._rng)
         if self._repeated is not None:
             self._repeated.begin(rows)
 
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
-        if (self._repeated is None and self._starts is None) or self.num_timesteps < learning_starts:
+        if self.num_timesteps < learning_starts:
             return super()._act(outputs, learning_starts)
         assert self._rng is not None
         epsilon = self._exploration()
         if self._starts is not None:
-            epsilon = self._starts.raise_epsilon(epsilon)
+            epsilon = self._starts.raised(epsilon)
         if self._repeated is None:
             return self.policy.choose(outputs, epsilon, self._rng)
         return self._repeated.choose(outputs.argmax(axis=1), epsilon, outputs.shape[1], self._rng)

@@ -103,7 +103,6 @@ class RecurrentReplay(OffPolicyAlgorithm):
             self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
         self._rng: np.random.Generator | None = None
         self._counts: ObservationCounts | None = None
-        self._visits: NDArray[Any] = np.zeros(0, np.int64)  # (n,) of what is seen now
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
@@ -164,7 +163,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
             self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
-            self._begin_counts()
+            self._reset_exploration()
             self._seen = []
         self._position = None
         return result
@@ -201,7 +200,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 call = "reset or step" if start.any() else "step"
                 check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
             x = self.policy.encode(self._last_obs, env.num_envs)
-            self._begin_episodes(np.flatnonzero(start), x[start])
+            if start.any():
+                self._begin_episodes(np.flatnonzero(start), x[start])
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
@@ -209,7 +209,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
             check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
-            new = self._see(infos, dones)
+            new = self._find_new(infos, dones)
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)
             self._state = (*after[:-1], chosen)
             self._age = self._age + 1
@@ -235,36 +235,28 @@ class RecurrentReplay(OffPolicyAlgorithm):
         callback.on_rollout_end()
         return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
 
-    def _begin_counts(self) -> None:
-        """All environments begin anew."""
+    def _reset_exploration(self) -> None:
+        """All environments are about to begin new episodes; what has been counted stays."""
         if self.config.counts_observations:
             assert self._rng is not None
             size = int(np.prod(self.policy.spec.observation))
-            self._counts = self._counts or ObservationCounts(
-                size, self.config.novelty_bits, np.random.default_rng(self._rng.integers(2**63))
-            )
-            self._counts.met = [set() for _ in range(self.n_envs)]
-            self._visits = np.zeros(self.n_envs, np.int64)
+            self._counts = self._counts or ObservationCounts(size, self.config.novelty_bits, self._rng)
+            self._counts.reset(self.n_envs)
 
     def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
-        """Environments ``rows`` see the first observations ``x`` of episodes."""
-        if self._counts is not None and len(rows):
-            self._counts.begin(rows)
-            found = self._counts.see(x)
-            self._counts.new(rows, found)
-            self._visits[rows] = self._counts.counts[found]
+        """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
+        if self._counts is not None:
+            self._counts.begin(rows, x)
 
-    def _see(self, infos: list[dict[str, Any]], dones: NDArray[Any]) -> NDArray[np.int32] | None:
-        """Count what came of a step, last observations of episodes included; which of it is new, (n,)."""
+    def _find_new(self, infos: list[dict[str, Any]], dones: NDArray[Any]) -> NDArray[np.int32] | None:
+        """Which of the observations after a step, last ones of episodes included, are new in theirs, (n,)."""
         if self._counts is None:
             return None
-        rows = np.arange(self.n_envs)
         x = self.policy.encode(self._last_obs, self.n_envs).copy()
         for i in np.flatnonzero(dones):
             x[i] = self.policy.encode(infos[i]["terminal_observation"], 1)[0]
-        found = self._counts.see(x)
-        self._visits = self._counts.counts[found]
-        return self._counts.new(rows, found)
+        self.logger.record("rollout/distinct_observations", len(self._counts))
+        return self._counts.see(x)
 
     def _explore(self, rate: float) -> None:
         """Set the exploration rate of training and of `predict`."""

@@ -133,7 +133,7 @@ class DqnConfig(ReplayConfig):
     exploration_visits: float = 0.0
     """c >= 0: where an observation has been seen N times, epsilon is at least c / (c + N)."""
     exploring_starts: float = 0.0
-    """Probability in [0, 1] that an episode begins with random actions; see `lstm_rl.agents.exploring_starts`."""
+    """Probability in [0, 1] that an episode's first action is random; see `lstm_rl.agents.exploring_starts`."""
     duration_exponent: float | None = None
     """mu > 1: a random action is done for d steps, with P(d) ~ d^-mu; None: for one step. The source has 2; see
     `lstm_rl.agents.repeated_actions`."""

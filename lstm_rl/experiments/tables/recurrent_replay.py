@@ -13,6 +13,7 @@ from lstm_rl.experiments.protocols.replay_settings import (
     CARDS,
     CART,
     GRID,
+    LOOK_ROUND,
     MAZE,
     SWING,
     SWING_SEEN,
@@ -31,8 +32,11 @@ points in a row with a mean return as high, and ends the run. Score: mean of the
 brackets 95 % intervals."""
 LSTM_PPO = "PPO with an LSTM"
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
-MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
-MAZES |= {250: (2_000_000, "n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000")}
+MAZES = {  # corridor: max steps, more settings
+    50: (300_000, "n_envs=32 train_freq=1"),
+    100: (500_000, f"n_envs=32 train_freq=2 {LOOK_ROUND}"),
+    250: (2_000_000, f"n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000 {LOOK_ROUND}"),
+}
 GAMES = dict.fromkeys(("RepeatFirst", "RepeatPrevious", "CountRecall", "HigherLower"), 51)
 GAMES |= {"Autoencode": 103, "Concentration": 105}
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
