@@ -2,7 +2,8 @@
 
 Observations x are told apart by the signs of k random projections (SimHash), so that what is alike falls together:
 
-    code(x) = sign(A [x, 1]),   A: k rows from N(0, 1);   bonus(x) = beta / sqrt(N(code(x)));   epsilon(x) >= c / (c + N)
+    code(x) = sign(A [x, 1]),   A: k rows from N(0, 1)
+    bonus(x) = beta / sqrt(N(code(x))),   epsilon(x) >= c / (c + N(code(x)))
 
 N counts all visits. The bonus is paid for the first visit in an episode only: an agent with memory can know what it has
 seen, and would otherwise rather wait at a rare place than go on.
