@@ -9,6 +9,8 @@ MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_in
 MAZE += " prioritized=True exploration_fraction=0.05 exploration_final_eps={1}"
 LOOK_ROUND = "exploration_visits=10"
 """What has been seen ten times is explored half the time: the junction, but not the corridor."""
+LOOK_FIRST = f"{LOOK_ROUND} exploring_starts=1 exploration_final_eps=0.002 n_steps=20"
+"""Every episode's first action is random, and hardly one after it, so that what it leads to is seen."""
 CARDS = f"{WHOLE} n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 exploration_fraction=0.2"
 BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
 

@@ -13,6 +13,7 @@ from lstm_rl.experiments.protocols.replay_settings import (
     CARDS,
     CART,
     GRID,
+    LOOK_FIRST,
     LOOK_ROUND,
     MAZE,
     SWING,
@@ -41,8 +42,15 @@ GAMES = dict.fromkeys(("RepeatFirst", "RepeatPrevious", "CountRecall", "HigherLo
 GAMES |= {"Autoencode": 103, "Concentration": 105}
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
     *(
-        (f"NiTMaze{kind} corridor_length={n}", steps, 0.95, f"{MAZE.format(n + over, 1 / n)} {more}", False, LSTM_DQN)
-        for kind, over, sizes in (("Passive", 1, (50, 100, 250)), ("Active", 3, (50, 250)))
+        (
+            f"NiTMaze{kind} corridor_length={n}",
+            steps,
+            0.95,
+            f"{MAZE.format(n + over, 1 / n)} {more}{aid}",
+            False,
+            LSTM_DQN,
+        )
+        for kind, over, aid, sizes in (("Passive", 1, "", (50, 100, 250)), ("Active", 3, f" {LOOK_FIRST}", (50, 250)))
         for n, (steps, more) in ((n, MAZES[n]) for n in sizes)
     ),
     ("CartPole", 50_000, 500.0, BALANCE, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
