@@ -28,8 +28,9 @@ class ReplayConfig:
     """Sequences per update, >= 1."""
     gamma: float = 0.99
     """Discount per step, in [0, 1]."""
-    reward_scale: float = 1.0
-    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner."""
+    reward_scale: float | Literal["auto"] = 1.0
+    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner; "auto": such that they are of
+    size 10, by the returns that are met, see `lstm_rl.agents.return_size`."""
     train_freq: int = 8
     """Steps of each environment between two rounds of updates, >= 1."""
     gradient_steps: int = 1
@@ -78,8 +79,9 @@ class ReplayConfig:
         check_float("learning_rate", self.learning_rate, 0.0)
         check_float("novelty_bonus", self.novelty_bonus, 0.0)
         check_int("novelty_bits", self.novelty_bits, 1, 62)
-        for name in ("max_grad_norm", "reward_scale"):
-            check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_float("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
+        if self.reward_scale != "auto":
+            check_float("reward_scale", self.reward_scale, 0.0, open_low=True)
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("state", self.state, ("zero", "stored", "recomputed"))
 
@@ -147,6 +149,10 @@ class DqnConfig(ReplayConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("target_update_interval", self.target_update_interval, 1)
+        if self.reward_scale == "auto" and self.rescale_values:
+            raise ValueError(
+                "rescale_values must be False with reward_scale auto, which makes values of one size, got True"
+            )
         for name in ("tau", "kappa"):
             check_float(name, getattr(self, name), 0.0, 1.0, open_low=True)
         for name in ("exploration_fraction", "exploration_initial_eps", "exploration_final_eps", "exploring_starts"):

@@ -101,6 +101,10 @@ def read_run(folder: Path, kind: Any) -> Any:
     values = read_config(folder)
     values.pop("version", None)
     config: Any = {each.name: each.default_factory for each in fields(kind)}["config"]
+    if kind is Settings:
+        values = {"algo": "advantage"} | values  # before there were others
+        if values["algo"] != "advantage":
+            values["config"] = {}  # of the other learner, which older versions wrote down
     try:
         return kind(**(values | {"config": config(**values["config"])}))
     except (TypeError, ValueError) as error:

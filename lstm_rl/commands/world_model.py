@@ -70,7 +70,8 @@ def parse_world_model(arguments: list[str]) -> WorldModel:
     asked: WorldModel = parse(WorldModel, prog=prog, args=arguments)
     if asked.resume and (asked.folder / "config.json").is_file():
         saved: WorldModel = read_run(asked.folder, WorldModel)
-        ranges = None if saved.reward_range is None else (saved.reward_range[0], saved.reward_range[1])  # JSON has lists
+        low_high = saved.reward_range  # JSON has lists
+        ranges = None if low_high is None else (low_high[0], low_high[1])
         asked = parse(WorldModel, prog=prog, args=arguments, default=replace(saved, reward_range=ranges))
     return asked
 

@@ -135,7 +135,7 @@ def _ours(
     import gymnasium as gym
     import torch
 
-    from lstm_rl.experiments.protocols.trial_ppo import learn, play
+    from lstm_rl.experiments.protocols.trial_ppo import learn, play, running_means
 
     torch.set_num_threads(1)
     rule = by_length(PPO_SETTINGS[run_settings.world_name], world)
@@ -150,7 +150,9 @@ def _ours(
     compiling.reset(seed=0)
     compiling.step(np.zeros(1, np.int64))
     began = time.process_time()
-    network, steps = learn(make(rule.trials_per_update), rule, run_settings.seed, report)
+    env = make(rule.trials_per_update)
+    network = running_means(env, rule, run_settings.seed)
+    steps = learn(network, env, rule, run_settings.seed, report)
     seconds = round(time.process_time() - began, 1)
 
     def record(count: int, seed: int, into: _Record) -> None:

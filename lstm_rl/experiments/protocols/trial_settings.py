@@ -18,7 +18,7 @@ class PpoConfig:
     """A network of running means, how it learns by `trial_ppo`, and a budget."""
 
     layers: tuple[tuple[int, int], ...]
-    """Addresses and means of each layer, see `lstm_rl.nn.means`."""
+    """Addresses and means of each layer, see `lstm_rl.nn.means`; of no account where another network is trained."""
     hidden: int
     """tanh units of the readout."""
     steps: int
