@@ -29,6 +29,7 @@ from lstm_rl.agents.env_states import (
     layout,
     restore_environments,
 )
+from lstm_rl.agents.observation_counts import ObservationCounts
 from lstm_rl.agents.recorded import add_episodes, rewards_of
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
@@ -102,6 +103,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.env is not None:
             self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
         self._rng: np.random.Generator | None = None
+        self._counts: ObservationCounts | None = None
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
@@ -143,6 +145,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             period=c.step_period,
             alpha=c.priority_exponent if c.prioritized else 0.0,
             beta=c.importance_exponent,
+            counted=c.counts_observations,
         )
 
     # --- collecting --------------------------------------------------------------------------------------------------
@@ -163,6 +166,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
             self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
+            self._reset_exploration()
             self._seen = []
         self._position = None
         return result
@@ -199,6 +203,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 call = "reset or step" if start.any() else "step"
                 check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
             x = self.policy.encode(self._last_obs, env.num_envs)
+            if start.any():
+                self._begin_episodes(np.flatnonzero(start), x[start])
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
@@ -208,7 +214,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if self.config.reward_scale == "auto":
                 self._measure(rewards, dones)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
-            replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
+            new = self._find_new(infos, dones)
+            replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)
             self._state = (*after[:-1], chosen)
             self._age = self._age + 1
             for i in np.flatnonzero(cut):
@@ -232,6 +239,29 @@ class RecurrentReplay(OffPolicyAlgorithm):
             self._seen = []
         callback.on_rollout_end()
         return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
+
+    def _reset_exploration(self) -> None:
+        """All environments are about to begin new episodes; what has been counted stays."""
+        if self.config.counts_observations:
+            assert self._rng is not None
+            size = int(np.prod(self.policy.spec.observation))
+            self._counts = self._counts or ObservationCounts(size, self.config.novelty_bits, self._rng)
+            self._counts.reset(self.n_envs)
+
+    def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
+        """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
+        if self._counts is not None:
+            self._counts.begin(rows, x)
+
+    def _find_new(self, infos: list[dict[str, Any]], dones: NDArray[Any]) -> NDArray[np.int32] | None:
+        """Which of the observations after a step, last ones of episodes included, are new in theirs, (n,)."""
+        if self._counts is None:
+            return None
+        x = self.policy.encode(self._last_obs, self.n_envs).copy()
+        for i in np.flatnonzero(dones):
+            x[i] = self.policy.encode(infos[i]["terminal_observation"], 1)[0]
+        self.logger.record("rollout/distinct_observations", len(self._counts))
+        return self._counts.see(x)
 
     def _measure(self, rewards: NDArray[Any], ended: NDArray[np.bool_]) -> None:
         """Take rewards (n,) into the size of returns."""
@@ -263,6 +293,9 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return None if drawn is None else self._unrolled(drawn)
 
     def _unrolled(self, drawn: Sequences) -> Batch:
+        if self.config.novelty_bonus and self._counts is not None:
+            bonus = self._counts.bonus(self.replay_buffer.found(drawn), self.config.novelty_bonus)
+            drawn = drawn._replace(reward=drawn.reward + bonus)
         self._set_reward_scale()
         return unroll(self.policy, self.replay_buffer, drawn, self.config, self.reward_scale)
 
