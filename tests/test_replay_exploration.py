@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
 from stable_baselines3.common.callbacks import BaseCallback
+from test_replay_learners import LINE, TINY, maze, walks, weights
 
 from lstm_rl.agents.exploring_starts import ExploringStarts
 from lstm_rl.agents.observation_counts import NONE, ObservationCounts
 from lstm_rl.agents.recurrent_dqn import RecurrentDQN
 from lstm_rl.agents.repeated_actions import RepeatedActions
 from lstm_rl.agents.replay_config import DqnConfig
-from tests.test_replay_learners import LINE, TINY, maze, walks, weights
 
 ALL: dict[str, Any] = {
     "novelty_bonus": 0.5,
