@@ -25,6 +25,7 @@ from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.plain_data import Arrays, Code, from_plain, to_plain
 from lstm_rl.agents.trainer import Trainer
 from lstm_rl.atomic import atomic_write
+from lstm_rl.checks import one_line
 
 if TYPE_CHECKING:
     from lstm_rl.agents.advantage_learning import AdvantageLearning
@@ -127,7 +128,7 @@ def read(path: Path, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str
     except FileNotFoundError:
         raise
     except (SafetensorError, KeyError, OSError) as error:
-        raise ValueError(f"{wanted}, but is damaged or of another kind: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{wanted}, but is damaged or of another kind: {one_line(error)}") from error
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{wanted}, but says nothing of one: it comes from something else")
     if metadata.get("format_version") != VERSION:

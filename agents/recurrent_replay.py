@@ -29,11 +29,13 @@ from lstm_rl.agents.env_states import (
     layout,
     restore_environments,
 )
-from lstm_rl.agents.recorded import add_episodes
+from lstm_rl.agents.observation_counts import ObservationCounts
+from lstm_rl.agents.recorded import add_episodes, rewards_of
 from lstm_rl.agents.replay_config import ReplayConfig
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policy import ReplayPolicy, State
+from lstm_rl.agents.return_size import ReturnSize
 from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_zip
 from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll
@@ -101,9 +103,12 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.env is not None:
             self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
         self._rng: np.random.Generator | None = None
+        self._counts: ObservationCounts | None = None
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
+        self._returns: ReturnSize | None = None  # of reward_scale="auto"
+        self.reward_scale = 1.0  # in the values of the networks
         self._seen: list[NDArray[Any]] = []  # observations of the present rollout
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
         if _init_setup_model:
@@ -140,6 +145,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             period=c.step_period,
             alpha=c.priority_exponent if c.prioritized else 0.0,
             beta=c.importance_exponent,
+            counted=c.counts_observations,
         )
 
     # --- collecting --------------------------------------------------------------------------------------------------
@@ -160,6 +166,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
             self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
+            self._reset_exploration()
             self._seen = []
         self._position = None
         return result
@@ -196,14 +203,19 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 call = "reset or step" if start.any() else "step"
                 check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
             x = self.policy.encode(self._last_obs, env.num_envs)
+            if start.any():
+                self._begin_episodes(np.flatnonzero(start), x[start])
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
             self._last_obs = new_obs  # type: ignore[assignment]
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
             check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
+            if self.config.reward_scale == "auto":
+                self._measure(rewards, dones)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
-            replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored)
+            new = self._find_new(infos, dones)
+            replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)
             self._state = (*after[:-1], chosen)
             self._age = self._age + 1
             for i in np.flatnonzero(cut):
@@ -228,6 +240,37 @@ class RecurrentReplay(OffPolicyAlgorithm):
         callback.on_rollout_end()
         return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
 
+    def _reset_exploration(self) -> None:
+        """All environments are about to begin new episodes; what has been counted stays."""
+        if self.config.counts_observations:
+            assert self._rng is not None
+            size = int(np.prod(self.policy.spec.observation))
+            self._counts = self._counts or ObservationCounts(size, self.config.novelty_bits, self._rng)
+            self._counts.reset(self.n_envs)
+
+    def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
+        """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
+        if self._counts is not None:
+            self._counts.begin(rows, x)
+
+    def _find_new(self, infos: list[dict[str, Any]], dones: NDArray[Any]) -> NDArray[np.int32] | None:
+        """Which of the observations after a step, last ones of episodes included, are new in theirs, (n,)."""
+        if self._counts is None:
+            return None
+        x = self.policy.encode(self._last_obs, self.n_envs).copy()
+        for i in np.flatnonzero(dones):
+            x[i] = self.policy.encode(infos[i]["terminal_observation"], 1)[0]
+        self.logger.record("rollout/distinct_observations", len(self._counts))
+        return self._counts.see(x)
+
+    def _measure(self, rewards: NDArray[Any], ended: NDArray[np.bool_]) -> None:
+        """Take rewards (n,) into the size of returns."""
+        if self._returns is None or len(self._returns.discounted) != len(rewards):
+            size = self._returns.size if self._returns else 0.0
+            self._returns = ReturnSize(len(rewards), self.config.gamma)
+            self._returns.size = size
+        self._returns.add(rewards, ended)
+
     def _explore(self, rate: float) -> None:
         """Set the exploration rate of training and of `predict`."""
         self.exploration_rate = self.policy.exploration_rate = rate
@@ -250,7 +293,19 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return None if drawn is None else self._unrolled(drawn)
 
     def _unrolled(self, drawn: Sequences) -> Batch:
-        return unroll(self.policy, self.replay_buffer, drawn, self.config)
+        if self.config.novelty_bonus and self._counts is not None:
+            bonus = self._counts.bonus(self.replay_buffer.found(drawn), self.config.novelty_bonus)
+            drawn = drawn._replace(reward=drawn.reward + bonus)
+        self._set_reward_scale()
+        return unroll(self.policy, self.replay_buffer, drawn, self.config, self.reward_scale)
+
+    def _set_reward_scale(self) -> None:
+        """Follow the size of returns; the values that the networks give stay what they were, in the new unit."""
+        given = self.config.reward_scale
+        new = given if given != "auto" else self._returns.factor if self._returns else 1.0
+        if given == "auto" and new != self.reward_scale and self._n_updates:
+            self.policy.rescale_values(new / self.reward_scale)
+        self.reward_scale = new
 
     def _minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
         """Make one optimiser step with the gradient clipped to ``max_grad_norm``; return the norm before clipping."""
@@ -289,7 +344,11 @@ class RecurrentReplay(OffPolicyAlgorithm):
         own, config = self.replay_buffer, self.config
         self.config = config.override({"state": "recomputed"})
         try:
-            self.replay_buffer = add_episodes(self.policy, list(episodes), self._make_buffer, config)
+            episodes = list(episodes)
+            self.replay_buffer = add_episodes(self.policy, episodes, self._make_buffer, config)
+            if config.reward_scale == "auto":
+                for reward, end in zip(*rewards_of(episodes), strict=True):
+                    self._measure(np.array([reward]), np.array([end]))
             if not hasattr(self, "_logger"):
                 from stable_baselines3.common.utils import configure_logger
 

@@ -28,8 +28,9 @@ class ReplayConfig:
     """Sequences per update, >= 1."""
     gamma: float = 0.99
     """Discount per step, in [0, 1]."""
-    reward_scale: float = 1.0
-    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner."""
+    reward_scale: float | Literal["auto"] = 1.0
+    """Factor of rewards in targets, > 0. Values of some tens at most are learned sooner; "auto": such that they are of
+    size 10, by the returns that are met, see `lstm_rl.agents.return_size`."""
     train_freq: int = 8
     """Steps of each environment between two rounds of updates, >= 1."""
     gradient_steps: int = 1
@@ -56,6 +57,11 @@ class ReplayConfig:
     """eta in [0, 1]: a priority is eta times the largest error of a sequence, and 1 - eta times the mean one."""
     max_grad_norm: float = 10.0
     """Gradients are clipped to this norm, > 0."""
+    novelty_bonus: float = 0.0
+    """beta >= 0: beta / sqrt(visits) is added to targets' rewards for each observation that is new in its episode; see
+    `lstm_rl.agents.observation_counts`."""
+    novelty_bits: int = 32
+    """Bits in [1, 62] of the code by which observations are told apart there."""
 
     def __post_init__(self) -> None:
         for name in ("buffer_size", "batch_size", "train_freq", "sequence_length", "n_steps"):
@@ -71,10 +77,18 @@ class ReplayConfig:
         for name in ("gamma", "priority_exponent", "importance_exponent", "priority_max_weight"):
             check_float(name, getattr(self, name), 0.0, 1.0)
         check_float("learning_rate", self.learning_rate, 0.0)
-        for name in ("max_grad_norm", "reward_scale"):
-            check_float(name, getattr(self, name), 0.0, open_low=True)
+        check_float("novelty_bonus", self.novelty_bonus, 0.0)
+        check_int("novelty_bits", self.novelty_bits, 1, 62)
+        check_float("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
+        if self.reward_scale != "auto":
+            check_float("reward_scale", self.reward_scale, 0.0, open_low=True)
         check_choice("schedule", self.schedule, ("constant", "linear"))
         check_choice("state", self.state, ("zero", "stored", "recomputed"))
+
+    @property
+    def counts_observations(self) -> bool:
+        """Whether visits are counted."""
+        return self.novelty_bonus > 0.0
 
     @property
     def length(self) -> int:
@@ -118,6 +132,13 @@ class DqnConfig(ReplayConfig):
     """The same at the end."""
     exploration_spread: float = 0.0
     """a >= 0: environment i of n explores with epsilon^(1 + a i / (n - 1)); 7 in R2D2, with epsilon .4."""
+    exploration_visits: float = 0.0
+    """c >= 0: where an observation has been seen N times, epsilon is at least c / (c + N)."""
+    exploring_starts: float = 0.0
+    """Probability in [0, 1] that an episode's first action is random; see `lstm_rl.agents.exploring_starts`."""
+    duration_exponent: float | None = None
+    """mu > 1: a random action is done for d steps, with P(d) ~ d^-mu; None: for one step. The source has 2; see
+    `lstm_rl.agents.repeated_actions`."""
     double: bool = True
     """The learning network chooses the action whose value by the slow copy counts; False: the copy does both."""
     rescale_values: bool = False
@@ -128,11 +149,23 @@ class DqnConfig(ReplayConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("target_update_interval", self.target_update_interval, 1)
+        if self.reward_scale == "auto" and self.rescale_values:
+            raise ValueError(
+                "rescale_values must be False with reward_scale auto, which makes values of one size, got True"
+            )
         for name in ("tau", "kappa"):
             check_float(name, getattr(self, name), 0.0, 1.0, open_low=True)
-        for name in ("exploration_fraction", "exploration_initial_eps", "exploration_final_eps"):
+        for name in ("exploration_fraction", "exploration_initial_eps", "exploration_final_eps", "exploring_starts"):
             check_float(name, getattr(self, name), 0.0, 1.0)
-        check_float("exploration_spread", self.exploration_spread, 0.0)
+        for name in ("exploration_spread", "exploration_visits"):
+            check_float(name, getattr(self, name), 0.0)
+        if self.duration_exponent is not None:
+            check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
+
+    @property
+    def counts_observations(self) -> bool:
+        """Whether visits are counted."""
+        return self.novelty_bonus > 0.0 or self.exploration_visits > 0.0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def load_buffer(path: Any, own: SequenceBuffer, verbose: int) -> SequenceBuffer:
     buffer: Any = load_from_pkl(path, verbose)
     if not isinstance(buffer, SequenceBuffer):
         raise ValueError(f"{path} must be a replay buffer of sequences, got {type(buffer).__name__}")
-    for name in ("spec", "n_envs", "length", "period"):
+    for name in ("spec", "n_envs", "length", "period", "counted"):
         if getattr(buffer, name) != getattr(own, name):
             raise ValueError(
                 f"{path} must be a replay buffer of these spaces, networks and sequences, with {name} "

@@ -144,6 +144,13 @@ class Body(nn.Module):
         return relu(y + self.skip(e)), state
 
 
+def multiply(layer: nn.Module, factor: float) -> None:
+    """Multiply what a linear layer gives."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(factor)
+
+
 class QHead(nn.Module):
     """Features to action values: linear, or V + A - mean A (dueling)."""
 
@@ -160,6 +167,10 @@ class QHead(nn.Module):
         value, advantage = out[..., :1], out[..., 1:]
         return value + advantage - advantage.mean(dim=-1, keepdim=True)
 
+    def rescale(self, factor: float) -> None:
+        """Multiply all values."""
+        multiply(self.values, factor)
+
 
 class TwinHead(nn.Module):
     """Features and an action to two values: Linear, relu, Linear, each."""
@@ -173,6 +184,11 @@ class TwinHead(nn.Module):
         """(., F) and (., d) to (.,) twice."""
         x = torch.cat([features, action], dim=-1)
         return self.first(x).squeeze(-1), self.second(x).squeeze(-1)
+
+    def rescale(self, factor: float) -> None:
+        """Multiply both values."""
+        for layers in (self.first, self.second):
+            multiply(layers[-1], factor)
 
 
 class ActorHead(nn.Module):

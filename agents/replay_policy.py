@@ -19,6 +19,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
+from lstm_rl.agents.integer_codes import IntegerCodes
 from lstm_rl.agents.models import Builder
 from lstm_rl.agents.parameters import check_numbers
 from lstm_rl.agents.replay_networks import Body, Shape
@@ -57,6 +58,8 @@ class ReplayPolicy(BasePolicy):
         features_extractor_class: SB3's extractor of images, another than NatureCNN.
         features_extractor_kwargs: Its arguments.
         seed: Of the core's initial weights and of exploration in `predict`.
+        integer_codes: Integers in observations, unless pixels, as one-hot codes or binary digits, see
+            `lstm_rl.agents.integer_codes`; False: as numbers.
         averaging: `predict` plays with weights that are averaged over so many of the last updates, exponentially (over
             all updates while there are fewer, each alike); 0: with the last ones, as training always does.
         adam_epsilon: Of the optimiser; of an actor's it is 1e-8.
@@ -83,6 +86,7 @@ class ReplayPolicy(BasePolicy):
         horizon: int = 100,
         previous_action: bool = False,
         normalize_observations: bool = True,
+        integer_codes: bool = False,
         features_extractor_class: type[BaseFeaturesExtractor] | None = None,
         features_extractor_kwargs: dict[str, Any] | None = None,
         seed: int | None = None,
@@ -106,6 +110,9 @@ class ReplayPolicy(BasePolicy):
             inputs = extractor.features_dim
         elif features_extractor_class is not None:
             raise ValueError(f"features_extractor_class must be None but for images, got {features_extractor_class}")
+        self.codes = IntegerCodes(self.encoder) if integer_codes and not self.pixels else None
+        if self.codes is not None:
+            inputs = self.codes.size
         self.normalizes = normalize_observations and not self.pixels
         for name, start in (("count", torch.zeros(1)), ("mean", torch.zeros(inputs)), ("square", torch.zeros(inputs))):
             self.register_buffer(name, start)
@@ -125,6 +132,7 @@ class ReplayPolicy(BasePolicy):
             "horizon": horizon,
             "previous_action": previous_action,
             "normalize_observations": normalize_observations,
+            "integer_codes": integer_codes,
             "features_extractor_class": features_extractor_class,
             "features_extractor_kwargs": features_extractor_kwargs,
             "seed": seed,
@@ -176,6 +184,8 @@ class ReplayPolicy(BasePolicy):
         x = x.to(like.dtype)
         if self.pixels:
             return x / 255.0
+        if self.codes is not None:
+            x = self.codes(x)
         if not self.normalizes or self.count < 2:
             return x
         deviation = torch.sqrt(self.square / self.count) + 1e-4
@@ -186,6 +196,8 @@ class ReplayPolicy(BasePolicy):
         if not self.normalizes or len(x) == 0:
             return
         new = torch.as_tensor(x, dtype=self.mean.dtype, device=self.mean.device)
+        if self.codes is not None:
+            new = self.codes(new)
         mean, total = new.mean(dim=0), self.count + len(x)
         shift = mean - self.mean
         self.square += ((new - mean) ** 2).sum(dim=0) + shift**2 * self.count * len(x) / total
@@ -216,6 +228,12 @@ class ReplayPolicy(BasePolicy):
     def outputs(self, nets: Any, features: Tensor) -> Tensor:
         """Features to action values (., K), or to a continuous action (., d) in [-1, 1], by the heads in ``nets``."""
         raise NotImplementedError
+
+    def rescale_values(self, factor: float) -> None:
+        """Multiply the values of all copies of the networks: rewards are now in another unit."""
+        for nets in (self.net, self.target, *([self.average] if self.averaging else [])):
+            head: Any = nets["critic" if self.continuous else "head"]
+            head.rescale(factor)
 
     def update_average(self) -> None:
         """Take the weights after an update into their average, if there is one."""

@@ -27,7 +27,9 @@ class Batch(NamedTuple):
     drawn: Sequences
 
 
-def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, config: ReplayConfig) -> Batch:
+def unroll(
+    policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, config: ReplayConfig, reward_scale: float
+) -> Batch:
     """Unroll the learning body, with gradient behind the burn-in, and its slow copy, each from the same first state."""
     device, burn_in, features = policy.device, config.burn_in, list[Tensor]()
 
@@ -54,5 +56,5 @@ def unroll(policy: ReplayPolicy, buffer: SequenceBuffer, drawn: Sequences, confi
                 state = body(seen[:burn_in], previous[:burn_in], state, start[:burn_in])[1]
         features.append(body(seen[burn_in:], previous[burn_in:], state, start[burn_in:])[0])
     action, reward, terminated, valid = (part[burn_in:] for part in (action, reward, terminated, valid))
-    reward, weight = reward.to(seen.dtype) * config.reward_scale, tensor(drawn.weight).to(seen.dtype)
+    reward, weight = reward.to(seen.dtype) * reward_scale, tensor(drawn.weight).to(seen.dtype)
     return Batch(features[0], features[1], action, reward, terminated, valid, weight, drawn)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rl.agents.observation_counts import NONE
 from lstm_rl.checks import check_int
 from lstm_rl.machine_memory import memory
 
@@ -58,13 +59,25 @@ class SequenceBuffer:
         period: Steps from the start of a sequence to that of the next, >= 1.
         alpha: Sequences are drawn by priority to this power, in [0, 1]; 0: evenly.
         beta: Importance weights are the inverse probability to this power, in [0, 1], the largest being 1.
+        counted: Keep also what `lstm_rl.agents.observation_counts` says about what came of each step.
 
     Raises:
         ValueError: A sequence is longer than a ring, or the rings do not fit into memory.
     """
 
+    counted = False  # in buffers of older files
+
     def __init__(
-        self, buffer_size: int, n_envs: int, spec: Spec, *, length: int, period: int, alpha: float, beta: float
+        self,
+        buffer_size: int,
+        n_envs: int,
+        spec: Spec,
+        *,
+        length: int,
+        period: int,
+        alpha: float,
+        beta: float,
+        counted: bool = False,
     ) -> None:
         check_int("period", period, 1)
         self.capacity = capacity = buffer_size // n_envs // period * period
@@ -79,13 +92,15 @@ class SequenceBuffer:
                 f"{buffer_size}, which needs {need / 1e9:.3g} GB"
             )
         self.spec, self.n_envs, self.length, self.period = spec, n_envs, length, period
-        self.alpha, self.beta = alpha, beta
+        self.alpha, self.beta, self.counted = alpha, beta, counted
         size = n_envs, capacity
         self.observation = np.zeros((*size, *spec.observation), np.uint8 if spec.pixels else np.float32)
         self.action = np.zeros((*size, *spec.action), np.float32 if spec.action else np.int32)
         self.reward = np.zeros(size, np.float32)
         self.age = np.zeros(size, np.int32)  # steps since the start of the episode
         self.terminated, self.valid = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+        if counted:
+            self.new = np.full(size, NONE, np.int32)  # the observation after the step, if new in its episode
         self.state = tuple(np.zeros((n_envs, capacity // period, part), np.float32) for part in spec.state)
         self.priority = np.zeros((n_envs, capacity // period))
         self.highest = 1.0  # priority so far: that of sequences which have not been drawn yet
@@ -110,6 +125,7 @@ class SequenceBuffer:
         age: Array,
         terminated: Array | bool,
         state: tuple[Array, ...],
+        new: Array | None = None,
     ) -> None:
         """Write one step of some environments.
 
@@ -121,12 +137,15 @@ class SequenceBuffer:
             age: (k,) steps since the start of the episode.
             terminated: (k,) whether the episode truly ended.
             state: (k, S) each, of the network before this step.
+            new: (k,) number of the observation after the step, see ``counted``; ``None``: not new.
         """
         at = self.count[rows] % self.capacity
         self.observation[rows, at] = observation
         self.action[rows, at] = 0 if action is None else action
         self.reward[rows, at], self.age[rows, at] = reward, age
         self.terminated[rows, at], self.valid[rows, at] = terminated, action is not None
+        if self.counted:
+            self.new[rows, at] = NONE if new is None else new
         on_grid = at % self.period == 0
         if on_grid.any():
             where = rows[on_grid], at[on_grid] // self.period
@@ -180,6 +199,10 @@ class SequenceBuffer:
             first,
             np.ones(len(row), np.float32),
         )
+
+    def found(self, drawn: Sequences) -> Array:
+        """What is ``new`` after each step (L, B) of sequences."""
+        return self.new[drawn.row, (drawn.first + np.arange(len(drawn.reward))[:, None]) % self.capacity]
 
     def context(self, drawn: Sequences) -> Sequences | None:
         """The steps from the starts of episodes, as far as they are held, up to the sequences.

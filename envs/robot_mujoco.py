@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from lstm_rl.checks import check_choice, check_options, needs_extra
+from lstm_rl.checks import check_choice, check_options, needs_extra, one_line
 from lstm_rl.envs.dynamics import SUCCEEDED, World
 from lstm_rl.envs.robot import robot_tmaze, robot_tmaze_events
 from lstm_rl.envs.robot_body import (
@@ -233,7 +233,7 @@ class MujocoRobot(gym.Env[NDArray[np.float32], np.int64]):
         except Exception as error:  # what it is depends on the back end
             raise ValueError(
                 "render_mode must be rgb_array or ansi where MuJoCo finds no back end to draw with "
-                f"(try MUJOCO_GL=egl), got camera: {' '.join(str(error).split())}"
+                f"(try MUJOCO_GL=egl), got camera: {one_line(error)}"
             ) from error
         return picture
 

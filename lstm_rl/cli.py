@@ -18,7 +18,7 @@ from lstm_rl.commands.music import Music, music
 from lstm_rl.commands.plot import Plot, plot
 from lstm_rl.commands.train import Train, parse_train, train
 from lstm_rl.commands.tune import Tune, tune
-from lstm_rl.commands.world_model import WorldModel, world_model
+from lstm_rl.commands.world_model import WorldModel, parse_world_model, world_model
 from lstm_rl.envs.checked import place_of
 from lstm_rl.messages import sentence_of, show_warning
 from lstm_rl.parser import parse
@@ -50,6 +50,8 @@ def _parse(arguments: list[str]) -> Any:
     """
     if arguments[:1] == ["train"]:  # what its fields have by default depends on the environment, a file and a run
         return parse_train(arguments[1:])
+    if arguments[:1] == ["world-model"]:  # those of a run to resume on the run
+        return parse_world_model(arguments[1:])
     return parse(Command, prog="lstm-rl", args=arguments, description="Reinforcement learning with memory.")
 
 

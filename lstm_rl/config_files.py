@@ -59,7 +59,7 @@ def read_settings(path: Path) -> Values:
 
 
 def override(settings: Settings, values: Values, path: Path | None) -> Settings:
-    """Settings with a file's values in the place of their own; arguments of the environment are added to theirs.
+    """Settings with a file's values in the place of their own; arguments of the environment, and of replay, are added.
 
     Args:
         settings: What holds where the file says nothing.
@@ -71,8 +71,8 @@ def override(settings: Settings, values: Values, path: Path | None) -> Settings:
     """
     try:
         config = replace(settings.config, **values.get("config", {}))
-        kwargs = settings.env_kwargs | values.get("env_kwargs", {})
-        return replace(settings, **(values | {"config": config, "env_kwargs": kwargs}))
+        added = {name: getattr(settings, name) | values.get(name, {}) for name in ("env_kwargs", "replay")}
+        return replace(settings, **(values | {"config": config} | added))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -49,7 +49,10 @@ def load(folder: Path, which: str = "best", purpose: str = "") -> tuple[Any, str
     env_id, env_kwargs = config["env"], config["env_kwargs"]
     model = load_model(model_path(folder, which))
     if purpose and not isinstance(model, AdvantageLearning):
-        raise ValueError(f"{purpose} needs a run of the algorithm advantage, got {folder}, a {type(model).__name__}")
+        raise ValueError(
+            f"{purpose} needs a run of the algorithm advantage, as of train --algo advantage, got {folder}, a "
+            f"{type(model).__name__}"
+        )
     with closing(make_env(env_id, env_kwargs)) as env:
         check_spaces(model, env, env_id)
     if diverged := divergence(folder):

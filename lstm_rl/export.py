@@ -17,7 +17,7 @@ import torch
 from lstm_rl.acting import ActingModule, initial_state
 from lstm_rl.agents.memory_policy import MemoryPolicy
 from lstm_rl.atomic import atomic_write
-from lstm_rl.checks import needs_extra
+from lstm_rl.checks import needs_extra, one_line
 
 
 def _program(policy: MemoryPolicy) -> tuple[ActingModule, Any, Any]:
@@ -52,7 +52,7 @@ def to_torch(policy: MemoryPolicy) -> torch.export.ExportedProgram:
         with _quiet():
             program = torch.export.export(module, arguments, dynamic_shapes=shapes)
     except Exception as error:  # whatever Torch makes of somebody's module
-        reason = " ".join(str(error).split("\n\n")[0].split())
+        reason = one_line(str(error).split("\n\n")[0])
         raise ValueError(
             f"network must be such that torch.export can trace it, got {policy.model}: {reason}"
         ) from error

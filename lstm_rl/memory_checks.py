@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lstm_rl.checks import one_line
 from lstm_rl.envs.recall import RecallEnv
 from lstm_rl.observations import count_rows, take_rows
 
@@ -125,7 +126,7 @@ def save(run: Run, reload: Callable[[Any], Any]) -> Iterator[str]:
     try:
         loaded = reload(run.agent)
     except Exception as error:  # whatever loading meets, it is the agent's failure and is told with the others
-        yield f"the agent cannot be saved and loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        yield f"the agent cannot be saved and loaded ({type(error).__name__}: {one_line(error)[:200]})"
         return
     if where := run.difference(run.play(run.past, agent=loaded)[0], run.before):
         yield f"the loaded agent answers differently from the first episode on ({where}): saving loses a part of it"

@@ -25,6 +25,54 @@ class Preset:
     eval_episodes: int = 200
     attempt_steps: int | None = None
     stop_when_solved: bool = False
+    n_envs: int = 1
+    replay: dict[str, Any] = field(default_factory=dict)
+
+
+REPLAY_ENVS = 8
+"""Environments side by side from which replay learners collect: acting costs as much for eight as for one."""
+REPLAY_STEPS, REPLAY_BYTES = 100_000, 2.5e8
+"""Steps of a replay buffer, or fewer of large images: each checkpoint of a run writes it."""
+_REPLAY: dict[str, Any] = {
+    "reward_scale": "auto",
+    "integer_codes": True,
+    "schedule": "linear",
+    "averaging": 300,
+    "burn_in": 8,
+    "sequence_length": 32,
+    "period": 12,
+    "horizon": 16,
+    "n_steps": 3,
+}
+_REPLAY_OF: dict[str, dict[str, Any]] = {
+    "recurrent-dqn": {
+        "target_update_interval": 80,
+        "exploration_fraction": 0.1,
+        "exploration_final_eps": 0.3,
+        "exploration_spread": 5.0,
+    },
+    "recurrent-td3": {"gamma": 0.98, "tau": 0.01, "gradient_steps": 2},
+}
+"""Defaults of the command line, found on the environments of docs/default-agent.md; those of the classes are older."""
+
+
+def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> Preset:
+    """The settings of a learner that replays: an update per 8 steps, from however many environments.
+
+    Args:
+        algo: "recurrent-dqn" or "recurrent-td3".
+        n_envs: Environments side by side, >= 1; ``None``: `REPLAY_ENVS`.
+        step_bytes: Of an observation in the buffer.
+    """
+    n = n_envs or REPLAY_ENVS
+    own: dict[str, Any] = {
+        "train_freq": max(1, REPLAY_ENVS // n),
+        "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes)),
+    }
+    if algo == "recurrent-dqn" and n == 1:
+        own |= {"exploration_final_eps": 0.02, "exploration_spread": 0.0}  # nobody to explore beside a greedy one
+    replay = _REPLAY | _REPLAY_OF[algo] | own
+    return Preset(timesteps=100_000, eval_episodes=20, n_envs=n, replay=replay)
 
 
 _BAKKER_TMAZE = replace(

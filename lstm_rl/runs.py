@@ -88,15 +88,23 @@ def settings_of(folder: Path) -> Settings:
     Raises:
         ValueError: The folder is no run of `lstm-rl train`.
     """
-    settings: Settings = _read_run(folder, Settings)
+    settings: Settings = read_run(folder, Settings)
     return settings
 
 
-def _read_run(folder: Path, kind: Any) -> Any:
-    """What was asked for when the run began, as an object of this class; it has a field ``config``."""
+def read_run(folder: Path, kind: Any) -> Any:
+    """What was asked for when the run began, as an object of this class; it has a field ``config``.
+
+    Raises:
+        ValueError: The folder is no run of this kind.
+    """
     values = read_config(folder)
     values.pop("version", None)
     config: Any = {each.name: each.default_factory for each in fields(kind)}["config"]
+    if kind is Settings:
+        values = {"algo": "advantage"} | values  # before there were others
+        if values["algo"] != "advantage":
+            values["config"] = {}  # of the other learner, which older versions wrote down
     try:
         return kind(**(values | {"config": config(**values["config"])}))
     except (TypeError, ValueError) as error:
@@ -129,7 +137,7 @@ def check_folder(run: Run, options: tuple[str, ...] = ("log-dir", "run-name")) -
     if run.resume:
         if not (folder / "model.zip").is_file():
             raise ValueError(f"resume must name an interrupted run with a model.zip, got {folder}")
-        check_same(run.recorded(), _read_run(folder, type(run)).recorded())
+        check_same(run.recorded(), read_run(folder, type(run)).recorded())
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         try:
             read_config(folder)

@@ -27,6 +27,7 @@ from lstm_rl.agents.recurrent_replay import RecurrentReplay
 from lstm_rl.atomic import remove_parts
 from lstm_rl.bounds import check_memory
 from lstm_rl.evaluation import check_render_mode, frames
+from lstm_rl.learner_choice import reason
 from lstm_rl.make import make_env, make_rows
 from lstm_rl.run_lock import folder_lock
 from lstm_rl.runs import (
@@ -67,6 +68,8 @@ class Outcome:
     trial_steps: int  # of all evaluations, not learned from
     mean_reward: float | None  # of the last 100 training episodes
     success_rate: float | None
+    learner: str
+    """Which learner, and why."""
 
 
 class RunCallback(BaseCallback):
@@ -197,8 +200,10 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
         ValueError: Settings do not fit, or another process works in the folder; nothing has been written.
         DivergedError: Weights are no longer finite; ``model.zip`` is the last good checkpoint.
     """
+    settings = settings.resolved()
     env_id, env_kwargs, n, folder = settings.env, settings.env_kwargs, settings.n_envs, settings.folder
     own = _checked_env(settings)  # to look at an episode
+    learner = f"{settings.algo}, {reason(settings.algo, own)}"
     world = getattr(own.unwrapped, "world", None)
     settings = replace(settings, eval_freq=_eval_freq(settings, world is not None and world.survival_is_success))
     player = make_player(env_id, env_kwargs, settings.eval_episodes, settings.algo == "advantage")
@@ -217,8 +222,9 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
             clear(folder)
         write_config(folder, settings)
         start = state["before"] + model.num_timesteps if state else 0
-        bar = tqdm(total=settings.timesteps, initial=start, unit="step", unit_scale=True, disable=not settings.progress)
-        bar.set_postfix_str("compiling, if this is the first run")
+        look = {"unit": "step", "unit_scale": True, "disable": not settings.progress}
+        bar = tqdm(total=settings.timesteps, initial=start, desc=settings.algo, **look)
+        bar.set_postfix_str("compiling, if this is the first run" if settings.algo == "advantage" else learner)
         callback = RunCallback(settings, player, rows, bar, stop or Stop(), report)
         if state:
             callback.restore(state)
@@ -248,6 +254,7 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
         state["trial_steps"],
         float(np.mean([episode["r"] for episode in episodes])) if episodes else None,
         float(np.mean(model.ep_success_buffer)) if model.ep_success_buffer else None,
+        learner,
     )
 
 
@@ -257,6 +264,7 @@ def check(settings: Settings) -> None:
     Raises:
         ValueError: Settings do not fit.
     """
+    settings = settings.resolved()
     _checked_env(settings).close()
     _new_model(settings, make_rows(settings.env, settings.env_kwargs, settings.n_envs), 0)
 
@@ -286,6 +294,7 @@ def _new_model(settings: Settings, rows: VecMonitor, attempt: int) -> Any:
     seed = settings.seed + 10**6 * attempt
     if settings.algo == "advantage":
         return AdvantageLearning(settings.policy, rows, settings.config, seed=seed)
+    assert settings.algo in ("recurrent-dqn", "recurrent-td3")
     return make_replay(settings.algo, settings.policy, rows, settings.replay, seed=seed, device=settings.device)
 
 
@@ -322,7 +331,12 @@ def _learn(model: Any, goal: int, callback: RunCallback, own: gym.Env[Any, Any],
     from lstm_rl.diagnostics.tensorboard import TensorBoardCallback
 
     if isinstance(model, RecurrentReplay):  # which has no pictures, and episodes between two writes of the log
-        model.learn(goal - model.num_timesteps, callback, LOG_EPISODES, reset_num_timesteps=fresh)
+        try:
+            model.learn(goal - model.num_timesteps, callback, LOG_EPISODES, reset_num_timesteps=fresh)
+            if callback.stop.signal is None and settings.video:
+                _show_best(model, settings)
+        finally:
+            model.logger.close()
         return
     watcher = TensorBoardCallback(own, every=sys.maxsize if settings.pictures else None, metrics=METRICS)
     watcher.init_callback(model)
@@ -418,6 +432,7 @@ def describe(outcome: Outcome) -> str:
         if outcome.success_rate is not None:
             told.append(f"{outcome.success_rate:.0%} success")
         parts.append(f"last training episodes: {', '.join(told)}")
+    parts.append(f"learner: {outcome.learner}")
     best, folder = "no evaluation yet", shlex.quote(str(outcome.folder))
     if outcome.best is not None:
         told = [f"mean reward {outcome.best['mean_reward']:.4g}"]

@@ -288,7 +288,10 @@ def test_the_command_line_trains_evaluates_and_films_a_pendulum(
     pytest.importorskip("pygame", reason="draws the pendulum")
     folder = tmp_path / "run"
     few = ["--timesteps", "600", "--eval-freq", "300", "--eval-episodes", "2", "--no-progress"]
-    assert main(["train", "Pendulum-v1", "--log-dir", str(tmp_path), "--run-name", "run", *few]) == 0
+    assert (
+        main(["train", "Pendulum-v1", "--log-dir", str(tmp_path), "--run-name", "run", *few, "--rule", "actor_critic"])
+        == 0
+    )
     model = load_model(folder / "best_model.zip")
     assert model.policy.rule == "actor_critic"
     assert (folder / "learning_curve.png").is_file()

@@ -205,7 +205,8 @@ def test_a_run_folder_is_complete(maze: Path) -> None:
 
 def test_the_config_repeats_the_run(maze: Path, tmp_path: Path) -> None:
     settings = settings_of(maze)
-    assert settings == Settings(MAZE, {"corridor_length": 3}, "default", "LstmPolicy", 0, 1000, 1, 250, 4, config=TMAZE)
+    asked = Settings(MAZE, {"corridor_length": 3}, "default", "LstmPolicy", 0, 1000, 1, 250, 4, config=TMAZE)
+    assert settings == asked.resolved() and settings.algo == "advantage"
     training.run(replace(settings, log_dir=tmp_path, run_name="again", progress=False, pictures=False))
     assert_same_run(maze, tmp_path / "again")
 
@@ -299,7 +300,7 @@ def test_a_killed_run_forgets_what_came_after_the_checkpoint(
 
 @pytest.mark.filterwarnings("default")
 def test_ctrl_c_in_a_foreign_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    few = ("--eval-freq", "10000000", "--eval-episodes", "2", "--no-progress")
+    few = ("--eval-freq", "10000000", "--eval-episodes", "2", "--no-progress", "--n-envs", "1")
     command = train("test_cli/Foreign-v0", tmp_path / "run", *few, "--env-kwargs", "interrupted=250")
     assert main([*command, "--timesteps", "500000000"]) == 130
     start = load_model(tmp_path / "run" / "model.zip").num_timesteps
@@ -422,7 +423,7 @@ def test_a_reward_that_is_not_a_number_is_no_result() -> None:
 
 
 def test_an_observation_that_is_not_a_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = train("test_cli/Foreign-v0", tmp_path / "run", *FEW, "--env-kwargs", "broken=90")
+    command = train("test_cli/Foreign-v0", tmp_path / "run", *FEW, "--n-envs", "1", "--env-kwargs", "broken=90")
     said = "test_cli/Foreign-v0 failed in step, step 10 of an episode: the observation must be finite numbers, got [nan"
     assert said in refused(command, capsys)
     assert load_model(tmp_path / "run" / "model.zip").num_timesteps == 0

@@ -73,7 +73,7 @@ gym.register("test_errors/Checked-v0", Faulty, max_episode_steps=50)  # type: ig
 
 
 def train(folder: Path, *env_kwargs: str, env_id: str = "test_errors/Faulty-v0") -> int:
-    few = ["--timesteps", "100", "--eval-freq", "20", "--eval-episodes", "1", "--no-progress"]
+    few = ["--timesteps", "100", "--eval-freq", "20", "--eval-episodes", "1", "--no-progress", "--n-envs", "1"]
     arguments = ["--log-dir", str(folder.parent), "--run-name", folder.name, "--env-kwargs", *env_kwargs]
     return main(["train", env_id, *few, *arguments])
 

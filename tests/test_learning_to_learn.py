@@ -13,7 +13,7 @@ from lstm_rl.envs.bandit_returns import many_armed_bound, many_armed_optimum, tw
 from lstm_rl.envs.dark_room import search_bounds
 from lstm_rl.envs.tabular_mdp import tables
 from lstm_rl.envs.trial import Trial
-from lstm_rl.experiments.protocols import bandit_players, mdp_players
+from lstm_rl.experiments.protocols import bandit_players, mdp_players, room_players
 from lstm_rl.experiments.protocols.gittins import gittins_indices
 from lstm_rl.experiments.protocols.trial_run import TrialRun, run
 
@@ -205,7 +205,19 @@ def test_players_of_mdps() -> None:
     returns = {name: mdp_players.play(name, means, moves, 10, 20, 2).sum(axis=1).mean() for name in mdp_players.PLAYERS}
     assert returns["random"] == pytest.approx(200.0, abs=10.0)
     assert returns["random"] < returns["PSRL"] < returns["knows"]
-    assert returns["random"] < returns["greedy"] < returns["knows"]
+    assert returns["random"] < returns["greedy"] < returns["greedy per step"] < returns["knows"]
+
+
+def test_a_search_of_a_dark_room() -> None:
+    """Nine cells, three steps a round: the middle, then West and its North, as a pencil finds; and the bound holds."""
+    returns = room_players.search_returns(3, 3, 3)
+    np.testing.assert_array_equal(returns[4], [3, 3, 3])  # stays there at first
+    np.testing.assert_array_equal(returns[1], [2, 3, 3])  # one to the West
+    np.testing.assert_array_equal(returns[0], [1, 2, 2])  # and one to the North
+    full = room_players.search_returns(9, 20, 10)
+    assert (full[:, -1] > 0).all()
+    trial, later = search_bounds()
+    assert 130.0 < full.sum(axis=1).mean() < trial and 14.4 < full[:, 1:].mean() < later
 
 
 @pytest.mark.parametrize(
@@ -214,6 +226,7 @@ def test_players_of_mdps() -> None:
         ("BernoulliBandit arms=2 pulls=4", "streaming", 4),
         ("TabularMDP episodes=2 states=2 actions=2 horizon=3", "streaming", 2),
         ("DarkKeyToDoor size=3 round_steps=5 rounds=2", "random", 2),
+        ("DarkRoom size=3 round_steps=5 rounds=2 terminates=True", "search", 2),
     ],
 )
 def test_a_run_counts_what_it_played(task: str, method: str, length: int) -> None:

@@ -19,6 +19,7 @@ PENDING: tuple[str, ...] = ()
 """Experiments whose runs do not come with the package yet."""
 PARTIAL = (
     "recurrent-replay",
+    "foreign-tasks",
     "gers2002-msd",
     "gers2002-nmsd",
     "gers2002-gts",
@@ -26,7 +27,6 @@ PARTIAL = (
     "series-mackey-glass-30",
     "learning-to-learn",
     "robots",
-    "meta-learning",
 )
 """Experiments of which some runs are still missing: `python scripts/results.py --only NAME` goes on with them."""
 STORED = [name for name in EXPERIMENTS if name not in PENDING]

@@ -329,7 +329,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: 
     np.testing.assert_array_equal(weights(two), weights(whole))
     assert main(["evaluate", str(tmp_path / "two"), "--episodes", "2"]) == 0
     assert main(["export", str(tmp_path / "two"), "--safetensors", str(tmp_path / "m.safetensors")]) == 2
-    assert "export needs a run of the algorithm advantage, got" in capsys.readouterr().err
+    assert "export needs a run of the algorithm advantage, as of train --algo advantage, got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: 
     [
         ({"algo": "advantage"}, "replay must be left alone with algo advantage"),
         ({"algo": "advantage", "replay": {}, "device": "cuda"}, "device must be left alone with algo advantage"),
-        ({"algo": "dqn"}, "algo must be one of advantage, recurrent-dqn"),
+        ({"algo": "dqn"}, "algo must be one of auto, advantage, recurrent-dqn"),
         ({"preset": "bakker2001"}, "preset must be default with algo recurrent-dqn"),
         ({"replay": {"burnin": 3}}, "replay must hold settings of recurrent-dqn, .* got 'burnin'"),
         ({"algo": "recurrent-td3", "replay": {}}, "action_space must be a Box with bounds"),

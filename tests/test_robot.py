@@ -15,6 +15,7 @@ from lstm_rl.envs.events import AravqEvents
 from lstm_rl.envs.robot import robot_tmaze, robot_tmaze_events
 from lstm_rl.envs.robot_body import CLASS, CLASSES, CLOCK, FALSE_X, HEADING, INPUT, MODELS, RANGES, SENSORS, SIDES, X, Y
 from lstm_rl.envs.robot_maze import make_maze
+from lstm_rl.experiments.protocols import robot_run
 from lstm_rl.experiments.protocols.recorded_q import Record, RecordedQ, Settings, join
 
 LEFT, RIGHT = np.int64(0), np.int64(1)
@@ -298,3 +299,13 @@ def test_a_truncated_episode_has_no_target_after_its_last_step() -> None:
     open_end = Record(np.ones((2, 1), np.float32), np.zeros(2, np.int64), zeros, zeros > 0, np.arange(2) == 0)
     closed = open_end._replace(terminated=np.array([False, True]), rewards=np.array([0, 5], np.float32))
     assert agent.learn_from(open_end, 1) < 0.1 < agent.learn_from(closed, 1)
+
+
+def test_a_run_from_replayed_episodes_ends_with_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few episodes of the sequence, and the test in the twin; nothing is learned in so few steps."""
+    monkeypatch.setattr(robot_run, "TEST_EPISODES", 20)
+    overrides = '{"steps": 400, "learning_starts": 100, "units": 8}'
+    settings = robot_run.RobotRun("sequence", 3, "replayed", max_episodes=8, overrides=overrides, mujoco_episodes=0)
+    result = robot_run.run(settings, lambda _: None)
+    assert 8 <= result["episodes"] < 16 and result["steps"] <= 400
+    assert not result["solved"] and 0.0 <= result["twin"] < 1.0 and result["mujoco"] is None

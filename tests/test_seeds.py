@@ -88,6 +88,8 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         "300",
         "--eval-freq",
         "150",
+        "--algo",
+        "advantage",
         env="moody:moody/Moody-v0",
     )
     done = subprocess.run(

@@ -1,6 +1,7 @@
 """Networks that change their own weights, of 2022 and of 1993: their equations, gradients and resets."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from lstm_rl.agents import AdvantageLearning
+from lstm_rl.experiments.protocols import self_referential_policy
+from lstm_rl.experiments.protocols.self_referential_policy import PolicyRun, check, run
+from lstm_rl.experiments.protocols.trial_ppo import FromRest
 from lstm_rl.nn.introspective import IntrospectiveNetwork
 from lstm_rl.nn.self_referential import SelfReferentialNetwork
 
@@ -228,3 +232,26 @@ def test_it_is_a_policys_network(kind: Any, tmp_path: Path) -> None:
     loaded = AdvantageLearning.load(tmp_path / "model.safetensors")
     again = after(loaded)
     assert all(np.array_equal(a, b) for a, b in zip(state, again, strict=True))
+
+
+def test_it_plays_whole_trials() -> None:
+    """Step by step as all at once; and a run of the table learns in place."""
+    network = FromRest(matrix())
+    x, state, single = double(T, B, IN), network.initial_state(B), list[Tensor]()
+    for x_t in x:
+        y_t, state = network.step(x_t, state)
+        single.append(y_t)
+    close(network(x), single)
+    with pytest.raises(ValueError, match="learner must be one of"):
+        check(PolicyRun(learner="sarsa"))
+
+
+def test_a_bandit_is_learned_by_changes_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four small rounds: the weights move, and what comes back is counted."""
+    monkeypatch.setattr(self_referential_policy, "PPO", replace(self_referential_policy.PPO, trials_per_update=20))
+    monkeypatch.setattr(self_referential_policy, "TRIALS", 40)
+    told = list[int]()
+    results = run(PolicyRun(units=4, heads=2, max_steps=8_000, learner="ppo"), told.append)
+    assert results["steps"] == told[-1] == 8_000 and len(told) == 4
+    assert results["score"] != results["untrained"]
+    assert 35.0 < results["score"] < 74.0  # two arms, 100 pulls: chance 50, optimum 73.8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_rl.experiments.protocols.trial_ppo import advantages, learn, objective, play
+from lstm_rl.experiments.protocols.trial_ppo import advantages, learn, make_network, objective, play
 from lstm_rl.experiments.protocols.trial_run import TrialRun, run
 from lstm_rl.experiments.protocols.trial_settings import PpoConfig
 from lstm_rl.nn import means
@@ -89,15 +89,15 @@ def test_a_bandit_is_learned() -> None:
         PpoConfig(((1, 3),), 6, 300_000, last_action=1, trials_per_update=500, reward_shift=0.5, reward_scale=0.5),
         list[int](),
     )
-    network, steps = learn(env, rule, 0, told.append)
-    assert steps == told[-1] == 300_000
+    network = make_network(env, rule, 0)
+    assert learn(network, env, rule, 0, told.append) == told[-1] == 300_000
     rollout = play(network, env, 10**6, torch.Generator())
     assert rollout.rewards.sum(0).mean() > 5.75
-    short = [
-        learn(env, PpoConfig(((1, 3),), 6, 10_000, trials_per_update=500), 3, told.append)[0].out.weight
-        for _ in range(2)
-    ]
-    torch.testing.assert_close(*short, rtol=0, atol=0)
+    rule = PpoConfig(((1, 3),), 6, 10_000, trials_per_update=500)
+    short = [make_network(env, rule, 3) for _ in range(2)]
+    for each in short:
+        learn(each, env, rule, 3, told.append)
+    torch.testing.assert_close(*(each.out.weight for each in short), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("task", ["BernoulliBandit arms=2 pulls=4", "TabularMDP episodes=2 states=2 horizon=3"])

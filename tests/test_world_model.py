@@ -374,7 +374,8 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on_exactly(
     assert not (folder / "predicted.png").exists() and not list(folder.glob(".*"))
     assert main([*command, "--out", str(folder), "--resume", "--n-envs", "2"]) == 2
     assert "n_envs must be 1, as in the run to resume, got 2" in capsys.readouterr().err
-    assert main([*command, "--out", str(folder), "--resume"]) == 0
+    untyped = ["world-model", "lstm_rl/ForcePole-v0", "--no-progress", "--out", str(folder), "--resume"]
+    assert main(untyped) == 0  # settings are the run's own
     one, other = (load_model(path / "model.zip") for path in (folder, tmp_path / "whole"))
     assert torch.equal(one.policy.controller, other.policy.controller)
     assert torch.equal(one.policy.model, other.policy.model)

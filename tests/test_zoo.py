@@ -74,7 +74,7 @@ def test_every_shipped_file_names_registered_environments_and_fields() -> None:
             kind(**own)
 
 
-ZOO = ("n_timesteps", "policy", "env_kwargs", "n_envs")  # settings of the zoo itself
+ZOO = ("n_timesteps", "policy", "env_kwargs", "n_envs", "policy_kwargs")  # of the zoo itself, and of policies
 
 
 ORDERS = {

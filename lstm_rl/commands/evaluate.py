@@ -16,8 +16,8 @@ from lstm_rl.settings import MOST
 
 
 @dataclass(frozen=True)
-class Evaluate:
-    """Play fresh episodes with a trained model and report success."""
+class Played:
+    """A trained model, and where it plays: what both commands are told."""
 
     run: tyro.conf.Positional[Path]
     """Run folder, or model:NAME as in `lstm-rl models`."""
@@ -25,40 +25,34 @@ class Evaluate:
     """Play in this environment, of the same spaces, instead of the run's own, such as the robot's in MuJoCo."""
     env_kwargs: Kwargs = field(default_factory=dict)
     """Arguments of the environment, as key=value: with --env all, else those that differ from the run's."""
-    episodes: int = 100
-    """How many."""
     seed: int = 0
     """Of the episodes."""
     max_steps: int | None = None
     """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
-    stochastic: bool = False
-    """Act with the learner's own exploration instead of greedily."""
     which: Literal["best", "last"] = "best"
     """The best checkpoint or the last."""
+    episodes: int = 100
+    """How many."""
+
+
+@dataclass(frozen=True)
+class Evaluate(Played):
+    """Play fresh episodes with a trained model and report success."""
+
+    stochastic: bool = False
+    """Act with the learner's own exploration instead of greedily."""
     json: bool = False
     """Print one JSON object as the last line."""
 
 
 @dataclass(frozen=True)
-class Watch:
+class Watch(Played):
     """Watch a trained model play."""
 
-    run: tyro.conf.Positional[Path]
-    """Run folder, or model:NAME as in `lstm-rl models`."""
-    env: str | None = None
-    """Play in this environment, of the same spaces, instead of the run's own, such as the robot's in MuJoCo."""
-    env_kwargs: Kwargs = field(default_factory=dict)
-    """Arguments of the environment, as key=value: with --env all, else those that differ from the run's."""
     episodes: int = 3
     """How many."""
-    seed: int = 0
-    """Of the episodes."""
-    max_steps: int | None = None
-    """Truncate episodes after this many steps; default: as the run's environment does, or 50 horizons."""
     video: Path | None = None
     """Write a .gif or .mp4 file instead of opening a window."""
-    which: Literal["best", "last"] = "best"
-    """The best checkpoint or the last."""
 
 
 def evaluate(command: Evaluate) -> int:
@@ -95,7 +89,7 @@ def watch(command: Watch) -> int:
     return 0
 
 
-def _loaded(command: Evaluate | Watch) -> tuple[Any, str, dict[str, Any]]:
+def _loaded(command: Played) -> tuple[Any, str, dict[str, Any]]:
     from lstm_rl.evaluation import load
     from lstm_rl.make import limited, make_env
     from lstm_rl.runs import check_spaces

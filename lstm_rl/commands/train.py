@@ -4,22 +4,25 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
 from lstm_rl.checks import check_int
 from lstm_rl.config_files import Values, override, read_settings
+from lstm_rl.learner_choice import REPLAY_ALGOS, AlgoName, typed
 from lstm_rl.parser import parse
 from lstm_rl.runs import check_folder, settings_of
-from lstm_rl.settings import Settings, from_preset
+from lstm_rl.settings import Settings, from_preset, not_of_replay
 from lstm_rl.signals import describe, stop_on_signals
 
 MOST_SEEDS = 10_000
+_HELP = {"-h", "--help"}
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train an LSTM by Advantage(lambda), or as an actor-critic; everything about the run goes into one folder."""
+    """Train an agent with memory; everything about the run goes into one folder. See --algo for the learner."""
 
     settings: tyro.conf.OmitArgPrefixes[Settings]
     config: Path | None = None
@@ -50,6 +53,8 @@ def parse_train(arguments: list[str]) -> Train:
     Raises:
         ValueError: The arguments, or the file, do not fit.
     """
+    if _HELP & set(arguments):
+        return _show_help([word for word in arguments if word not in _HELP])
     path, values = _file(arguments)
     env_kwargs = values.pop("env_kwargs", {})
     first = _parsed(arguments, override(Settings(tyro.MISSING), values, path))
@@ -57,15 +62,43 @@ def parse_train(arguments: list[str]) -> Train:
     if asked.env == values.get("env", asked.env):
         values["env_kwargs"] = env_kwargs
     env_kwargs = values.get("env_kwargs", {}) | asked.env_kwargs
-    default = from_preset(asked.env, asked.preset, asked.policy, env_kwargs, asked.config.rule)
-    runs = replace(first, settings=replace(asked, env_kwargs=default.env_kwargs | env_kwargs)).runs
+    given = typed(arguments)
+    algo = _algo(asked, env_kwargs, bool(given))
+    if algo in REPLAY_ALGOS and given:
+        raise ValueError(not_of_replay(algo, given[0]))
+    n_envs = asked.n_envs if "n_envs" in values or typed(arguments, ("n_envs",)) else None
+    default = from_preset(asked.env, asked.preset, asked.policy, env_kwargs, asked.config.rule, algo, n_envs)
+    known = {"env_kwargs": default.env_kwargs | env_kwargs, "algo": algo}
+    runs = replace(first, settings=replace(asked, **known)).runs
+    if asked.resume and asked.algo == "auto":  # which a run may have begun before it came to mean another learner
+        runs += replace(first, settings=replace(asked, **known | {"algo": "auto"})).runs
     begun = [run.folder for run in runs if (run.folder / "config.json").is_file()]
     if asked.resume and begun:
         default = replace(settings_of(begun[0]), seed=asked.seed)
+    if values.get("algo") == "auto":
+        del values["algo"]
     default = override(default, values, path)
     command = _parsed(arguments, default)
-    settings = replace(command.settings, env_kwargs=default.env_kwargs | command.settings.env_kwargs)
-    return replace(command, settings=settings)
+    settings = command.settings
+    whole = {name: getattr(default, name) | getattr(settings, name) for name in ("env_kwargs", "replay")}
+    resolved = default.algo if settings.algo == "auto" else settings.algo
+    return replace(command, settings=replace(settings, algo=resolved, **whole))
+
+
+def _show_help(arguments: list[str]) -> Train:
+    """Show the help, which ends the process, with the defaults of the environment that is named, if one is."""
+    try:
+        default = parse_train(arguments).settings
+    except ValueError:
+        default = Settings(tyro.MISSING)
+    return _parsed(["--help"], default)
+
+
+def _algo(asked: Settings, env_kwargs: dict[str, Any], given: bool) -> AlgoName:
+    """The learner that is asked for, or that settings and environment stand for."""
+    if asked.algo != "auto":
+        return asked.algo
+    return replace(asked, env_kwargs=env_kwargs).resolved().algo if not given else "advantage"
 
 
 def _file(arguments: list[str]) -> tuple[Path | None, Values]:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import tyro
 from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.checks import check_int
 from lstm_rl.cli_types import Kwargs, Steps
-from lstm_rl.runs import check_folder
+from lstm_rl.parser import parse
+from lstm_rl.runs import check_folder, read_run
 from lstm_rl.signals import describe, stop_on_signals
 
 NOT_RECORDED = ("out", "overwrite", "resume", "progress")
@@ -57,6 +58,22 @@ class WorldModel:
     def recorded(self) -> dict[str, Any]:
         """What config.json holds: all but where and how the run is done."""
         return {name: value for name, value in asdict(self).items() if name not in NOT_RECORDED}
+
+
+def parse_world_model(arguments: list[str]) -> WorldModel:
+    """Parse what follows `lstm-rl world-model`; what is not typed is as in the run to resume.
+
+    Raises:
+        ValueError: The arguments do not fit, or the folder is no such run.
+    """
+    prog = "lstm-rl world-model"
+    asked: WorldModel = parse(WorldModel, prog=prog, args=arguments)
+    if asked.resume and (asked.folder / "config.json").is_file():
+        saved: WorldModel = read_run(asked.folder, WorldModel)
+        low_high = saved.reward_range  # JSON has lists
+        ranges = None if low_high is None else (low_high[0], low_high[1])
+        asked = parse(WorldModel, prog=prog, args=arguments, default=replace(saved, reward_range=ranges))
+    return asked
 
 
 def world_model(command: WorldModel) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from lstm_rl.checks import needs_extra
+from lstm_rl.checks import needs_extra, one_line
 from lstm_rl.experiments.engine import Plan, failure
 from lstm_rl.signals import terminate_on_signals
 
@@ -62,7 +62,7 @@ def ray_map(cluster: str, workers: int) -> Iterator[Map]:
         try:
             ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
         except (Exception, SystemExit) as error:
-            said = "no answer" if isinstance(error, SystemExit) else " ".join(str(error).split())
+            said = "no answer" if isinstance(error, SystemExit) else one_line(error)
             said += "; a cluster with a token wants RAY_AUTH_MODE=token" if "RAY_AUTH_MODE" not in os.environ else ""
             raise ValueError(f"cluster must be the address of a Ray cluster, got {cluster!r}: {said}") from None
         try:

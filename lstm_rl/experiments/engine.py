@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
+from lstm_rl.checks import one_line
 from lstm_rl.experiments.store import Run, as_text, read_runs, write_runs
 from lstm_rl.processes import over_processes
 
@@ -160,7 +161,7 @@ class Failure(NamedTuple):
 
 def failure(what: Plan, error: Exception) -> Failure:
     """A sentence about a run that raised."""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    said = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
     return Failure(f"{what.key}, seed {what.settings.seed}, failed: {said}")
 
 

@@ -17,5 +17,5 @@ COLORS = {REPLAY: LINES[0], PPO: LINES[1]}
 
 def curves(runs: "DataFrame") -> dict[str, Figure]:
     """A panel per task, a line per run, the goal dashed; a run that reaches its goal ends there."""
-    goal = {"goal": ("goal", "--")}
+    goal = {"goal": ("goal", "--")} if runs["goal"].notna().any() else {}
     return {"curves": learning_curves(runs, STEPS, "environment steps", COLORS, goal, logarithmic=False)}

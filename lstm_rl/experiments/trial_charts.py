@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 OURS = "ours"
-SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "knows", "streaming", OURS)
+SHOWN = ("random", "greedy", "UCB1", "Thompson", "Gittins", "PSRL", "search", "knows", "streaming", "planning", OURS)
 COLUMNS = 3
 
 
@@ -71,5 +71,12 @@ def _panels(runs: "DataFrame", xlabel: str, ylabel: str, regret: bool) -> Figure
 
 
 def _color(method: str) -> str:
-    fixed = {OURS: LINES[0], "random": "#999999", "knows": "black", "streaming": MORE_LINES[-2]}
+    fixed = {
+        OURS: LINES[0],
+        "random": "#999999",
+        "knows": "black",
+        "streaming": MORE_LINES[-2],
+        "planning": LINES[2],
+        "search": LINES[3],
+    }
     return fixed.get(method) or (*LINES[1:], *LINES[1:])[SHOWN.index(method) - 1]

@@ -11,8 +11,9 @@ PROTOCOL = """\
 A trial is n episodes of one task (of a bandit: n pulls); each trial has a new task. Figures are total returns of a
 trial, means over 10,000 fresh tasks with their standard errors. Ours and streaming learn to learn: weights frozen,
 inputs are the observation, the last action, the last reward and where an episode begins. Ours: running means, PPO over
-whole trials, actions drawn as in training. Streaming: exact cells, one update per step, the most probable action (in
-dark rooms: drawn). The other players know how tasks are drawn."""
+whole trials, actions drawn as in training. Planning: the same, but the network counts what each action brought in each
+state and plans with these counts before every step. Streaming: exact cells, one update per step, the most probable
+action (in dark rooms: drawn). The other players know how tasks are drawn."""
 NOTES = """\
 Published: random to RL^2 from Duan et al. (2016), 1,000 tasks; SNAIL from Mishra et al. (2018), second-hand. Optimum:
 the exact Bayes optimum where dynamic programming can have it, else (with <=) a bound that no player can exceed. c and
@@ -28,7 +29,7 @@ def score(runs: "DataFrame", _: Mapping[str, Any]) -> dict[str, Any]:
         text += f" ({means.min():.4g} to {means.max():.4g})"
     setting = runs["setting"].iloc[0]
     cells: dict[str, Any] = {"": text if setting is None or setting != setting else f"{text} [{setting:g}]"}
-    if runs["weights"].notna().all():  # ours, streaming
+    if runs["weights"].notna().all():  # ours, planning, streaming
         cells["weights"] = float(runs["weights"].max())
         cells["steps"] = f"{runs['steps'].astype(float).max() / 1e6:.3g} M, {runs['seconds'].astype(float).max():.0f} s"
     return cells

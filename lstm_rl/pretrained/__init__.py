@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lstm_rl.checks import nearest
+from lstm_rl.checks import nearest, one_line
 
 FOLDER = Path(__file__).parent
 PREFIX = "model:"
@@ -77,5 +77,5 @@ def _download(repository: str) -> Path:
     except (OSError, ValueError) as error:  # no such repository, no such file, no network
         raise ValueError(
             f"model must be a repository of the Hugging Face hub with a model.safetensors, got {repository}: "
-            f"{' '.join(str(error).split())}"
+            f"{one_line(error)}"
         ) from error

@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from lstm_rl.atomic import naming
+from lstm_rl.checks import one_line
 
 if sys.platform != "win32":
     import fcntl
@@ -93,7 +94,7 @@ def _write_ahead(connection: Any, _: Any) -> None:
 
 def reason(error: Exception) -> str:
     """What a database's error says, in one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split("\n")[0].split())
+    return one_line(str(getattr(error, "orig", None) or error).split("\n")[0])
 
 
 def open_study(

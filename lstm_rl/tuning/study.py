@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lstm_rl.agents.advantage_learning import DivergedError
 from lstm_rl.agents.search_space import Dimension, suggest
+from lstm_rl.checks import one_line
 from lstm_rl.run_lock import boot_id
 from lstm_rl.signals import terminate_on_signals
 from lstm_rl.trials import Player, make_player
@@ -168,13 +169,13 @@ def _run(study: optuna.Study, trial: optuna.Trial, plan: Plan, player: Player) -
         config = plan.task.settings.config.override(suggest(trial, plan.space))
         value = measure(plan.task, config, player, report)
     except DivergedError as error:
-        trial.set_user_attr("error", " ".join(str(error).split()))
+        trial.set_user_attr("error", one_line(error))
         study.tell(trial, state=TrialState.PRUNED)
     except KeyboardInterrupt:
         study.tell(trial, state=TrialState.FAIL)
         raise
     except Exception as error:
-        trial.set_user_attr("error", " ".join(f"{type(error).__name__}: {error}".split()))
+        trial.set_user_attr("error", one_line(f"{type(error).__name__}: {error}"))
         study.tell(trial, state=TrialState.FAIL)
         if default:
             raise

@@ -1,16 +1,18 @@
 """Players of random tabular MDPs, computed on the same processes as a learner's.
 
 All but the last know how processes are drawn (transitions flat Dirichlet, mean rewards Normal(1, 1), rewards with
-variance 1), and keep the exact posterior. Each plans once per episode, by dynamic programming over its steps:
+variance 1), and keep the exact posterior. Each plans once per episode, by dynamic programming over its steps, and one
+before every step:
 
-| player         | plans with                                                                            |
-|----------------|---------------------------------------------------------------------------------------|
-| random         | nothing: random actions                                                               |
-| greedy         | the posterior mean                                                                    |
-| epsilon-greedy | the same, but each action is random with probability `EPSILON`                        |
-| PSRL           | a process drawn from the posterior (Strens 2000; Osband et al. 2013)                  |
-| OPSRL          | mean rewards the largest of `DRAWS` draws each, transitions one draw (optimistic)     |
-| knows          | the process itself: no learner gets more                                              |
+| player          | plans with                                                                           |
+|-----------------|--------------------------------------------------------------------------------------|
+| random          | nothing: random actions                                                              |
+| greedy          | the posterior mean                                                                   |
+| greedy per step | the same, anew before every step, with the steps that are left of the episode        |
+| epsilon-greedy  | as greedy, but each action is random with probability `EPSILON`                      |
+| PSRL            | a process drawn from the posterior (Strens 2000; Osband et al. 2013)                 |
+| OPSRL           | mean rewards the largest of `DRAWS` draws each, transitions one draw (optimistic)    |
+| knows           | the process itself: no learner gets more                                             |
 
 Dimensions: M tasks, S states, A actions, H steps of an episode.
 """
@@ -19,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
-PLAYERS = ("random", "greedy", "epsilon-greedy", "PSRL", "OPSRL", "knows")
+PER_STEP = "greedy per step"
+PLAYERS = ("random", "greedy", PER_STEP, "epsilon-greedy", "PSRL", "OPSRL", "knows")
 EPSILON, DRAWS = 0.1, 5
 
 
@@ -50,6 +53,7 @@ def play(name: str, means: Numbers, transitions: Numbers, horizon: int, episodes
     counts = np.ones(transitions.shape)  # of the Dirichlet posterior
     pulls, sums = np.ones(means.shape), np.ones(means.shape)  # prior mean 1 counts as one reward of 1
     returns = np.zeros((len(means), episodes))
+    chosen = np.zeros((len(means), horizon, means.shape[1]), np.int64)
     for episode in range(episodes):
         if name == "knows":
             chosen = plan(means, transitions, horizon)
@@ -57,10 +61,13 @@ def play(name: str, means: Numbers, transitions: Numbers, horizon: int, episodes
             normal = rng.standard_normal((DRAWS if name == "OPSRL" else 1, *means.shape)).max(axis=0)
             drawn = rng.standard_gamma(counts)
             chosen = plan(sums / pulls + normal / np.sqrt(pulls), drawn / drawn.sum(axis=3, keepdims=True), horizon)
-        elif name != "random":
+        elif name not in ("random", PER_STEP):
             chosen = plan(sums / pulls, counts / counts.sum(axis=3, keepdims=True), horizon)
         state = np.zeros(len(means), np.int64)
         for step in range(horizon):
+            if name == PER_STEP:
+                left = plan(sums / pulls, counts / counts.sum(axis=3, keepdims=True), horizon - step)
+                chosen[:, step] = left[:, 0]
             action = rng.integers(actions, size=len(means))
             if name != "random":
                 follows = rng.random(len(means)) >= (EPSILON if name == "epsilon-greedy" else 0.0)

@@ -230,10 +230,12 @@ def _ours(settings: TaskRun, report: "Report") -> Curve:
 
 def make_peer(method: str, envs: Any, seed: int, device: str = "auto") -> Any:
     """RecurrentPPO of sb3-contrib on vector environments, with the settings of `PEERS`."""
+    from gymnasium.spaces import Box
     from sb3_contrib import RecurrentPPO
     from stable_baselines3.common.vec_env import VecNormalize
 
-    seen = VecNormalize(envs) if method == FAST else envs
+    numbers = isinstance(envs.observation_space, Box)  # words of a code are as they should be
+    seen = VecNormalize(envs, norm_obs=numbers) if method == FAST else envs
     return RecurrentPPO("MlpLstmPolicy", seen, seed=seed, device=device, **PEERS[method])
 
 
@@ -243,8 +245,9 @@ def seen_by(model: Any, rows: Any) -> Any:
 
     if (trained := model.get_vec_normalize_env()) is None:
         return rows
-    played = VecNormalize(rows, training=False, norm_reward=False)
-    played.obs_rms = trained.obs_rms  # the same object, which training goes on to update
+    played = VecNormalize(rows, training=False, norm_obs=trained.norm_obs, norm_reward=False)
+    if trained.norm_obs:
+        played.obs_rms = trained.obs_rms  # the same object, which training goes on to update
     return played
 
 

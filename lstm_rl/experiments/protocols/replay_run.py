@@ -56,6 +56,12 @@ EXTERNAL_TASKS = {
     "Hopper, velocities hidden": ExternalTask("Hopper-v5", tuple(range(5, 11)), "mujoco", "tasks"),
     "HalfCheetah, velocities hidden": ExternalTask("HalfCheetah-v5", tuple(range(8, 17)), "mujoco", "tasks"),
     **{f"MiniGrid-MemoryS{n}": _minigrid(f"MemoryS{n}") for n in (7, 11, 13)},
+    "MiniGrid-MemoryS7, as it is": ExternalTask("MiniGrid-MemoryS7-v0", (), "minigrid", "tasks"),
+    **{
+        name: ExternalTask(name) for name in ("CartPole-v1", "FrozenLake-v1", "Taxi-v4", "Acrobot-v1", "MountainCar-v0")
+    },
+    "CartPole-v1, positions only": ExternalTask("CartPole-v1", (1, 3)),
+    "LunarLander-v3, velocities hidden": ExternalTask("LunarLander-v3", (2, 3, 5), "Box2D", "tasks"),
 }
 
 

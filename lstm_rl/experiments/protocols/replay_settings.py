@@ -7,6 +7,18 @@ ZERO = "burn_in=0 state=zero"
 WHOLE = f"{ZERO} sequence_length={{0}} period={{0}}"  # episodes of one length, each a sequence
 MAZE = f"{WHOLE} n_steps=5 previous_action=True reward_scale=10 target_update_interval=1000"
 MAZE += " prioritized=True exploration_fraction=0.05 exploration_final_eps={1}"
+LOOK_ROUND = "exploration_visits=10"
+"""What has been seen ten times is explored half the time: the junction, but not the corridor."""
+LOOK_FIRST = f"{LOOK_ROUND} exploring_starts=1 exploration_final_eps=0.002 n_steps=20"
+"""Every episode's first action is random, and hardly one after it, so that what it leads to is seen."""
+WIDE = "n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000"
+MAZES = {  # maze: steps at most, settings
+    "Passive corridor_length=50": (300_000, f"{MAZE.format(51, 1 / 50)} n_envs=32 train_freq=1"),
+    "Passive corridor_length=100": (500_000, f"{MAZE.format(101, 1 / 100)} n_envs=32 train_freq=2 {LOOK_ROUND}"),
+    "Passive corridor_length=250": (2_000_000, f"{MAZE.format(251, 1 / 250)} {WIDE} {LOOK_ROUND}"),
+    "Active corridor_length=50": (300_000, f"{MAZE.format(53, 1 / 50)} n_envs=32 train_freq=1 {LOOK_FIRST}"),
+    "Active corridor_length=250": (2_000_000, f"{MAZE.format(253, 1 / 250)} {WIDE} {LOOK_FIRST}"),
+}
 CARDS = f"{WHOLE} n_steps=1 gamma=0.5 reward_scale=20 train_freq=4 exploration_fraction=0.2"
 BANDIT = f"{WHOLE.format(201)} batch_size=16 reward_scale=50 train_freq=4"  # 200 steps, and where they are cut off
 

@@ -17,8 +17,8 @@ from lstm_rl.checks import check_choice, check_float, check_int, needs_extra
 if TYPE_CHECKING:
     from lstm_rl.experiments.engine import Report
 
-OURS, WITHOUT, RECORD, PPO = "ours", "ours without memory", "from a record", "RecurrentPPO"
-METHODS = (OURS, WITHOUT, RECORD, PPO)
+OURS, WITHOUT, REPLAY, RECORD, PPO = "ours", "ours without memory", "replayed", "from a record", "RecurrentPPO"
+METHODS = (OURS, WITHOUT, REPLAY, RECORD, PPO)
 VARIANTS: dict[str, dict[str, Any]] = {
     "basic": {},
     "irrelevant lamp": {"irrelevant_lamp": True},
@@ -30,6 +30,11 @@ TEST_EPISODES = 1000  # greedy episodes in the twin at the end
 UNITS = 8  # hidden units of the network without memory
 UPDATES = 1000  # of each network that learns from a record, after each round
 PEER_ENVS = 8
+REPLAYED: dict[str, Any] = {"steps": 26_000, "train_freq": 1, "burn_in": 0, "sequence_length": 40, "period": 20}
+REPLAYED |= {"n_steps": 5, "gamma": 0.97, "horizon": 20, "previous_action": True, "reward_scale": 0.5}
+REPLAYED |= {"exploration_fraction": 0.5, "target_update_interval": 400, "learning_starts": 400, "prioritized": True}
+REPLAYED |= {"schedule": "linear", "averaging": 100}
+"""Of "replayed": arguments of `make_replay`, and the steps at which schedules end."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class RobotRun:
     rounds: int = 1
     """From a record: how often episodes are recorded and then learned from; the first time behaviours are random."""
     overrides: str = "{}"
-    """Fields of `Config` that differ from its defaults, as JSON."""
+    """Fields of `Config` that differ from its defaults, as JSON; of "replayed" those of `REPLAYED`."""
     mujoco_episodes: int = 200
     """Greedy episodes in MuJoCo at the end."""
     in_a_row: int = 10
@@ -109,7 +114,7 @@ def run(settings: RobotRun, report: "Report") -> dict[str, Any]:
     from lstm_rl.envs import ROBOT
 
     torch.set_num_threads(1)
-    learn = {RECORD: _from_record, PPO: _peer}.get(settings.method, learn_online)
+    learn = {RECORD: _from_record, PPO: _peer, REPLAY: _replayed}.get(settings.method, learn_online)
     model, results = learn(settings, report)
     results["twin"] = _right(model, settings.env_id, settings.env_kwargs, TEST_EPISODES, settings.seed)
     results["mujoco"] = None
@@ -164,11 +169,22 @@ def _peer(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:
     return model, _train(model, settings, report)
 
 
-def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
-    """Train a model of stable-baselines3's kind until the maze is solved or the budget is spent."""
+def _replayed(settings: RobotRun, report: "Report") -> tuple[Any, dict[str, Any]]:
+    """`RecurrentDQN`, which learns from each episode many times, on `PEER_ENVS` environments."""
+    from lstm_rl.agents.algorithms import make_replay
+    from lstm_rl.make import make_rows
+
+    values = REPLAYED | json.loads(settings.overrides)
+    steps, envs = values.pop("steps"), make_rows(settings.env_id, settings.env_kwargs, PEER_ENVS)
+    model = make_replay("recurrent-dqn", "LstmPolicy", envs, values, seed=settings.seed, device="cpu")
+    return model, _train(model, settings, report, steps)
+
+
+def _train(model: Any, settings: RobotRun, report: "Report", steps: int = 10**12) -> dict[str, Any]:
+    """Train a model of stable-baselines3's kind until the maze is solved or the budget is spent, ``steps`` included."""
     from stable_baselines3.common.callbacks import BaseCallback
 
-    from lstm_rl.agents import DivergedError
+    from lstm_rl.agents import AdvantageLearning, DivergedError
 
     class Until(BaseCallback):
         """Counts episodes, plays trials."""
@@ -183,7 +199,8 @@ def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
 
         def _on_step(self) -> bool:
             report(self.num_timesteps)
-            infos = self.locals.get("episodes", self.locals["infos"])  # of our chunk, or of a peer's step
+            ours = isinstance(self.model, AdvantageLearning)
+            infos = self.locals["episodes" if ours else "infos"]  # of a chunk, or of a step
             ended = [bool(info["is_success"]) for info in infos if "is_success" in info]
             self.episodes += len(ended)
             self.last = [*self.last, *ended][-WINDOW:]
@@ -200,7 +217,7 @@ def _train(model: Any, settings: RobotRun, report: "Report") -> dict[str, Any]:
 
     until, diverged, begun = Until(), False, time.process_time()
     try:
-        model.learn(10**12, until, log_interval=None)
+        model.learn(steps, until, log_interval=None)
     except DivergedError:
         diverged = True
     seconds = round(time.process_time() - begun - until.tested, 2)

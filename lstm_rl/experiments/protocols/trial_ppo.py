@@ -13,8 +13,8 @@ arXiv 1506.02438 (2015).
 Dimensions: T steps of a trial, B trials, I inputs, K actions. Time-major throughout.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from lstm_rl.experiments.protocols.trial_settings import PpoConfig
 from lstm_rl.nn.means import RunningMeansPolicy
+from lstm_rl.nn.network import Network
+from lstm_rl.nn.planning import PlanningPolicy
 
 Numbers = NDArray[np.float32]
 MAX_GRAD_NORM = 0.5
@@ -38,8 +40,45 @@ class Rollout(NamedTuple):
     outputs: Tensor  # (T, B, K + 1) logits, and V
 
 
+class TrialNetwork(Protocol):
+    """What is played and trained here: `RunningMeansPolicy`, or any network of `lstm_rl.nn` as `FromRest`."""
+
+    def initial_state(self, batch: int) -> Any:
+        """Before the first step of B trials."""
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(B, I) to K logits and a value (B, K + 1), and the state that follows."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(T, B, I) to (T, B, K + 1), from an empty state."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All weights."""
+
+
+class FromRest(nn.Module):
+    """A network of K + 1 outputs, logits and a value, whose sequences are whole trials."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def initial_state(self, batch: int) -> Any:
+        """See `TrialNetwork`."""
+        return self.network.initial_state(batch)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """See `TrialNetwork`."""
+        out, state = self.network(x[None], state)
+        return out[0], state
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `TrialNetwork`."""
+        return self.network(x)[0]
+
+
 def play(
-    network: RunningMeansPolicy,
+    network: TrialNetwork,
     env: Any,
     seed: int | None,
     generator: torch.Generator,
@@ -55,7 +94,8 @@ def play(
         on_step: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
     x, _ = env.reset(seed=seed)
-    steps, state = env.unwrapped.world.max_steps, network.initial_state(env.num_envs)
+    steps = env.unwrapped.world.max_steps
+    state: Any = network.initial_state(env.num_envs)
     inputs, rewards = np.zeros((steps, *x.shape), np.float32), np.zeros((steps, env.num_envs), np.float32)
     actions, outputs = np.zeros(rewards.shape, np.int64), list[Tensor]()
     with torch.no_grad():
@@ -91,20 +131,27 @@ def objective(
     return (surrogate + entropy * bonus - 0.5 * (returns - now[..., -1]) ** 2).mean()
 
 
-def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> tuple[RunningMeansPolicy, int]:
-    """A network that has learned, and after how many steps.
-
-    Args:
-        env: `lstm_rl.envs.vector.WorldVectorEnv` of ``rule.trials_per_update`` rows that does not reset by itself.
-        rule: Everything else.
-        seed: Of weights, trials and actions.
-        report: Is told the steps so far.
-    """
-    generator, steps = torch.Generator().manual_seed(seed), env.unwrapped.world.max_steps
+def make_network(env: Any, rule: PpoConfig, seed: int) -> RunningMeansPolicy | PlanningPolicy:
+    """The untrained network that a rule describes."""
+    inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
-        network = RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
+        if rule.sweeps is not None:
+            return PlanningPolicy(inputs - actions - 2, actions, rule.sweeps, rule.hidden)
+        return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
+
+
+def learn(network: TrialNetwork, env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object]) -> int:
+    """Train a network in place; return the steps that it took.
+
+    Args:
+        network: Fits the environment's observations and actions.
+        env: `lstm_rl.envs.vector.WorldVectorEnv` of ``rule.trials_per_update`` rows that does not reset by itself.
+        rule: Everything else.
+        seed: Of trials and actions.
+        report: Is told the steps so far.
+    """
+    generator, steps = torch.Generator().manual_seed(seed), int(env.unwrapped.world.max_steps)
     adam, gamma = torch.optim.Adam(network.parameters(), eps=1e-5), 1.0 - 1.0 / steps
     rounds = max(rule.steps // (rule.trials_per_update * steps), 1)
     for i in range(rounds):
@@ -126,4 +173,4 @@ def learn(env: Any, rule: PpoConfig, seed: int, report: Callable[[int], object])
                 nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
                 adam.step()
         report((i + 1) * rule.trials_per_update * steps)
-    return network, rounds * rule.trials_per_update * steps
+    return rounds * rule.trials_per_update * steps

@@ -1,10 +1,11 @@
 """One run of a player on trials: many episodes of a task that is new in each trial, learned within the trial.
 
 Our learners are trained on trials of fresh tasks, then their weights are frozen, and their policies play `tasks` fresh
-ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`);
-"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players of
-`bandit_players` and `mdp_players` play as many tasks of the same kind; they know how tasks are drawn, and learn by the
-rules of statistics.
+ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`), "planning"
+as well, with a network that counts what actions brought in each state and plans with that (`lstm_rl.nn.planning`);
+"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players, of
+`bandit_players`, `mdp_players` and `room_players`, play as many tasks of the same kind; they know how tasks are drawn,
+and learn by the rules of statistics.
 """
 
 import time
@@ -18,19 +19,27 @@ from numpy.typing import NDArray
 
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.envs import bandits, dark_room, key_to_door, tabular_mdp
-from lstm_rl.experiments.protocols import bandit_players, mdp_players
+from lstm_rl.experiments.protocols import bandit_players, mdp_players, room_players
 from lstm_rl.experiments.protocols.sequence_run import parse_settings
-from lstm_rl.experiments.protocols.trial_settings import PPO_SETTINGS, RECIPES, Recipe, by_length, make_cells, settings
+from lstm_rl.experiments.protocols.trial_settings import (
+    PLANNING_SETTINGS,
+    PPO_SETTINGS,
+    RECIPES,
+    Recipe,
+    by_length,
+    make_cells,
+    settings,
+)
 
 if TYPE_CHECKING:
     from lstm_rl.agents import AdvantageLearning
     from lstm_rl.experiments.engine import Report
 
-OURS, STREAMING, RANDOM = "ours", "streaming", "random"
+OURS, PLANNING, STREAMING, RANDOM = "ours", "planning", "streaming", "random"
 METHODS: dict[str, tuple[str, ...]] = {  # by the name of the world
     "BernoulliBandit": (*bandit_players.PLAYERS, STREAMING, OURS),
-    "TabularMDP": (*mdp_players.PLAYERS, STREAMING, OURS),
-    "DarkRoom": (RANDOM, STREAMING, OURS),
+    "TabularMDP": (*mdp_players.PLAYERS, STREAMING, OURS, PLANNING),
+    "DarkRoom": (RANDOM, room_players.SEARCH, STREAMING, OURS),
     "DarkKeyToDoor": (RANDOM, STREAMING),
 }
 BATCH = 1000  # tasks that are played side by side
@@ -104,7 +113,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     """
     world = world_of(run_settings)
     found: dict[str, Any] = {"setting": None, "weights": None, "steps": None, "seconds": None}
-    if run_settings.method == OURS:
+    if run_settings.method in (OURS, PLANNING):
         returns, curve, best, of_training = _ours(run_settings, world, report)
         found |= of_training
     elif run_settings.method == STREAMING:
@@ -116,6 +125,8 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
         returns, curve, best, found["setting"] = _bandit_player(run_settings)
     elif run_settings.world_name == "TabularMDP":
         returns, curve, best = _mdp_player(run_settings)
+    elif run_settings.method == room_players.SEARCH:
+        returns, curve, best = _room_player(run_settings)
     else:
         returns, curve, best = _test(run_settings, world, None)
     return {
@@ -135,10 +146,13 @@ def _ours(
     import gymnasium as gym
     import torch
 
-    from lstm_rl.experiments.protocols.trial_ppo import learn, play
+    from lstm_rl.experiments.protocols.trial_ppo import learn, make_network, play
 
     torch.set_num_threads(1)
-    rule = by_length(PPO_SETTINGS[run_settings.world_name], world)
+    known = PPO_SETTINGS if run_settings.method == OURS else PLANNING_SETTINGS
+    rule = by_length(known[run_settings.world_name], world)
+    if run_settings.method == PLANNING:
+        rule = replace(rule, sweeps=int(world.params[tabular_mdp.HORIZON]))
     if run_settings.max_steps is not None:
         rule = replace(rule, steps=run_settings.max_steps)
 
@@ -150,7 +164,9 @@ def _ours(
     compiling.reset(seed=0)
     compiling.step(np.zeros(1, np.int64))
     began = time.process_time()
-    network, steps = learn(make(rule.trials_per_update), rule, run_settings.seed, report)
+    env = make(rule.trials_per_update)
+    network = make_network(env, rule, run_settings.seed)
+    steps = learn(network, env, rule, run_settings.seed, report)
     seconds = round(time.process_time() - began, 1)
 
     def record(count: int, seed: int, into: _Record) -> None:
@@ -302,3 +318,11 @@ def _mdp_player(run_settings: TrialRun) -> tuple[Numbers, Numbers, None]:
         returns.append(mdp_players.play(run_settings.method, means, moves, horizon, episodes, seed))
     inner = np.concatenate(returns)
     return inner.sum(axis=1), inner.mean(axis=0), None
+
+
+def _room_player(run_settings: TrialRun) -> tuple[Numbers, Numbers, None]:
+    world = world_of(run_settings)
+    size, steps = (int(world.params[column]) for column in (dark_room.SIZE, dark_room.ROUND_STEPS))
+    by_goal = room_players.search_returns(size, steps, episodes_of(run_settings, world))
+    goals = np.random.default_rng(TESTS + run_settings.seed).integers(len(by_goal), size=run_settings.tasks)
+    return by_goal[goals].sum(axis=1), by_goal[goals].mean(axis=0), None

@@ -1,8 +1,8 @@
 """Our settings for learning to learn, by the size of the task, found on seeds below 1000.
 
-`PPO_SETTINGS` is for `trial_ppo` on running means; `RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on
-exact cells: values of actions alone (Advantage(lambda) with kappa = 1) come near the same policies and then lose them
-again, see docs/learning-to-learn.md.
+`PPO_SETTINGS` is for `trial_ppo` on running means, `PLANNING_SETTINGS` on networks that plan; `RECIPES` for the
+streaming rule `lstm_rl.agents.actor_critic` on exact cells: values of actions alone (Advantage(lambda) with kappa = 1)
+come near the same policies and then lose them again, see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field
@@ -18,11 +18,13 @@ class PpoConfig:
     """A network of running means, how it learns by `trial_ppo`, and a budget."""
 
     layers: tuple[tuple[int, int], ...]
-    """Addresses and means of each layer, see `lstm_rl.nn.means`."""
+    """Addresses and means of each layer, see `lstm_rl.nn.means`; of no account where another network is trained."""
     hidden: int
     """tanh units of the readout."""
     steps: int
     """Environment steps of training."""
+    sweeps: int | None = None
+    """Of value iteration, as many as an episode has steps; given, the network is `lstm_rl.nn.planning`: no layers."""
     last_action: int | None = None
     """Where in the observation the last action begins; given, all actions share their weights."""
     trials_per_update: int = 200
@@ -104,6 +106,14 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "DarkRoom": ((200, PpoConfig(((1, 16),), 24, 20_000_000, trials_per_update=100, reward_scale=0.05)),),
 }
 """The same."""
+PLANS: dict[str, Any] = {"sweeps": 10, "learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
+PLANNING_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
+    "TabularMDP": (
+        (100, PpoConfig((), 16, 1_000_000, trials_per_update=100, **PLANS)),
+        (1000, PpoConfig((), 16, 1_000_000, trials_per_update=20, **PLANS)),
+    ),
+}
+"""The same for networks that plan."""
 
 
 Chosen = TypeVar("Chosen")

@@ -58,7 +58,7 @@ def _experiment(name: str, about: str, rows: list[Row], **of_protocol: Any) -> E
 
 
 CHORDS = BluesRun()
-MELODY = BluesRun(melody=True, batch=2, updates=10_000, attempts=3)
+MELODY = BluesRun(melody=True, batch=2, updates=10_000)
 EXPERIMENTS = (
     _experiment(
         "blues-chords",

@@ -13,7 +13,7 @@ from lstm_rl.experiments.protocols.replay_settings import (
     CARDS,
     CART,
     GRID,
-    MAZE,
+    MAZES,
     SWING,
     SWING_SEEN,
 )
@@ -31,16 +31,10 @@ points in a row with a mean return as high, and ends the run. Score: mean of the
 brackets 95 % intervals."""
 LSTM_PPO = "PPO with an LSTM"
 LSTM_DQN = "LSTM with DQN: 50, at times 100, in 1 - 4 M steps; active 250 (Ni et al. 2023, recalled)"
-MAZES = {50: (300_000, "n_envs=32 train_freq=1"), 100: (500_000, "n_envs=32 train_freq=2")}  # corridor: max steps, more
-MAZES |= {250: (2_000_000, "n_envs=64 train_freq=8 batch_size=16 buffer_size=400_000")}
 GAMES = dict.fromkeys(("RepeatFirst", "RepeatPrevious", "CountRecall", "HigherLower"), 51)
 GAMES |= {"Autoencode": 103, "Concentration": 105}
 TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, steps, goal, settings, peer, published
-    *(
-        (f"NiTMaze{kind} corridor_length={n}", steps, 0.95, f"{MAZE.format(n + over, 1 / n)} {more}", False, LSTM_DQN)
-        for kind, over, sizes in (("Passive", 1, (50, 100, 250)), ("Active", 3, (50, 250)))
-        for n, (steps, more) in ((n, MAZES[n]) for n in sizes)
-    ),
+    *((f"NiTMaze{name}", steps, 0.95, settings, False, LSTM_DQN) for name, (steps, settings) in MAZES.items()),
     ("CartPole", 50_000, 500.0, BALANCE, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
     ("CartPole hidden=positions", 50_000, 500.0, BALANCE, True, ""),
     *((f"MiniGrid-MemoryS{n}", 200_000, 0.95, GRID, True, f"{LSTM_PPO}, millions of steps") for n in (7, 11, 13)),

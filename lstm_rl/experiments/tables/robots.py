@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_rl.experiments.engine import Experiment, Row
 from lstm_rl.experiments.protocols import robot_run
-from lstm_rl.experiments.protocols.robot_run import PPO, RECORD, SOLVED, TRIAL, WITHOUT, RobotRun
+from lstm_rl.experiments.protocols.robot_run import PPO, RECORD, REPLAY, SOLVED, TRIAL, WITHOUT, RobotRun
 from lstm_rl.experiments.statistics import median_text, successes
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ worst of all runs."""
 NOTES = """\
 "Wheels": the speeds of the wheels are inputs, too, as on the Khepera and in all rows without events; in the other rows
 with events they are not, since events then depend on the behaviour. "Wall": the robot keeps 2 cm from the wall that it
-follows, so that its place remembers the side for it; in all other rows it drives in the middle. "Recorded": the first
-episodes are recorded with random behaviours, and networks learn from the record alone; with more rounds, their own
-behaviour records the next ones. Without events a decision is taken every 0.1 s, or, with "repeat", every so many."""
+follows, so that its place remembers the side for it; else it drives in the middle. "Replayed": `RecurrentDQN`.
+"Recorded": the first episodes are recorded with random behaviours, and networks learn from the record alone; with more
+rounds, their own behaviour records the next ones. Without events a decision is taken every 0.1 s (times "repeat")."""
 EVENTS = json.dumps({"kappa": 1.0, "error_memory": 0})
 LARGER = json.dumps({"kappa": 1.0, "error_memory": 0, "learning_rate_scale": 0.02})
 STEPS, REPEATED = (json.dumps({"gamma": 0.998, "lambda_": value}) for value in (0.98, 0.9))
@@ -53,6 +53,7 @@ def _rows() -> Iterator[Row]:
     ):
         yield Row(f"{variant}, events", RobotRun(variant, overrides=overrides), repeats=repeats)
     yield Row("sequence, events, 20,000 episodes", RobotRun("sequence", overrides=EVENTS, max_episodes=20_000))
+    yield Row("sequence, replayed", RobotRun("sequence", method=REPLAY))
     yield Row("basic, events, wheels", RobotRun(overrides=EVENTS, motors=True), repeats=3)
     for variant in robot_run.VARIANTS:
         yield Row(f"without memory, {variant}", RobotRun(variant, method=WITHOUT, overrides=EVENTS), repeats=2)

@@ -1,0 +1,273 @@
+"""Which learner a run gets where nobody says it, and what that learner measures by itself."""
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
+from gymnasium.wrappers import TransformReward
+
+from lstm_rl.agents import RecurrentDQN, RecurrentTD3
+from lstm_rl.agents.algorithms import make_replay
+from lstm_rl.agents.config import Config
+from lstm_rl.agents.integer_codes import IntegerCodes
+from lstm_rl.agents.return_size import TARGET_SIZE, ReturnSize
+from lstm_rl.agents.spaces import make_encoder
+from lstm_rl.cli import main
+from lstm_rl.commands.train import parse_train
+from lstm_rl.envs.recall import RecallEnv
+from lstm_rl.envs.wrappers import HideEntries, PreviousAction
+from lstm_rl.learner_choice import choose_algo
+from lstm_rl.make import make_env
+from lstm_rl.presets import REPLAY_ENVS, replay_preset
+from lstm_rl.runs import read_config, settings_of, write_record
+from lstm_rl.settings import Settings
+
+MAZE, CART, ARM = "lstm_rl/TMaze-v0", "CartPole-v1", "Pendulum-v1"
+FEW = "--timesteps 80 --eval-freq 40 --eval-episodes 2 --no-progress --no-pictures"
+TINY: dict[str, Any] = {"burn_in": 2, "sequence_length": 8, "period": 3, "n_steps": 2, "batch_size": 4}
+TINY |= {"learning_starts": 16, "buffer_size": 600, "units": 4, "embedding": 4, "features": 4}
+
+
+class Choices(gym.Env[Any, Any]):
+    """Whose actions are bits."""
+
+    observation_space, action_space = Box(0.0, 1.0, (2,)), MultiBinary(2)
+
+
+def settings(*arguments: str) -> Settings:
+    return parse_train(list(arguments)).settings
+
+
+# --- which learner ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "algo"),
+    [
+        (MAZE, "advantage"),
+        (CART, "recurrent-dqn"),
+        (ARM, "recurrent-td3"),
+        (f"{CART} --policy GruPolicy", "recurrent-dqn"),
+        (f"{CART} --algo advantage", "advantage"),
+        (f"{CART} --gamma 0.98", "advantage"),  # as it is by default: what is typed counts
+        (f"{CART} --no-normalize-observations", "advantage"),
+        (f"{CART} --policy ElmanPolicy", "advantage"),
+        (f"{ARM} --rule actor_critic", "advantage"),
+        (f"{MAZE} --algo recurrent-dqn", "recurrent-dqn"),
+        (f"{MAZE} --replay n_steps=2", "recurrent-dqn"),
+    ],
+)
+def test_environment_and_settings_choose_the_learner(arguments: str, algo: str) -> None:
+    assert settings(*arguments.split()).algo == algo
+    if "--algo" not in arguments:  # said or not, it is the same run
+        assert settings(*arguments.split(), "--algo", "auto") == settings(*arguments.split())
+
+
+def test_the_choice_sees_through_wrappers() -> None:
+    maze = make_env(MAZE, {})
+    assert choose_algo(maze) == "advantage"
+    assert choose_algo(PreviousAction(maze)) == "recurrent-dqn"  # stepped in Python
+    assert choose_algo(HideEntries(gym.make(ARM), [2])) == "recurrent-td3"
+    assert choose_algo(Choices()) == "recurrent-dqn"
+
+
+def test_a_file_with_settings_of_a_learner_asks_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text("[config]\nkappa = 0.5\n")
+    assert settings(CART, "--config", str(path)).algo == "advantage"
+    path.write_text("[replay]\nn_steps = 7\n")
+    chosen = settings(CART, "--config", str(path), "--replay", "burn_in=3")
+    assert chosen.algo == "recurrent-dqn"
+    assert chosen.replay == replay_preset("recurrent-dqn").replay | {"n_steps": 7, "burn_in": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--algo recurrent-dqn --gamma 0.98", "gamma must be left alone with algo recurrent-dqn"),
+        ("--algo recurrent-dqn --kappa 0.5", "kappa must be left alone with algo recurrent-dqn, got 0.5"),
+        ("--algo recurrent-dqn --policy ElmanPolicy", "policy must be one of LstmPolicy"),
+        ("--algo advantage --replay n_steps=2", "replay must be left alone with algo advantage, got {'n_steps': 2}"),
+        ("--kappa 0.5 --replay n_steps=2", "replay must be left alone with algo advantage, got {'n_steps': 2}"),
+        ("--kappa 0.5 --device cuda", "device must be left alone with algo advantage, got 'cuda'"),
+        ("--replay reward_scale=car", "reward_scale must be"),
+        ("--replay reward_scale=auto rescale_values=True", "rescale_values must be False with reward_scale auto"),
+    ],
+)
+def test_nothing_that_is_typed_is_ignored(
+    arguments: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", CART, *FEW.split(), "--log-dir", str(tmp_path), *arguments.split()]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_updates_per_step_do_not_depend_on_the_number_of_environments() -> None:
+    assert settings(CART).n_envs == REPLAY_ENVS and settings(CART).replay["train_freq"] == 1
+    one = settings(CART, "--n-envs", "1")
+    assert one.n_envs == 1 and one.replay["train_freq"] == REPLAY_ENVS
+    assert one.replay["exploration_spread"] == 0.0 and one.replay["exploration_final_eps"] < 0.1
+    assert Settings(CART, n_envs=2).resolved().replay["train_freq"] == REPLAY_ENVS // 2
+
+
+@pytest.mark.parametrize("algo", ["recurrent-dqn", "recurrent-td3"])
+def test_the_zoo_has_the_same_defaults(algo: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (files("lstm_rl") / "hyperparams" / f"{algo.replace('-', '_')}.yml").read_text()
+    told = yaml.safe_load(text)["default"]
+    preset = replay_preset(algo)
+    assert (told.pop("n_timesteps"), told.pop("n_envs")) == (preset.timesteps, preset.n_envs)
+    del told["policy"], preset.replay["buffer_size"]  # which is the class's
+    assert told | eval(told.pop("policy_kwargs")) == preset.replay
+
+
+def test_buffers_of_images_are_short() -> None:
+    assert replay_preset("recurrent-dqn", step_bytes=50_000).replay["buffer_size"] == 5_000
+    assert settings(CART).replay["buffer_size"] == 100_000
+
+
+@pytest.mark.parametrize("env_id", [CART, ARM])
+def test_defaults_are_settings_that_the_learner_has(env_id: str) -> None:
+    algo: Any = settings(env_id).algo
+    model = make_replay(algo, "LstmPolicy", gym.make(env_id), settings(env_id).replay)
+    assert isinstance(model, RecurrentDQN if env_id == CART else RecurrentTD3) and model.config.reward_scale == "auto"
+
+
+@pytest.mark.filterwarnings("ignore:this environment gives no access")
+def test_a_run_says_its_learner_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", CART, *FEW.split(), "--log-dir", str(tmp_path)]
+    command += ["--replay", *(f"{name}={value}" for name, value in TINY.items())]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "learner: recurrent-dqn, the environment is not compiled" in said
+    (folder,) = tmp_path.iterdir()
+    recorded = read_config(folder)
+    assert recorded["algo"] == "recurrent-dqn" and recorded["config"] == {}
+    assert recorded["replay"] == replay_preset("recurrent-dqn").replay | TINY
+    command[command.index("80")] = "120"
+    assert main([*command, "--resume"]) == 0 and "120 steps" in capsys.readouterr().out
+    again = settings("--config", str(folder / "config.json"))
+    assert again.recorded() == settings_of(folder).recorded()
+
+
+@pytest.mark.parametrize("algo", ["advantage", "recurrent-dqn"])
+def test_runs_of_older_versions_go_on(algo: Any, tmp_path: Path) -> None:
+    """Their config.json has no learner, or beside a replay learner the settings of the other one."""
+    name: dict[str, Any] = {} if algo == "advantage" else {"run_name": "replayed"}
+    old = Settings(CART, algo=algo, replay={} if algo == "advantage" else TINY, log_dir=tmp_path, n_envs=3, **name)
+    values = json.loads(json.dumps(Settings(CART, config=Config(kappa=0.2)).recorded() | old.recorded()))
+    if algo == "advantage":
+        values.pop("algo")
+    else:
+        values["config"] = {"kappa": 0.2}
+    old.folder.mkdir()
+    write_record(old.folder, values)
+    resumed = ["--log-dir", str(tmp_path), *(f"--run-name={each}" for each in name.values()), "--resume"]
+    found = settings(CART, *resumed)
+    assert found.folder == old.folder and found == replace(old, resume=True)
+    assert settings(CART, *resumed[:-1], "--seed", "1").algo == "recurrent-dqn"  # a new run is of today
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def test_size_of_returns() -> None:
+    size = ReturnSize(2, 0.5)
+    assert size.factor == 1.0
+    size.add(np.array([4.0, 0.0]), np.array([False, False]))
+    size.add(np.array([-10.0, 1.0]), np.array([True, False]))  # 2 - 10
+    assert size.size == 8.0 and size.factor == TARGET_SIZE / 8.0
+    size.add(np.array([1.0, 0.5]), np.array([True, True]))
+    assert size.size == pytest.approx(8.0 * 0.999**2)
+    np.testing.assert_array_equal(size.discounted, 0.0)
+
+
+def test_the_unit_of_rewards_does_not_matter() -> None:
+    def weights(factor: float) -> Any:
+        env = TransformReward(RecallEnv(), lambda reward: factor * float(reward))
+        model = make_replay("recurrent-dqn", "LstmPolicy", env, TINY | {"reward_scale": "auto"}, seed=0)
+        model.learn(120)
+        assert model._n_updates > 5
+        return torch.cat([part.flatten() for part in model.policy.net.parameters()]).detach().numpy()
+
+    np.testing.assert_array_equal(weights(1024.0), weights(1.0))  # a power of two: no rounding
+    np.testing.assert_allclose(weights(1e-3), weights(1.0), atol=1e-4)
+
+
+@pytest.mark.parametrize("env_id", [CART, ARM])
+def test_values_stay_what_they_were_when_the_unit_changes(env_id: str) -> None:
+    algo: Any = "recurrent-dqn" if env_id == CART else "recurrent-td3"
+    model = make_replay(algo, "LstmPolicy", gym.make(env_id), TINY | {"reward_scale": "auto", "averaging": 9}, seed=0)
+    model.learn(40)
+    features, action = torch.randn(3, 4), torch.zeros(3, 1)
+    heads = [nets["head" if env_id == CART else "critic"] for nets in (model.policy.net, model.policy.target)]
+
+    def values() -> list[Any]:
+        return [head(features) if env_id == CART else torch.stack(head(features, action)) for head in heads]
+
+    before, scale = values(), model.reward_scale
+    model._returns.size *= 4.0  # type: ignore[union-attr]
+    model._set_reward_scale()
+    assert model.reward_scale == pytest.approx(scale / 4.0)
+    for new, old in zip(values(), before, strict=True):
+        torch.testing.assert_close(new, old / 4.0)
+
+
+def test_integers_become_codes() -> None:
+    space = Dict(
+        {
+            "bits": Box(-1, 254, (2,), np.int16),  # 256 values: digits
+            "few": Box(2, 4, (1,), np.int64),  # 3: one-hot
+            "many": Box(0, 256, (1,), np.int32),  # 257: a number
+            "real": Box(0.0, 3.0, (1,)),
+            "word": Discrete(2),
+        }
+    )
+    encoder = make_encoder(space)
+    codes = IntegerCodes(encoder)
+    seen = {
+        "bits": np.array([4, -1]),
+        "few": np.array([3]),
+        "many": np.array([200]),
+        "real": np.array([0.5]),
+        "word": 1,
+    }
+    coded = codes(torch.as_tensor(encoder.encode(seen, 1)))[0].tolist()
+    five = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]  # 4 - (-1), the lowest digit first
+    assert codes.size == len(coded)
+    assert coded == [200.0, 0.5, 0.0, 1.0, 0.0, 1.0, 0.0, *five, *[0.0] * 8]  # numbers, one-hot codes, digits
+    assert not IntegerCodes(make_encoder(Box(0.0, 1.0, (3,)))).counts
+    assert not IntegerCodes(make_encoder(Box(0, 255, (30, 40, 3), np.uint8))).counts  # a picture
+
+
+class Codes(gym.Env[Any, Any]):
+    """Pays for action 1 where the number that is seen is 3 and for action 0 where it is another of 0 .. 6."""
+
+    observation_space, action_space = Box(0, 255, (1,), np.uint8), Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.seen, self.left = int(self.np_random.integers(7)), 8
+        return np.array([self.seen], np.uint8), {}
+
+    def step(self, action: Any) -> Any:
+        reward = float((self.seen == 3) == action)
+        self.seen, self.left = int(self.np_random.integers(7)), self.left - 1
+        return np.array([self.seen], np.uint8), reward, self.left == 0, False, {}
+
+
+def test_a_code_among_others_is_learned() -> None:
+    more = {"integer_codes": True, "gamma": 0.0, "learning_rate": 0.01, "train_freq": 4, "n_steps": 1, "units": 8}
+    model = make_replay("recurrent-dqn", "LstmPolicy", Codes(), TINY | more, seed=0)
+    model.learn(800)
+    assert model.policy.body.embed.in_features == 8
+    chosen = [int(model.predict(np.array([number], np.uint8), deterministic=True)[0]) for number in range(7)]
+    assert chosen == [0, 0, 0, 1, 0, 0, 0]

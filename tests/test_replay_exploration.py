@@ -1,0 +1,166 @@
+"""Exploration of replay learners: counts of observations, exploring starts, random actions that last."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.spaces import Discrete
+from stable_baselines3.common.callbacks import BaseCallback
+from test_replay_learners import LINE, TINY, maze, walks, weights
+
+from lstm_rl.agents.exploring_starts import ExploringStarts
+from lstm_rl.agents.observation_counts import NONE, ObservationCounts
+from lstm_rl.agents.recurrent_dqn import RecurrentDQN
+from lstm_rl.agents.repeated_actions import RepeatedActions
+from lstm_rl.agents.replay_config import DqnConfig
+
+ALL: dict[str, Any] = {
+    "novelty_bonus": 0.5,
+    "novelty_bits": 6,
+    "exploration_visits": 3.0,
+    "exploring_starts": 0.5,
+    "duration_exponent": 2.0,
+}
+
+
+def dqn(env: Any = None, **settings: Any) -> RecurrentDQN:
+    model = RecurrentDQN("LstmPolicy", env or walks(LINE, Discrete(3)), **TINY | ALL | settings)
+    model.exploration_schedule = lambda _: 0.2  # type: ignore[assignment]  # whatever the length of a call
+    return model
+
+
+def test_first_visits_of_an_episode_pay_by_all_visits() -> None:
+    counts = ObservationCounts(2, 62, np.random.default_rng(0))
+    counts.reset(2)
+    a, b, c = np.array([[0.0, 0.0]]), np.array([[0.0, 1.0]]), np.array([[0.0, -1.0]])
+    counts.begin(np.array([0, 1]), np.concatenate([a, a]))
+    assert counts.see(np.concatenate([a, b])).tolist() == [NONE, 1]
+    assert counts.see(np.concatenate([b, b])).tolist() == [1, NONE]  # another episode's visits do not make it old
+    assert counts.see(np.concatenate([c, a])).tolist() == [2, NONE]
+    counts.begin(np.array([0]), b)
+    assert counts.see(np.concatenate([a, c])).tolist() == [0, 2]
+    assert len(counts) == 3 and counts.visits[:3].tolist() == [5, 4, 2]
+    assert counts.here.tolist() == [5, 2]
+    paid = counts.bonus(np.array([[0, 1], [NONE, 2]], np.int32), 2.0)
+    assert paid.ravel().tolist() == pytest.approx([2 / 5**0.5, 1.0, 0.0, 2**0.5])
+
+
+def test_codes_tell_apart_by_angle() -> None:
+    """The share of equal bits is 1 - angle / pi (Charikar 2002), in the space with one more input that is 1."""
+    rng = np.random.default_rng(1)
+    counts = ObservationCounts(1, 62, rng)
+    counts.projection = rng.standard_normal((2, 20_000)).astype(np.float32)
+    signs = np.array([[0.0], [1.0]]) @ counts.projection[:-1] + counts.projection[-1] > 0  # angle pi / 4
+    assert np.mean(signs[0] == signs[1]) == pytest.approx(0.75, abs=0.01)
+
+
+def test_more_codes_than_there_was_room_for() -> None:
+    counts = ObservationCounts(3, 40, np.random.default_rng(2))
+    counts.reset(300)
+    x = np.random.default_rng(3).normal(size=(300, 3))
+    counts.begin(np.arange(300), x)
+    assert counts.visits.sum() == 300 and len(counts) > 64
+
+
+def test_durations_follow_the_zeta_law() -> None:
+    rng, n = np.random.default_rng(0), 20_000
+    acting = RepeatedActions(n, 2.0)
+    best = np.full(n, -5)
+    first = acting.choose(best, 1.0, 3, rng)
+    assert set(np.unique(first)) == {0, 1, 2}
+    lasted = np.ones(n)
+    going = np.ones(n, bool)
+    for _ in range(3):
+        now = acting.choose(best, 0.0, 3, rng)
+        going &= now == first
+        assert (now[~going] == -5).all()
+        lasted += going
+    zeta = np.pi**2 / 6
+    for d in (1, 2, 3):
+        assert np.mean(lasted == d) == pytest.approx(d**-2 / zeta, abs=0.01)
+    acting.begin(np.arange(n))
+    assert (acting.choose(best, 0.0, 3, rng) == -5).all()
+
+
+def test_an_exploring_start_is_one_action() -> None:
+    starts, rng = ExploringStarts(1000, 0.25), np.random.default_rng(0)
+    starts.begin(np.arange(800), rng)
+    epsilon = starts.raised(np.full(1000, 0.1))
+    assert (epsilon[800:] == 0.1).all() and np.mean(epsilon[:800] == 1.0) == pytest.approx(0.25, abs=0.05)
+    assert (starts.raised(np.full(1000, 0.1)) == 0.1).all()
+
+
+def test_epsilon_is_high_where_little_has_been_seen() -> None:
+    model = dqn(maze(3), novelty_bits=32, duration_exponent=None, exploring_starts=0.0).learn(60)
+    assert model._counts is not None
+    model._counts.here = np.array([0, 9, 10**9])
+    np.testing.assert_allclose(model._exploration(), [1.0, 0.25, 0.2])
+
+
+def test_the_bonus_is_learned_from_but_not_reported() -> None:
+    """Steps of `Walk` pay 1: so say returns, callbacks and the buffer, while targets hold what is new besides."""
+
+    class Rewards(BaseCallback):
+        seen: list[float] = []
+
+        def _on_step(self) -> bool:
+            self.seen.extend(self.locals["rewards"])
+            return True
+
+    model = dqn().learn(100, Rewards())
+    assert set(Rewards.seen) == {1.0}
+    assert {episode["r"] for episode in model.ep_info_buffer} == {7.0}  # type: ignore[union-attr]
+    assert model._counts is not None and model._rng is not None
+    drawn = model.replay_buffer.sample(8, model._rng)
+    assert drawn is not None and set(drawn.reward[drawn.valid].tolist()) == {1.0}
+    batch = model._unrolled(drawn)
+    found = model.replay_buffer.found(drawn)[2:]  # behind the burn-in
+    extra = (found != NONE) * 0.5 / np.sqrt(np.maximum(model._counts.visits[found], 1))
+    np.testing.assert_allclose(batch.reward.numpy(), drawn.reward[2:] + extra, rtol=1e-6)
+    assert 0 < np.mean(found != NONE) < 1
+    model._counts.visits *= 100  # it is paid by the visits of now, not of then
+    np.testing.assert_allclose(model._unrolled(drawn).reward.numpy() - drawn.reward[2:], extra / 10, atol=1e-6)
+
+
+def test_last_observations_are_counted() -> None:
+    """Each start and each step is a visit, whether the episode ends with it by itself or is cut off."""
+    model = dqn(novelty_bits=40).learn(56)
+    assert model._counts is not None
+    assert model._counts.visits.sum() == 56 + 2 * 4  # two environments with four episodes of seven steps
+    assert len(model._counts) > 40
+
+
+def test_training_in_two_parts_is_training_at_once(tmp_path: Path) -> None:
+    whole, first = dqn(), dqn()
+    whole.learn(110)
+    first.learn(66).save(tmp_path / "model", include=["replay_buffer"])
+    second = RecurrentDQN.load(tmp_path / "model", env=walks(LINE, Discrete(3)))
+    second.exploration_schedule = whole.exploration_schedule
+    second.learn(44, reset_num_timesteps=False)
+    assert second._counts is not None and whole._counts is not None
+    assert second._counts.met == whole._counts.met and second._counts.numbers == whole._counts.numbers
+    np.testing.assert_array_equal(second._counts.visits, whole._counts.visits)
+    np.testing.assert_array_equal(second.replay_buffer.new, whole.replay_buffer.new)
+    np.testing.assert_array_equal(weights(second), weights(whole))
+
+
+def test_a_buffer_without_counts_is_refused_by_a_learner_with_them(tmp_path: Path) -> None:
+    dqn(novelty_bonus=0.0, exploration_visits=0.0).learn(30).save_replay_buffer(tmp_path / "buffer")
+    with pytest.raises(ValueError, match="with counted True, got False"):
+        dqn().load_replay_buffer(tmp_path / "buffer.pkl")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("novelty_bonus", -0.1),
+        ("novelty_bits", 63),
+        ("exploration_visits", -1.0),
+        ("exploring_starts", 1.5),
+        ("duration_exponent", 1.0),
+    ],
+)
+def test_what_does_not_fit_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        DqnConfig(**{name: value})  # type: ignore[arg-type]
