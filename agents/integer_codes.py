@@ -1,8 +1,7 @@
 """Integers as networks can tell them apart: one-hot codes of a few values, binary digits of more.
 
-A whole number in a Box is as a rule a code (the objects and colours of MiniGrid) or a count. As one number, what is
-true of 3 alone and not of 2 and 4 takes hidden units to tell; as digits it takes few weights. A count is in its digits
-as well.
+An integer in a Box is usually a code (objects and colours in MiniGrid) or a count. Given as one number, telling 3 from
+both 2 and 4 takes hidden units; given as digits it takes few weights. Digits still carry the size of a count.
 
 Dimensions: I numbers of an observation as `Encoder` gives it, J inputs of the network.
 """

@@ -1,12 +1,14 @@
-"""How often observations have been seen: for a bonus that rare ones pay, and for a higher epsilon where they are seen.
+"""Counts how often observations were seen: for a bonus for rare ones, and a higher epsilon where visits are few.
 
-Observations x are told apart by the signs of k random projections (SimHash), so that what is alike falls together:
+Observations x are told apart by the signs of k random projections (SimHash), so that similar ones share a code:
 
     code(x) = sign(A [x, 1]),   A: k rows from N(0, 1)
     bonus(x) = beta / sqrt(N(code(x))),   epsilon(x) >= c / (c + N(code(x)))
 
 N counts all visits. The bonus is paid for the first visit in an episode only: an agent with memory can know what it has
-seen, and would otherwise rather wait at a rare place than go on.
+seen, and would otherwise rather wait at a rare place than go on. Memory, and each checkpoint, grows with the number of
+codes that were met, 2^k at most: take fewer bits where observations are continuous. The bonus is in the environment's
+unit of reward; a `reward_scale` multiplies it too, and "auto" measures returns without it.
 
 Sources: Tang et al. (2017), "#Exploration: A Study of Count-Based Exploration for Deep Reinforcement Learning" (codes
 and bonus; there without the 1, and at every visit); first visits alone: Zhang et al. (2021), "NovelD"; epsilon by
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NONE = -1
-"""In the place of a code's number: not new in its episode."""
+"""In place of a code's number: the observation is not new in its episode."""
 
 
 class ObservationCounts:
@@ -29,8 +31,8 @@ class ObservationCounts:
 
     Args:
         inputs: I, numbers of an observation.
-        bits: k in [1, 62]: more tell more observations apart.
-        rng: Draws A.
+        bits: k in [1, 62]: more bits distinguish more observations.
+        rng: Draws the projection A.
     """
 
     def __init__(self, inputs: int, bits: int, rng: np.random.Generator) -> None:

@@ -39,11 +39,9 @@ def _read(episode: Any, number: int) -> dict[str, Any]:
     return found
 
 
-def rewards_of(episodes: list[Any]) -> tuple[list[float], list[bool]]:
-    """The rewards of all episodes in a row, and whether each is the last of an episode."""
-    rewards = [np.asarray(_read(episode, number)["rewards"]) for number, episode in enumerate(episodes)]
-    ends = [t == len(each) - 1 for each in rewards for t in range(len(each))]
-    return [float(reward) for each in rewards for reward in each], ends
+def rewards_of(episodes: list[Any]) -> list[Any]:
+    """The rewards of each episode, (T,)."""
+    return [np.asarray(_read(episode, number)["rewards"], np.float64) for number, episode in enumerate(episodes)]
 
 
 def add_episodes(

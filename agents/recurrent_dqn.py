@@ -82,12 +82,12 @@ class RecurrentDQN(RecurrentReplay):
             self._repeated.begin(rows)
 
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
-        if self.num_timesteps < learning_starts:
-            return super()._act(outputs, learning_starts)
-        assert self._rng is not None
         epsilon = self._exploration()
         if self._starts is not None:
             epsilon = self._starts.raised(epsilon)
+        if self.num_timesteps < learning_starts:
+            return super()._act(outputs, learning_starts)
+        assert self._rng is not None
         if self._repeated is None:
             return self.policy.choose(outputs, epsilon, self._rng)
         return self._repeated.choose(outputs.argmax(axis=1), epsilon, outputs.shape[1], self._rng)

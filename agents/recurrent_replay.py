@@ -107,7 +107,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
-        self._returns: ReturnSize | None = None  # of reward_scale="auto"
+        self._returns = ReturnSize(self.config.gamma)  # of reward_scale="auto"
+        self._measured = False  # whether values are in a unit of rewards yet
         self.reward_scale = 1.0  # in the values of the networks
         self._seen: list[NDArray[Any]] = []  # observations of the present rollout
         self._position: dict[str, Any] | None = None  # where a saved model stood, until `learn` goes on from there
@@ -212,7 +213,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
             check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
             if self.config.reward_scale == "auto":
-                self._measure(rewards, dones)
+                self._returns.add(rewards, dones)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
             new = self._find_new(infos, dones)
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)
@@ -245,7 +246,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.config.counts_observations:
             assert self._rng is not None
             size = int(np.prod(self.policy.spec.observation))
-            self._counts = self._counts or ObservationCounts(size, self.config.novelty_bits, self._rng)
+            if self._counts is None:
+                self._counts = ObservationCounts(size, self.config.novelty_bits, self._rng)
             self._counts.reset(self.n_envs)
 
     def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
@@ -262,14 +264,6 @@ class RecurrentReplay(OffPolicyAlgorithm):
             x[i] = self.policy.encode(infos[i]["terminal_observation"], 1)[0]
         self.logger.record("rollout/distinct_observations", len(self._counts))
         return self._counts.see(x)
-
-    def _measure(self, rewards: NDArray[Any], ended: NDArray[np.bool_]) -> None:
-        """Take rewards (n,) into the size of returns."""
-        if self._returns is None or len(self._returns.discounted) != len(rewards):
-            size = self._returns.size if self._returns else 0.0
-            self._returns = ReturnSize(len(rewards), self.config.gamma)
-            self._returns.size = size
-        self._returns.add(rewards, ended)
 
     def _explore(self, rate: float) -> None:
         """Set the exploration rate of training and of `predict`."""
@@ -300,12 +294,14 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return unroll(self.policy, self.replay_buffer, drawn, self.config, self.reward_scale)
 
     def _set_reward_scale(self) -> None:
-        """Follow the size of returns; the values that the networks give stay what they were, in the new unit."""
-        given = self.config.reward_scale
-        new = given if given != "auto" else self._returns.factor if self._returns else 1.0
-        if given == "auto" and new != self.reward_scale and self._n_updates:
-            self.policy.rescale_values(new / self.reward_scale)
-        self.reward_scale = new
+        """Follow the size of returns and keep what values mean; before the first reward there is no unit to keep."""
+        if self.config.reward_scale != "auto":
+            self.reward_scale = self.config.reward_scale
+        elif self._returns.size > 0.0:
+            new = self._returns.factor
+            if new != self.reward_scale and self._n_updates and (self._measured or self.config.novelty_bonus):
+                self.policy.rescale_values(new / self.reward_scale)
+            self.reward_scale, self._measured = new, True
 
     def _minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
         """Make one optimiser step with the gradient clipped to ``max_grad_norm``; return the norm before clipping."""
@@ -347,8 +343,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
             episodes = list(episodes)
             self.replay_buffer = add_episodes(self.policy, episodes, self._make_buffer, config)
             if config.reward_scale == "auto":
-                for reward, end in zip(*rewards_of(episodes), strict=True):
-                    self._measure(np.array([reward]), np.array([end]))
+                for rewards in rewards_of(episodes):
+                    self._returns.add_episode(rewards)
             if not hasattr(self, "_logger"):
                 from stable_baselines3.common.utils import configure_logger
 

@@ -17,11 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONGEST = 10_000
-"""Steps that a random action lasts at most, as in the source's tables."""
+"""Steps that a random action lasts at most (ours)."""
 
 
 class RepeatedActions:
-    """The random actions that n environments are doing."""
+    """The random actions that n environments are doing.
+
+    Args:
+        n: Environments, >= 1.
+        exponent: mu > 1.
+    """
 
     def __init__(self, n: int, exponent: float) -> None:
         self.exponent = exponent
@@ -32,7 +37,14 @@ class RepeatedActions:
         self.left[rows] = 0
 
     def choose(self, best: NDArray[Any], epsilon: Any, choices: int, rng: np.random.Generator) -> NDArray[Any]:
-        """The best choices (n,), random ones that begin with probability ``epsilon``, or those that still last."""
+        """The best choices (n,), random ones that begin with probability ``epsilon``, or those that still last.
+
+        Args:
+            best: (n,) greedy choices.
+            epsilon: Probability that a random action begins, (n,) or one number in [0, 1].
+            choices: Number of actions, >= 1.
+            rng: Draws actions and durations.
+        """
         begins = (self.left == 0) & (rng.random(len(best)) < epsilon)
         self.action = np.where(begins, rng.integers(choices, size=len(best)), self.action)
         self.left = np.where(begins, np.minimum(rng.zipf(self.exponent, len(best)), LONGEST), self.left)

@@ -4,7 +4,7 @@
     size  =   largest |g| so far; at the end of an episode max(its largest |g|, 0.999 size)
     factor =  `TARGET_SIZE` / size             of rewards in targets; 1 while size is 0
 
-As the default learner's, see `lstm_rl.agents.scale`, whose kernel works within the compiled loop.
+As that of `AdvantageLearning`, see `lstm_rl.agents.scale`, whose kernel works within the compiled loop.
 
 Dimensions: n environments.
 """
@@ -12,31 +12,41 @@ Dimensions: n environments.
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rl.agents.scale import FADING
+
 TARGET_SIZE = 10.0
 """Values are learned in this size: errors well above the epsilon of Adam, and reached within hundreds of updates."""
-FADING = 0.999  # of the size, per episode
 
 
 class ReturnSize:
     """The measurement.
 
     Args:
-        n: Environments.
         gamma: Discount per step in [0, 1].
     """
 
-    def __init__(self, n: int, gamma: float) -> None:
+    def __init__(self, gamma: float) -> None:
         self.gamma, self.size = gamma, 0.0
-        self.discounted, self.largest = np.zeros(n), np.zeros(n)  # (n,) g and the largest |g| of present episodes
+        self.discounted, self.largest = np.zeros(0), np.zeros(0)  # (n,) g and the largest |g| of present episodes
 
     def add(self, rewards: NDArray[np.floating], ended: NDArray[np.bool_]) -> None:
-        """Take in a step of all environments, (n,) each."""
+        """Take in a step of all environments, (n,) each; where n has changed, episodes begin anew."""
+        if len(self.discounted) != len(rewards):
+            self.discounted, self.largest = np.zeros(len(rewards)), np.zeros(len(rewards))
         self.discounted = self.gamma * self.discounted + rewards
         self.largest = np.maximum(self.largest, np.abs(self.discounted))
         for largest in self.largest[ended]:
             self.size = max(FADING * self.size, float(largest))
         self.size = max(self.size, float(self.largest.max()))
         self.discounted[ended] = self.largest[ended] = 0.0
+
+    def add_episode(self, rewards: NDArray[np.floating]) -> None:
+        """Take in a recorded episode (T,), beside those that go on."""
+        discounted = largest = 0.0
+        for reward in rewards.tolist():
+            discounted = self.gamma * discounted + reward
+            largest = max(largest, abs(discounted))
+        self.size = max(FADING * self.size, largest)
 
     @property
     def factor(self) -> float:

@@ -71,7 +71,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Play ``episodes`` episodes and report success rate (None if the environment does not tell), rewards and lengths.
 
-    The default learner plays our worlds in compiled code, everybody else step by step.
+    `AdvantageLearning` plays our worlds in compiled code, everybody else step by step.
 
     Raises:
         ValueError: Environment or numbers do not fit, or a `WorldModelController` is to explore, which it cannot.

@@ -2,7 +2,7 @@
 
 Where the environment is compiled, steps cost next to nothing: the step-by-step learner takes a million in seconds.
 Where it is Python, as most environments of others are, a step costs as much as learning from it several times: there
-sequences are replayed. Settings that only one of the learners has say which one is meant.
+sequences are replayed. Settings that were given for one of the two kinds of learners say which one is meant.
 """
 
 from dataclasses import fields
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 AlgoName = Literal["auto", "advantage", "recurrent-dqn", "recurrent-td3"]
 
 OF_ADVANTAGE = tuple(each.name for each in fields(Config))
-"""Settings that the step-by-step learner alone has."""
+"""Options of the command line that set the step-by-step learner. Those of replay learners are given with --replay, also
+where their names are the same."""
 REPLAY_ALGOS = ("recurrent-dqn", "recurrent-td3")
 REPLAY_POLICIES = ("LstmPolicy", "GruPolicy", "SlstmPolicy")
 """Policies of `lstm_rl.presets.PolicyName` that replay learners have, too."""
@@ -27,8 +28,8 @@ def choose_algo(env: "gym.Env[Any, Any]", of_advantage: bool = False, of_replay:
 
     Args:
         env: Read through its wrappers: under any but plain ones a world is no longer stepped in compiled code.
-        of_advantage: Whether settings were given that the step-by-step learner alone has.
-        of_replay: Whether settings were given that replay learners alone have.
+        of_advantage: Whether settings of the step-by-step learner were given.
+        of_replay: Whether settings of replay learners were given.
     """
     from gymnasium.spaces import Box
 
@@ -40,7 +41,7 @@ def choose_algo(env: "gym.Env[Any, Any]", of_advantage: bool = False, of_replay:
 
 
 def step_bytes(env: "gym.Env[Any, Any]") -> int:
-    """Of an observation in a replay buffer: a byte per number of an image, four per other number.
+    """Bytes of an observation in a replay buffer, >= 1: one per number of an image, four per other number.
 
     Raises:
         ValueError: Observations are of a kind that no learner takes.
@@ -57,7 +58,7 @@ def reason(algo: AlgoName, env: "gym.Env[Any, Any]") -> str:
 
     compiled, replays = plain_world(env) is not None, algo in REPLAY_ALGOS
     if compiled == replays:
-        return "as its settings ask for"
+        return "as its settings ask"
     return "the environment is not compiled: steps are replayed" if replays else "the environment is compiled"
 
 

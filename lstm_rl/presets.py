@@ -57,18 +57,24 @@ _REPLAY_OF: dict[str, dict[str, Any]] = {
 
 
 def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> Preset:
-    """The settings of a learner that replays: an update per 8 steps, from however many environments.
+    """The settings of a learner that replays.
+
+    Of eight steps about one update is made (TD3: two), whatever the number of environments; exactly so where 8 is a
+    multiple of it or it of 8.
 
     Args:
         algo: "recurrent-dqn" or "recurrent-td3".
         n_envs: Environments side by side, >= 1; ``None``: `REPLAY_ENVS`.
-        step_bytes: Of an observation in the buffer.
+        step_bytes: Bytes of an observation in the buffer, >= 1.
     """
     n = n_envs or REPLAY_ENVS
+    least = n * 2 * (_REPLAY["sequence_length"] + _REPLAY["period"])  # steps: rings that hold a sequence
     own: dict[str, Any] = {
         "train_freq": max(1, REPLAY_ENVS // n),
-        "buffer_size": min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes)),
+        "buffer_size": max(least, min(REPLAY_STEPS, int(REPLAY_BYTES / step_bytes))),
     }
+    if n >= 2 * REPLAY_ENVS:
+        own["gradient_steps"] = _REPLAY_OF[algo].get("gradient_steps", 1) * (n // REPLAY_ENVS)
     if algo == "recurrent-dqn" and n == 1:
         own |= {"exploration_final_eps": 0.02, "exploration_spread": 0.0}  # nobody to explore beside a greedy one
     replay = _REPLAY | _REPLAY_OF[algo] | own

@@ -70,7 +70,7 @@ class Settings:
     given; everywhere else recurrent-dqn or recurrent-td3, which learn from each step many times."""
     replay: Kwargs = field(default_factory=dict)
     """Of recurrent-dqn and recurrent-td3: fields of `DqnConfig` and `Td3Config` and arguments of `ReplayPolicy`, as
-    key=value; the others are as `lstm_rl.presets` has them."""
+    key=value. The others are the preset's with `lstm-rl train`, `from_preset` and algo auto, elsewhere the class's."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Of recurrent-dqn and recurrent-td3: where the networks are."""
     config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
@@ -108,7 +108,9 @@ class Settings:
         return self.config != Config() or self.preset != "default" or self.policy not in REPLAY_POLICIES
 
     def resolved(self) -> "Settings":
-        """The same settings with a learner in the place of ``algo="auto"``, and its settings.
+        """The same settings with a learner in place of ``algo="auto"``, and its settings of replay.
+
+        The number of steps and of environments stay as they are.
 
         Raises:
             ValueError: The environment cannot be made, or settings of both kinds of learners are given.

@@ -82,10 +82,23 @@ def test_a_file_with_settings_of_a_learner_asks_for_it(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text("[config]\nkappa = 0.5\n")
     assert settings(CART, "--config", str(path)).algo == "advantage"
+    path.write_text("[config]\ngamma = 0.98\n")  # as it is by default, but named
+    assert settings(CART, "--config", str(path)).algo == "advantage"
     path.write_text("[replay]\nn_steps = 7\n")
     chosen = settings(CART, "--config", str(path), "--replay", "burn_in=3")
     assert chosen.algo == "recurrent-dqn"
     assert chosen.replay == replay_preset("recurrent-dqn").replay | {"n_steps": 7, "burn_in": 3}
+
+
+def test_the_settings_of_a_run_are_those_of_its_repetition(tmp_path: Path) -> None:
+    """No default of today is added to what an older version recorded."""
+    path = tmp_path / "config.json"
+    old = {"env": CART, "algo": "recurrent-dqn", "replay": {"burn_in": 4}, "config": {}}
+    path.write_text(json.dumps(old))
+    assert settings(CART, "--config", str(path)).replay == {"burn_in": 4}
+    assert settings(CART, "--config", str(path), "--replay", "n_steps=2").replay == {"burn_in": 4, "n_steps": 2}
+    path.write_text(json.dumps({"env": CART, "config": {}}))  # before there were others
+    assert settings(CART, "--config", str(path)).algo == "advantage"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +129,17 @@ def test_updates_per_step_do_not_depend_on_the_number_of_environments() -> None:
     assert one.n_envs == 1 and one.replay["train_freq"] == REPLAY_ENVS
     assert one.replay["exploration_spread"] == 0.0 and one.replay["exploration_final_eps"] < 0.1
     assert Settings(CART, n_envs=2).resolved().replay["train_freq"] == REPLAY_ENVS // 2
+    many = settings(CART, "--n-envs", "16").replay
+    assert (many["train_freq"], many["gradient_steps"]) == (1, 2)
+
+
+@pytest.mark.parametrize("n_envs", [1, 8, 40])
+def test_the_buffer_of_large_images_holds_sequences(n_envs: int) -> None:
+    """Two steps of an image of 480 x 640 in each environment are 2 MB; the bound of bytes alone would hold 271."""
+    replay = replay_preset("recurrent-dqn", n_envs, 480 * 640 * 3).replay
+    period = replay["period"]
+    length = replay["sequence_length"] + replay["n_steps"]
+    assert replay["buffer_size"] // n_envs // period * period >= length + period
 
 
 @pytest.mark.parametrize("algo", ["recurrent-dqn", "recurrent-td3"])
@@ -180,7 +204,7 @@ def test_runs_of_older_versions_go_on(algo: Any, tmp_path: Path) -> None:
 
 
 def test_size_of_returns() -> None:
-    size = ReturnSize(2, 0.5)
+    size = ReturnSize(0.5)
     assert size.factor == 1.0
     size.add(np.array([4.0, 0.0]), np.array([False, False]))
     size.add(np.array([-10.0, 1.0]), np.array([True, False]))  # 2 - 10
@@ -188,6 +212,25 @@ def test_size_of_returns() -> None:
     size.add(np.array([1.0, 0.5]), np.array([True, True]))
     assert size.size == pytest.approx(8.0 * 0.999**2)
     np.testing.assert_array_equal(size.discounted, 0.0)
+    size.add(np.array([1.0]), np.array([False]))  # another number of environments
+    size.add_episode(np.array([16.0, 4.0]))  # beside the one that goes on
+    assert size.size == 16.0 and size.discounted.tolist() == [1.0]
+
+
+def test_the_first_reward_of_all_leaves_values_as_they_are() -> None:
+    """There was no unit before it: values that were learned from nothing are not to grow by 10 / reward."""
+    env = TransformReward(RecallEnv(), lambda _: 0.0)
+    model = make_replay("recurrent-dqn", "LstmPolicy", env, TINY | {"reward_scale": "auto"}, seed=0)
+    model.learn(80)
+    assert model._n_updates > 5 and model.reward_scale == 1.0
+    features = torch.randn(3, 4)
+    before = model.policy.net["head"](features)
+    for _ in range(2):  # the second call finds the unit unchanged
+        model._returns.add(np.array([1e-4]), np.array([False]))
+        model._returns.size = 1e-4
+        model._set_reward_scale()
+        assert model.reward_scale == pytest.approx(1e5)
+        torch.testing.assert_close(model.policy.net["head"](features), before)
 
 
 def test_the_unit_of_rewards_does_not_matter() -> None:
@@ -214,7 +257,7 @@ def test_values_stay_what_they_were_when_the_unit_changes(env_id: str) -> None:
         return [head(features) if env_id == CART else torch.stack(head(features, action)) for head in heads]
 
     before, scale = values(), model.reward_scale
-    model._returns.size *= 4.0  # type: ignore[union-attr]
+    model._returns.size *= 4.0
     model._set_reward_scale()
     assert model.reward_scale == pytest.approx(scale / 4.0)
     for new, old in zip(values(), before, strict=True):

@@ -3,18 +3,33 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.callbacks import BaseCallback
-from test_replay_learners import LINE, TINY, maze, walks, weights
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from lstm_rl.agents.exploring_starts import ExploringStarts
 from lstm_rl.agents.observation_counts import NONE, ObservationCounts
 from lstm_rl.agents.recurrent_dqn import RecurrentDQN
+from lstm_rl.agents.recurrent_td3 import RecurrentTD3
 from lstm_rl.agents.repeated_actions import RepeatedActions
 from lstm_rl.agents.replay_config import DqnConfig
+from lstm_rl.make import make_rows
 
+TINY: dict[str, Any] = {
+    "policy_kwargs": {"units": 6, "embedding": 6, "features": 6},
+    "burn_in": 2,
+    "sequence_length": 8,
+    "period": 3,
+    "n_steps": 2,
+    "buffer_size": 600,
+    "batch_size": 4,
+    "learning_starts": 24,
+    "train_freq": 2,
+    "seed": 0,
+}
 ALL: dict[str, Any] = {
     "novelty_bonus": 0.5,
     "novelty_bits": 6,
@@ -24,8 +39,42 @@ ALL: dict[str, Any] = {
 }
 
 
+class Sevens(gym.Env[Any, Any]):
+    """Episodes of 7 steps, ended or cut off by turns, with random observations; each step pays 1."""
+
+    observation_space, action_space = Box(-1.0, 1.0, (3,), np.float32), Discrete(3)
+    steps = episodes = 0
+
+    def _see(self) -> Any:
+        return self.np_random.uniform(-1.0, 1.0, 3).astype(np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return self._see(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        over = self.steps == 7
+        self.episodes += over
+        cut = self.episodes % 2 == 0
+        return self._see(), 1.0, over and not cut, over and cut, {}
+
+
+def sevens() -> VecEnv:
+    return VecMonitor(DummyVecEnv([Sevens] * 2))
+
+
+def maze(n: int = 2) -> VecEnv:
+    return make_rows("lstm_rl/NoisyTMaze-v0", {"corridor_length": 3}, n)
+
+
+def weights(model: Any) -> Any:
+    return np.concatenate([p.detach().numpy().ravel() for p in model.policy.parameters()])
+
+
 def dqn(env: Any = None, **settings: Any) -> RecurrentDQN:
-    model = RecurrentDQN("LstmPolicy", env or walks(LINE, Discrete(3)), **TINY | ALL | settings)
+    model = RecurrentDQN("LstmPolicy", env or maze(), **TINY | ALL | settings)
     model.exploration_schedule = lambda _: 0.2  # type: ignore[assignment]  # whatever the length of a call
     return model
 
@@ -50,9 +99,12 @@ def test_codes_tell_apart_by_angle() -> None:
     """The share of equal bits is 1 - angle / pi (Charikar 2002), in the space with one more input that is 1."""
     rng = np.random.default_rng(1)
     counts = ObservationCounts(1, 62, rng)
-    counts.projection = rng.standard_normal((2, 20_000)).astype(np.float32)
-    signs = np.array([[0.0], [1.0]]) @ counts.projection[:-1] + counts.projection[-1] > 0  # angle pi / 4
-    assert np.mean(signs[0] == signs[1]) == pytest.approx(0.75, abs=0.01)
+    assert counts.count(np.array([[1.0], [3.0]])).tolist() == [0, 1]  # without the 1 all signs would agree
+    (first, second), _ = zip(*counts.numbers.items(), strict=True)
+    counts.count(np.array([[0.0]]))
+    third = list(counts.numbers)[-1]
+    alike = [62 - (code ^ third).bit_count() for code in (first, second)]  # at pi / 4 and 1.25 from it
+    assert alike[0] > alike[1] and 62 * 0.55 < alike[0] < 62 * 0.95
 
 
 def test_more_codes_than_there_was_room_for() -> None:
@@ -99,7 +151,7 @@ def test_epsilon_is_high_where_little_has_been_seen() -> None:
 
 
 def test_the_bonus_is_learned_from_but_not_reported() -> None:
-    """Steps of `Walk` pay 1: so say returns, callbacks and the buffer, while targets hold what is new besides."""
+    """Each step pays 1: so say returns, callbacks and the buffer, while targets hold what is new besides."""
 
     class Rewards(BaseCallback):
         seen: list[float] = []
@@ -108,7 +160,7 @@ def test_the_bonus_is_learned_from_but_not_reported() -> None:
             self.seen.extend(self.locals["rewards"])
             return True
 
-    model = dqn().learn(100, Rewards())
+    model = dqn(sevens()).learn(100, Rewards())
     assert set(Rewards.seen) == {1.0}
     assert {episode["r"] for episode in model.ep_info_buffer} == {7.0}  # type: ignore[union-attr]
     assert model._counts is not None and model._rng is not None
@@ -125,7 +177,7 @@ def test_the_bonus_is_learned_from_but_not_reported() -> None:
 
 def test_last_observations_are_counted() -> None:
     """Each start and each step is a visit, whether the episode ends with it by itself or is cut off."""
-    model = dqn(novelty_bits=40).learn(56)
+    model = dqn(sevens(), novelty_bits=40).learn(56)
     assert model._counts is not None
     assert model._counts.visits.sum() == 56 + 2 * 4  # two environments with four episodes of seven steps
     assert len(model._counts) > 40
@@ -135,7 +187,7 @@ def test_training_in_two_parts_is_training_at_once(tmp_path: Path) -> None:
     whole, first = dqn(), dqn()
     whole.learn(110)
     first.learn(66).save(tmp_path / "model", include=["replay_buffer"])
-    second = RecurrentDQN.load(tmp_path / "model", env=walks(LINE, Discrete(3)))
+    second = RecurrentDQN.load(tmp_path / "model", env=maze())
     second.exploration_schedule = whole.exploration_schedule
     second.learn(44, reset_num_timesteps=False)
     assert second._counts is not None and whole._counts is not None
@@ -164,3 +216,15 @@ def test_a_buffer_without_counts_is_refused_by_a_learner_with_them(tmp_path: Pat
 def test_what_does_not_fit_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         DqnConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_continuous_actions_are_paid_for_what_is_new() -> None:
+    """In targets alone, as with discrete ones."""
+    model = RecurrentTD3("LstmPolicy", "Pendulum-v1", **TINY | {"novelty_bonus": 0.5}).learn(60)
+    assert model._n_updates > 10 and model._counts is not None and model._rng is not None
+    drawn = model.replay_buffer.sample(8, model._rng)
+    assert drawn is not None
+    extra = model._unrolled(drawn).reward.numpy() - drawn.reward[2:]
+    found = model.replay_buffer.found(drawn)[2:]
+    np.testing.assert_allclose(extra, model._counts.bonus(found, 0.5), atol=1e-5)
+    assert extra.max() > 0.1

@@ -246,7 +246,7 @@ def test_it_plays_whole_trials() -> None:
         check(PolicyRun(learner="sarsa"))
 
 
-def test_a_bandit_is_learned_by_changes_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_whole_trials_counts_and_moves_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four small rounds: the weights move, and what comes back is counted."""
     monkeypatch.setattr(self_referential_policy, "PPO", replace(self_referential_policy.PPO, trials_per_update=20))
     monkeypatch.setattr(self_referential_policy, "TRIALS", 40)

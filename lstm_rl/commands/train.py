@@ -17,6 +17,8 @@ from lstm_rl.settings import Settings, from_preset, not_of_replay
 from lstm_rl.signals import describe, stop_on_signals
 
 MOST_SEEDS = 10_000
+RECORD = "config.json"
+"""The file in which a run folder keeps its settings."""
 _HELP = {"-h", "--help"}
 
 
@@ -62,7 +64,7 @@ def parse_train(arguments: list[str]) -> Train:
     if asked.env == values.get("env", asked.env):
         values["env_kwargs"] = env_kwargs
     env_kwargs = values.get("env_kwargs", {}) | asked.env_kwargs
-    given = typed(arguments)
+    given = typed(arguments) or list(values.get("config", {}))
     algo = _algo(asked, env_kwargs, bool(given))
     if algo in REPLAY_ALGOS and given:
         raise ValueError(not_of_replay(algo, given[0]))
@@ -77,6 +79,8 @@ def parse_train(arguments: list[str]) -> Train:
         default = replace(settings_of(begun[0]), seed=asked.seed)
     if values.get("algo") == "auto":
         del values["algo"]
+    if path is not None and path.name == RECORD:  # which holds all that the run had, and no preset is to add to
+        default = replace(default, replay={})
     default = override(default, values, path)
     command = _parsed(arguments, default)
     settings = command.settings
@@ -106,7 +110,10 @@ def _file(arguments: list[str]) -> tuple[Path | None, Values]:
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--config", type=Path, nargs="?")  # without a value the real parser refuses it
     path: Path | None = finder.parse_known_args(arguments)[0].config
-    return path, {} if path is None else read_settings(path)
+    values = {} if path is None else read_settings(path)
+    if path is not None and path.name == RECORD:
+        values.setdefault("algo", "advantage")  # before there were others
+    return path, values
 
 
 def _parsed(arguments: list[str], default: Settings) -> Train:

@@ -70,8 +70,7 @@ def parse_world_model(arguments: list[str]) -> WorldModel:
     asked: WorldModel = parse(WorldModel, prog=prog, args=arguments)
     if asked.resume and (asked.folder / "config.json").is_file():
         saved: WorldModel = read_run(asked.folder, WorldModel)
-        low_high = saved.reward_range  # JSON has lists
-        ranges = None if low_high is None else (low_high[0], low_high[1])
+        ranges: Any = saved.reward_range and tuple(saved.reward_range)  # JSON has lists
         asked = parse(WorldModel, prog=prog, args=arguments, default=replace(saved, reward_range=ranges))
     return asked
 

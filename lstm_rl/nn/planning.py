@@ -3,7 +3,7 @@
 Its memory is a table of the past: how often each action was taken in each state, its rewards and the states that
 followed. Means of these are a model, as many sweeps of value iteration through it as the episode has steps left are
 layers, and the action that looks best is the likeliest. What is learned is how much a count weighs against what is
-known beforehand, how much an action that was seldom tried is worth besides, how sharply to choose, and the value of
+known beforehand, how large a bonus an action that was seldom tried gets, how sharply to choose, and the value of
 states.
 
     N(s, a) = how often, R(s, a) = sum of rewards, C(s, a, z) = how often z followed
@@ -12,9 +12,10 @@ states.
     V_k(s) = max_a Q_k(s, a)                                     V_0 = 0, k = 1 .. K
     logits_t = kappa_t Q_{K-u}(s_t, .)                           u: steps since the episode began
 
-beta, log kappa and the coefficients of the value are made of the time by a few tanh units. The value is linear in the
-best of this Q and in the mean of V_K, whose gradients it does not get: its errors would pull beta and r_0 down, and
-with them exploration. An episode's last step has no state that follows: what is seen then belongs to the next one.
+beta, log kappa and the coefficients of the value are computed from log(1 + time) / 3 and u / K by H tanh units. The
+value is linear in the best of this Q and in the mean of V_K, whose gradients it does not get: its errors would pull
+beta and r_0 down, and with them exploration. An episode's last step has no state that follows: what is
+seen then belongs to the next one.
 
 Source: A. Tamar et al., "Value Iteration Networks", NeurIPS 2016. Counts as memory and beta are ours; the bonus is
 close to that of J. Z. Kolter and A. Y. Ng, "Near-Bayesian exploration in polynomial time", ICML 2009.
@@ -95,7 +96,7 @@ class PlanningPolicy(nn.Module):
         now = x[..., : self.states]
         before = torch.cat((torch.zeros_like(now[:1]), now[:-1]))
         tried, rewards, followed = (each.cumsum(0).flatten(0, 1) for each in self._written(x, before))
-        time = torch.arange(len(x), dtype=x.dtype)[:, None].expand(x.shape[:2])
+        time = torch.arange(len(x), dtype=x.dtype, device=x.device)[:, None].expand(x.shape[:2])
         clock = time - torch.where(x[..., -1] > 0, time, 0.0).cummax(0).values
         y = self._read(now.flatten(0, 1), tried, rewards, followed, clock.flatten(), time.flatten())
         return y.reshape(*x.shape[:2], -1)
@@ -125,6 +126,6 @@ class PlanningPolicy(nn.Module):
             value = q.max(-1).values
             answers.append((now[:, None] @ q)[:, 0])  # (B, A), at the present state
         left = (self.sweeps - 1 - clock.long()).clamp(min=0)
-        q = torch.stack(answers, 1)[torch.arange(len(now)), left]  # (B, A)
+        q = torch.stack(answers, 1)[torch.arange(len(now), device=now.device), left]  # (B, A)
         worth = best * q.max(-1).values.detach() + ahead * value.mean(-1).detach() + rest
         return torch.cat((kappa.exp()[:, None] * q, worth[:, None]), -1)

@@ -1,8 +1,8 @@
 """Players of random tabular MDPs, computed on the same processes as a learner's.
 
 All but the last know how processes are drawn (transitions flat Dirichlet, mean rewards Normal(1, 1), rewards with
-variance 1), and keep the exact posterior. Each plans once per episode, by dynamic programming over its steps, and one
-before every step:
+variance 1), and keep the exact posterior. All plan by dynamic programming over the steps of an episode, once per
+episode, except the one that plans before every step:
 
 | player          | plans with                                                                           |
 |-----------------|--------------------------------------------------------------------------------------|

@@ -114,7 +114,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     world = world_of(run_settings)
     found: dict[str, Any] = {"setting": None, "weights": None, "steps": None, "seconds": None}
     if run_settings.method in (OURS, PLANNING):
-        returns, curve, best, of_training = _ours(run_settings, world, report)
+        returns, curve, best, of_training = _whole_trials(run_settings, world, report)
         found |= of_training
     elif run_settings.method == STREAMING:
         chosen = by_length(RECIPES[run_settings.world_name], world)
@@ -139,7 +139,7 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
     }
 
 
-def _ours(
+def _whole_trials(
     run_settings: TrialRun, world: Any, report: "Report"
 ) -> tuple[Numbers, Numbers, float | None, dict[str, Any]]:
     """Train by `trial_ppo` and test: as `_test`, and what is known of the training."""

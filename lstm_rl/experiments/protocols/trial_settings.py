@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PpoConfig:
-    """A network of running means, how it learns by `trial_ppo`, and a budget."""
+    """How a network learns by `trial_ppo`, a budget and, unless it is given from outside, the network."""
 
     layers: tuple[tuple[int, int], ...]
-    """Addresses and means of each layer, see `lstm_rl.nn.means`; of no account where another network is trained."""
+    """Addresses and means of each layer, see `lstm_rl.nn.means`; unused with ``sweeps``, or a network from outside."""
     hidden: int
     """tanh units of the readout."""
     steps: int
@@ -106,7 +106,7 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "DarkRoom": ((200, PpoConfig(((1, 16),), 24, 20_000_000, trials_per_update=100, reward_scale=0.05)),),
 }
 """The same."""
-PLANS: dict[str, Any] = {"sweeps": 10, "learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
+PLANS: dict[str, Any] = {"learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
 PLANNING_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "TabularMDP": (
         (100, PpoConfig((), 16, 1_000_000, trials_per_update=100, **PLANS)),
