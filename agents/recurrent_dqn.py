@@ -13,9 +13,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule, polyak_update
 from torch import Tensor
 
-from lstm_rl.agents.exploring_starts import ExploringStarts
 from lstm_rl.agents.recurrent_replay import RecurrentReplay
-from lstm_rl.agents.repeated_actions import RepeatedActions
 from lstm_rl.agents.replay_config import DqnConfig
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policies import QPolicy
@@ -48,8 +46,6 @@ class RecurrentDQN(RecurrentReplay):
     config_class = DqnConfig
     config: DqnConfig
     policy: QPolicy
-    _repeated: RepeatedActions | None = None
-    _starts: ExploringStarts | None = None
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -58,39 +54,20 @@ class RecurrentDQN(RecurrentReplay):
             c.exploration_initial_eps, c.exploration_final_eps, c.exploration_fraction
         )
 
-    def _exploration(self) -> NDArray[np.float64]:
+    def _exploration_rates(self) -> NDArray[np.float64]:
         """Epsilon of each environment, (n,)."""
         shares = np.arange(self.n_envs) / max(self.n_envs - 1, 1)
         epsilon: NDArray[np.float64] = self.exploration_rate ** (1.0 + self.config.exploration_spread * shares)
-        if (c := self.config.exploration_visits) and self._counts is not None:
-            epsilon = np.maximum(epsilon, c / (c + self._counts.here))
         return epsilon
 
-    def _reset_exploration(self) -> None:
-        super()._reset_exploration()
-        if self.config.exploring_starts:
-            self._starts = ExploringStarts(self.n_envs, self.config.exploring_starts)
-        if (mu := self.config.duration_exponent) is not None:
-            self._repeated = RepeatedActions(self.n_envs, mu)
-
-    def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
-        super()._begin_episodes(rows, x)
-        if self._starts is not None:
-            assert self._rng is not None
-            self._starts.begin(rows, self._rng)
-        if self._repeated is not None:
-            self._repeated.begin(rows)
-
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
-        epsilon = self._exploration()
-        if self._starts is not None:
-            epsilon = self._starts.raised(epsilon)
+        assert self._rng is not None and self.exploration is not None
+        epsilon = self.exploration.raised(self._exploration_rates())
         if self.num_timesteps < learning_starts:
             return super()._act(outputs, learning_starts)
-        assert self._rng is not None
-        if self._repeated is None:
+        if self.exploration.repeated is None:
             return self.policy.choose(outputs, epsilon, self._rng)
-        return self._repeated.choose(outputs.argmax(axis=1), epsilon, outputs.shape[1], self._rng)
+        return self.exploration.repeated.choose(outputs.argmax(axis=1), epsilon, outputs.shape[1], self._rng)
 
     def _on_step(self) -> None:
         """Lower exploration; update the slow copy every ``target_update_interval`` steps."""

@@ -32,6 +32,7 @@ from lstm_rl.agents.env_states import (
 from lstm_rl.agents.observation_counts import ObservationCounts
 from lstm_rl.agents.recorded import add_episodes, rewards_of
 from lstm_rl.agents.replay_config import ReplayConfig
+from lstm_rl.agents.replay_exploration import ReplayExploration
 from lstm_rl.agents.replay_files import load_buffer
 from lstm_rl.agents.replay_networks import CORES
 from lstm_rl.agents.replay_policy import ReplayPolicy, State
@@ -103,7 +104,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         if self.env is not None:
             self.policy_kwargs.setdefault("horizon", environment_horizon(self.env) or UNKNOWN_HORIZON)
         self._rng: np.random.Generator | None = None
-        self._counts: ObservationCounts | None = None
+        self.exploration: ReplayExploration | None = None  # since the first call of `learn`
         self.exploration_rate = 0.0  # as `ReplayPolicy.choose` takes it
         self._state: State | None = None  # of the networks that act, before the next step
         self._age = np.zeros(0, np.int32)  # (n,) steps of the present episodes
@@ -161,16 +162,25 @@ class RecurrentReplay(OffPolicyAlgorithm):
     ) -> tuple[int, BaseCallback]:
         total_timesteps = check_learn(total_timesteps, self.env)
         fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
+        aids = self._aids()
         name = type(self).__name__ if tb_log_name == "run" else tb_log_name
         result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
         if fresh and not (not reset_num_timesteps and self._restore()):
             if before is not None and self._state is not None:
                 self._cut_off(np.arange(self.n_envs), before)
             self._state, self._age = self.policy.initial_state(self.n_envs), np.zeros(self.n_envs, np.int32)
-            self._reset_exploration()
+            aids.reset(self.n_envs)
             self._seen = []
         self._position = None
         return result
+
+    def _aids(self) -> ReplayExploration:
+        """The aids to exploration, made at the first call, also of a model that an older version has saved."""
+        if self.exploration is None:
+            assert self._rng is not None
+            self.exploration = ReplayExploration(self.config, int(np.prod(self.policy.spec.observation)), self._rng)
+            self.exploration.reset(self.n_envs)
+        return self.exploration
 
     def _cut_off(self, rows: NDArray[Any], observation: Any) -> None:
         """Add the last observations of episodes that did not end by themselves; ``self._state`` has seen all before."""
@@ -180,7 +190,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         parts = tuple(part[begun] for part in state)
         self.replay_buffer.add(rows[begun], x[begun], None, 0.0, self._age[rows][begun], False, parts)
 
-    def _exploration(self) -> Any:
+    def _exploration_rates(self) -> Any:
         """The exploration that `ReplayPolicy.choose` takes: one number, or one for each environment (n,)."""
         raise NotImplementedError
 
@@ -195,7 +205,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         log_interval: int | None = None,
     ) -> RolloutReturn:
         """Act for some steps; SB3's method of the same name, but with states. Each step is stored before callbacks."""
-        assert self._rng is not None and self._state is not None
+        assert self._rng is not None and self._state is not None and self.exploration is not None
         callback.on_rollout_start()
         rows, episodes, going_on, before_now = np.arange(env.num_envs), 0, True, self.num_timesteps
         while len(self._seen) < train_freq.frequency and going_on:  # a rollout that was stopped goes on
@@ -205,7 +215,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 check_rows(env, call, "observation", self._last_obs, self.num_timesteps)
             x = self.policy.encode(self._last_obs, env.num_envs)
             if start.any():
-                self._begin_episodes(np.flatnonzero(start), x[start])
+                self.exploration.begin(np.flatnonzero(start), x[start], self._rng)
             outputs, after = self.policy.step(x, before, start)
             chosen = self._act(outputs, learning_starts)
             new_obs, rewards, dones, infos = env.step(self.policy.to_env(chosen))
@@ -215,7 +225,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
             if self.config.reward_scale == "auto":
                 self._returns.add(rewards, dones)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
-            new = self._find_new(infos, dones)
+            new = self._find_new(self.exploration.counts, infos, dones)
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)
             self._state = (*after[:-1], chosen)
             self._age = self._age + 1
@@ -241,29 +251,17 @@ class RecurrentReplay(OffPolicyAlgorithm):
         callback.on_rollout_end()
         return RolloutReturn(self.num_timesteps - before_now, episodes, going_on)
 
-    def _reset_exploration(self) -> None:
-        """All environments are about to begin new episodes; what has been counted stays."""
-        if self.config.counts_observations:
-            assert self._rng is not None
-            size = int(np.prod(self.policy.spec.observation))
-            if self._counts is None:
-                self._counts = ObservationCounts(size, self.config.novelty_bits, self._rng)
-            self._counts.reset(self.n_envs)
-
-    def _begin_episodes(self, rows: NDArray[Any], x: NDArray[Any]) -> None:
-        """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
-        if self._counts is not None:
-            self._counts.begin(rows, x)
-
-    def _find_new(self, infos: list[dict[str, Any]], dones: NDArray[Any]) -> NDArray[np.int32] | None:
+    def _find_new(
+        self, counts: ObservationCounts | None, infos: list[dict[str, Any]], dones: NDArray[Any]
+    ) -> NDArray[np.int32] | None:
         """Which of the observations after a step, last ones of episodes included, are new in theirs, (n,)."""
-        if self._counts is None:
+        if counts is None:
             return None
         x = self.policy.encode(self._last_obs, self.n_envs).copy()
         for i in np.flatnonzero(dones):
             x[i] = self.policy.encode(infos[i]["terminal_observation"], 1)[0]
-        self.logger.record("rollout/distinct_observations", len(self._counts))
-        return self._counts.see(x)
+        self.logger.record("rollout/distinct_observations", len(counts))
+        return counts.see(x)
 
     def _explore(self, rate: float) -> None:
         """Set the exploration rate of training and of `predict`."""
@@ -273,7 +271,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         """Actions of all environments; random ones before learning starts."""
         assert self._rng is not None
         if self.num_timesteps >= learning_starts:
-            return self.policy.choose(outputs, self._exploration(), self._rng)
+            return self.policy.choose(outputs, self._exploration_rates(), self._rng)
         if self.policy.continuous:
             return self._rng.uniform(-1.0, 1.0, outputs.shape).astype(np.float32)
         return self._rng.integers(outputs.shape[1], size=len(outputs))
@@ -287,8 +285,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         return None if drawn is None else self._unrolled(drawn)
 
     def _unrolled(self, drawn: Sequences) -> Batch:
-        if self.config.novelty_bonus and self._counts is not None:
-            bonus = self._counts.bonus(self.replay_buffer.found(drawn), self.config.novelty_bonus)
+        if self.config.novelty_bonus and self.exploration is not None and self.exploration.counts is not None:
+            bonus = self.exploration.counts.bonus(self.replay_buffer.found(drawn), self.config.novelty_bonus)
             drawn = drawn._replace(reward=drawn.reward + bonus)
         self._set_reward_scale()
         return unroll(self.policy, self.replay_buffer, drawn, self.config, self.reward_scale)
@@ -334,9 +332,15 @@ class RecurrentReplay(OffPolicyAlgorithm):
         The states before sequences are unrolled from the start of their episodes, as with ``state="recomputed"``.
 
         Raises:
-            ValueError: The data are of other spaces, or have gaps; or no episode is as long as a sequence.
+            ValueError: The data are of other spaces, or have gaps; no episode is as long as a sequence; or
+                ``novelty_bonus`` is not 0.
         """
         check_int("gradient_steps", gradient_steps, 0)
+        if self.config.novelty_bonus:
+            raise ValueError(
+                f"novelty_bonus must be 0 in learn_from, which does not count what was recorded, got "
+                f"{self.config.novelty_bonus}"
+            )
         own, config = self.replay_buffer, self.config
         self.config = config.override({"state": "recomputed"})
         try:

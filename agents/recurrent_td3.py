@@ -51,7 +51,7 @@ class RecurrentTD3(RecurrentReplay):
     config: Td3Config
     policy: ActorPolicy
 
-    def _exploration(self) -> float:
+    def _exploration_rates(self) -> float:
         """Standard deviation of the noise on actions."""
         return self.config.exploration_noise
 

@@ -73,6 +73,12 @@ def weights(model: Any) -> Any:
     return np.concatenate([p.detach().numpy().ravel() for p in model.policy.parameters()])
 
 
+def counts_of(model: Any) -> ObservationCounts:
+    counts = model.exploration.counts
+    assert isinstance(counts, ObservationCounts)
+    return counts
+
+
 def dqn(env: Any = None, **settings: Any) -> RecurrentDQN:
     model = RecurrentDQN("LstmPolicy", env or maze(), **TINY | ALL | settings)
     model.exploration_schedule = lambda _: 0.2  # type: ignore[assignment]  # whatever the length of a call
@@ -145,9 +151,8 @@ def test_an_exploring_start_is_one_action() -> None:
 
 def test_epsilon_is_high_where_little_has_been_seen() -> None:
     model = dqn(maze(3), novelty_bits=32, duration_exponent=None, exploring_starts=0.0).learn(60)
-    assert model._counts is not None
-    model._counts.here = np.array([0, 9, 10**9])
-    np.testing.assert_allclose(model._exploration(), [1.0, 0.25, 0.2])
+    counts_of(model).here = np.array([0, 9, 10**9])
+    np.testing.assert_allclose(model.exploration.raised(model._exploration_rates()), [1.0, 0.25, 0.2])
 
 
 def test_the_bonus_is_learned_from_but_not_reported() -> None:
@@ -163,24 +168,23 @@ def test_the_bonus_is_learned_from_but_not_reported() -> None:
     model = dqn(sevens()).learn(100, Rewards())
     assert set(Rewards.seen) == {1.0}
     assert {episode["r"] for episode in model.ep_info_buffer} == {7.0}  # type: ignore[union-attr]
-    assert model._counts is not None and model._rng is not None
+    assert model.exploration is not None and model._rng is not None
     drawn = model.replay_buffer.sample(8, model._rng)
     assert drawn is not None and set(drawn.reward[drawn.valid].tolist()) == {1.0}
     batch = model._unrolled(drawn)
     found = model.replay_buffer.found(drawn)[2:]  # behind the burn-in
-    extra = (found != NONE) * 0.5 / np.sqrt(np.maximum(model._counts.visits[found], 1))
+    extra = (found != NONE) * 0.5 / np.sqrt(np.maximum(counts_of(model).visits[found], 1))
     np.testing.assert_allclose(batch.reward.numpy(), drawn.reward[2:] + extra, rtol=1e-6)
     assert 0 < np.mean(found != NONE) < 1
-    model._counts.visits *= 100  # it is paid by the visits of now, not of then
+    counts_of(model).visits *= 100  # it is paid by the visits of now, not of then
     np.testing.assert_allclose(model._unrolled(drawn).reward.numpy() - drawn.reward[2:], extra / 10, atol=1e-6)
 
 
 def test_last_observations_are_counted() -> None:
     """Each start and each step is a visit, whether the episode ends with it by itself or is cut off."""
     model = dqn(sevens(), novelty_bits=40).learn(56)
-    assert model._counts is not None
-    assert model._counts.visits.sum() == 56 + 2 * 4  # two environments with four episodes of seven steps
-    assert len(model._counts) > 40
+    assert counts_of(model).visits.sum() == 56 + 2 * 4  # two environments with four episodes of seven steps
+    assert len(counts_of(model)) > 40
 
 
 def test_training_in_two_parts_is_training_at_once(tmp_path: Path) -> None:
@@ -190,9 +194,8 @@ def test_training_in_two_parts_is_training_at_once(tmp_path: Path) -> None:
     second = RecurrentDQN.load(tmp_path / "model", env=maze())
     second.exploration_schedule = whole.exploration_schedule
     second.learn(44, reset_num_timesteps=False)
-    assert second._counts is not None and whole._counts is not None
-    assert second._counts.met == whole._counts.met and second._counts.numbers == whole._counts.numbers
-    np.testing.assert_array_equal(second._counts.visits, whole._counts.visits)
+    assert counts_of(second).met == counts_of(whole).met and counts_of(second).numbers == counts_of(whole).numbers
+    np.testing.assert_array_equal(counts_of(second).visits, counts_of(whole).visits)
     np.testing.assert_array_equal(second.replay_buffer.new, whole.replay_buffer.new)
     np.testing.assert_array_equal(weights(second), weights(whole))
 
@@ -221,10 +224,15 @@ def test_what_does_not_fit_is_refused(name: str, value: float) -> None:
 def test_continuous_actions_are_paid_for_what_is_new() -> None:
     """In targets alone, as with discrete ones."""
     model = RecurrentTD3("LstmPolicy", "Pendulum-v1", **TINY | {"novelty_bonus": 0.5}).learn(60)
-    assert model._n_updates > 10 and model._counts is not None and model._rng is not None
+    assert model._n_updates > 10 and model.exploration is not None and model._rng is not None
     drawn = model.replay_buffer.sample(8, model._rng)
     assert drawn is not None
     extra = model._unrolled(drawn).reward.numpy() - drawn.reward[2:]
     found = model.replay_buffer.found(drawn)[2:]
-    np.testing.assert_allclose(extra, model._counts.bonus(found, 0.5), atol=1e-5)
+    np.testing.assert_allclose(extra, counts_of(model).bonus(found, 0.5), atol=1e-5)
     assert extra.max() > 0.1
+
+
+def test_recorded_episodes_pay_no_bonus() -> None:
+    with pytest.raises(ValueError, match="novelty_bonus must be 0 in learn_from"):
+        dqn().learn_from([], 1)
