@@ -152,6 +152,7 @@ def test_an_exploring_start_is_one_action() -> None:
 def test_epsilon_is_high_where_little_has_been_seen() -> None:
     model = dqn(maze(3), novelty_bits=32, duration_exponent=None, exploring_starts=0.0).learn(60)
     counts_of(model).here = np.array([0, 9, 10**9])
+    assert model.exploration is not None
     np.testing.assert_allclose(model.exploration.raised(model._exploration_rates()), [1.0, 0.25, 0.2])
 
 
