@@ -41,6 +41,7 @@ from lstm_rl.agents.sb3_model import check_learn, in_position, wrap_env, write_z
 from lstm_rl.agents.schedule import LinearDecay
 from lstm_rl.agents.sequence_batch import Batch, unroll
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Sequences
+from lstm_rl.agents.spaces import make_action_decoder
 from lstm_rl.checks import check_int
 from lstm_rl.envs.rows import check_rows
 
@@ -78,6 +79,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
                 raise ValueError("core must be given in policy_kwargs for TorchPolicy: what builds the module")
         if env is None and _init_setup_model:
             raise ValueError("env must be an environment or the id of one, got None")
+        if str(device).startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError(f"device must be 'cpu' or 'auto' where Torch finds no GPU, got {str(device)!r}")
         if learning_rate is not None and not callable(learning_rate):
             settings["learning_rate"] = learning_rate
         self.config = (config or self.config_class()).override(settings)
@@ -118,7 +121,9 @@ class RecurrentReplay(OffPolicyAlgorithm):
 
     @staticmethod
     def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return wrap_env(env, verbose, monitor_wrapper)
+        wrapped = wrap_env(env, verbose, monitor_wrapper)
+        make_action_decoder(wrapped.action_space)  # for its errors, which say what to do
+        return wrapped
 
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
@@ -131,6 +136,12 @@ class RecurrentReplay(OffPolicyAlgorithm):
         self._explore(self.exploration_rate)
         self._rng = self._rng or np.random.default_rng(self.seed)
         if self.replay_buffer is None or self.replay_buffer.n_envs != self.n_envs:
+            if self.replay_buffer is not None:
+                warnings.warn(
+                    f"the saved replay buffer is of {self.replay_buffer.n_envs} environments, not of {self.n_envs}: "
+                    "training goes on with an empty one",
+                    stacklevel=4,
+                )
             self.replay_buffer = self._make_buffer(self.config.buffer_size, self.n_envs)
 
     def _make_buffer(self, size: int, n: int) -> SequenceBuffer:
@@ -317,7 +328,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         rate = self.lr_schedule(self._current_progress_remaining)
         return DivergedError(
             f"training diverged before step {self.num_timesteps}: gradients and weights must be finite numbers; lower "
-            f"learning_rate, which is {rate:g}"
+            f"learning_rate, which is {rate:g} at this step, or give observations and rewards in larger units"
         )
 
     def learn_from(self, episodes: Iterable[Any], gradient_steps: int) -> Self:

@@ -320,7 +320,9 @@ class ReplayPolicy(BasePolicy):
         """Actions as the buffer holds them as actions of the environment."""
         if not self.continuous:
             return self.decoder.decode(chosen)
-        return np.asarray(self.unscale_action(chosen.reshape(-1, *(self.action_space.shape or ()))))
+        actions = np.asarray(self.unscale_action(chosen.reshape(-1, *(self.action_space.shape or ()))))
+        whole = np.issubdtype(self.action_space.dtype, np.integer)
+        return np.rint(actions).astype(self.action_space.dtype) if whole else actions
 
     def from_env(self, action: Any, n: int) -> NDArray[Any]:
         """Undo `to_env` for n actions."""

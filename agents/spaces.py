@@ -135,9 +135,10 @@ def make_encoder(space: gym.Space[Any]) -> Encoder:
         ValueError: Gymnasium cannot flatten the space into numbers; the message names the wrapper to use.
     """
     parts = tuple(_parts(space, ()))
-    if not parts:
-        raise ValueError(f"observation_space must hold numbers, got {space}")
-    return Encoder(sum(part.size for part in parts), parts)
+    size = sum(part.size for part in parts)
+    if size == 0:
+        raise ValueError(f"observation_space must hold numbers, got {space}: a constant will do")
+    return Encoder(size, parts)
 
 
 def _parts(space: gym.Space[Any], path: tuple[Any, ...]) -> Iterator[_Part]:

@@ -79,9 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     forget_signals()
     try:
-        command = _parse(arguments)
         with warnings.catch_warnings(), terminate_on_signals():
             warnings.showwarning = show_warning
+            command = _parse(arguments)
             result: int = actions[type(command)](command)
         sys.stdout.flush()
         return result

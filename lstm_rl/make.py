@@ -14,7 +14,7 @@ from lstm_rl.envs.sb3 import GymnasiumVecEnv, fit_for_sb3, is_time_limit
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
 
-LONGEST = 10_000  # steps of an evaluation episode in a world without a step limit and without a horizon
+LONGEST = 10_000  # steps of an evaluation episode where neither a step limit nor a horizon is known
 
 
 def is_ours(env_id: str) -> bool:
@@ -25,13 +25,16 @@ def is_ours(env_id: str) -> bool:
 def limited(env_id: str, env_kwargs: dict[str, Any], max_steps: int | None = None) -> dict[str, Any]:
     """Environment arguments for evaluation, with a step limit: greedy play may go round in circles for ever.
 
-    ``max_steps`` is that limit; ``None``: the environment's own, and in worlds without one 50 horizons.
+    ``max_steps`` is that limit; ``None``: the environment's own, and without one 50 horizons or `LONGEST`.
 
     Raises:
         ValueError: As `make_env`.
     """
     if max_steps is None:
-        world = plain_world(make_env(env_id, env_kwargs))
+        env = make_env(env_id, env_kwargs)
+        world = plain_world(env)
+        if world is None and (env.spec is None or env.spec.max_episode_steps is None):
+            return {"max_episode_steps": LONGEST} | env_kwargs
         if world is None or world.max_steps is not None:
             return env_kwargs
         max_steps = 50 * world.horizon if world.horizon else LONGEST
@@ -84,7 +87,8 @@ def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> g
         with placed(f"{env_id} failed while it was made"):
             return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
-        raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}") from error
+        hint = "" if ":" in env_id else "; ids of another package are written PACKAGE:ID"
+        raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}{hint}") from error
     except TypeError as error:
         reason = str(error).split(" was raised from")[0]
         raise ValueError(f"env-kwargs must be arguments of {env_id}, got {env_kwargs}: {reason}") from error

@@ -206,6 +206,11 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
     learner = f"{settings.algo}, {reason(settings.algo, own)}"
     world = getattr(own.unwrapped, "world", None)
     settings = replace(settings, eval_freq=_eval_freq(settings, world is not None and world.survival_is_success))
+    if settings.attempt_steps is not None and settings.attempt_steps < (settings.eval_freq or 0):
+        raise ValueError(
+            f"attempt_steps must be >= eval_freq, which is {settings.eval_freq}, got {settings.attempt_steps}: an "
+            "attempt would end before it is evaluated"
+        )
     player = make_player(env_id, env_kwargs, settings.eval_episodes, settings.algo == "advantage")
     rows = make_rows(env_id, env_kwargs, n)
     model = None if settings.resume else _new_model(settings, rows, 0)

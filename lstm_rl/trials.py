@@ -71,9 +71,9 @@ def make_player(env_id: str, env_kwargs: dict[str, Any], episodes: int, compiled
     """
     world = plain_world(make_env(env_id, env_kwargs))
     if not compiled:
-        return _step_by_step(env_id, env_kwargs if world is None else limited(env_id, env_kwargs), episodes)
+        return _step_by_step(env_id, limited(env_id, env_kwargs), episodes)
     if world is None or world.continuous:
-        return _step_by_step(env_id, env_kwargs, episodes)
+        return _step_by_step(env_id, limited(env_id, env_kwargs) if world is None else env_kwargs, episodes)
     if world.survival_is_success:
         return _in_stages(world, episodes)
     if world.horizon is not None:

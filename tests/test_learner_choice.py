@@ -12,6 +12,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
 from gymnasium.wrappers import TransformReward
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from lstm_rl.agents import RecurrentDQN, RecurrentTD3
 from lstm_rl.agents.algorithms import make_replay
@@ -24,10 +25,11 @@ from lstm_rl.commands.train import parse_train
 from lstm_rl.envs.recall import RecallEnv
 from lstm_rl.envs.wrappers import HideEntries, PreviousAction
 from lstm_rl.learner_choice import choose_algo
-from lstm_rl.make import make_env
+from lstm_rl.make import limited, make_env
 from lstm_rl.presets import REPLAY_ENVS, replay_preset
 from lstm_rl.runs import read_config, settings_of, write_record
 from lstm_rl.settings import Settings
+from lstm_rl.trials import make_player
 
 MAZE, CART, ARM = "lstm_rl/TMaze-v0", "CartPole-v1", "Pendulum-v1"
 FEW = "--timesteps 80 --eval-freq 40 --eval-episodes 2 --no-progress --no-pictures"
@@ -108,8 +110,9 @@ def test_the_settings_of_a_run_are_those_of_its_repetition(tmp_path: Path) -> No
         ("--algo recurrent-dqn --kappa 0.5", "kappa must be left alone with algo recurrent-dqn, got 0.5"),
         ("--algo recurrent-dqn --policy ElmanPolicy", "policy must be one of LstmPolicy"),
         ("--algo advantage --replay n_steps=2", "replay must be left alone with algo advantage, got {'n_steps': 2}"),
-        ("--kappa 0.5 --replay n_steps=2", "replay must be left alone with algo advantage, got {'n_steps': 2}"),
-        ("--kappa 0.5 --device cuda", "device must be left alone with algo advantage, got 'cuda'"),
+        ("--kappa 0.5 --replay n_steps=2", "kappa and replay must not be given together: kappa is of algo advantage"),
+        ("--kappa 0.5 --device cuda", "kappa and device must not be given together"),
+        ("--attempt-steps 3 --eval-freq 4", "attempt_steps must be >= eval_freq, which is 4, got 3"),
         ("--replay reward_scale=car", "reward_scale must be"),
         ("--replay reward_scale=auto rescale_values=True", "rescale_values must be False with reward_scale auto"),
     ],
@@ -314,3 +317,70 @@ def test_a_code_among_others_is_learned() -> None:
     assert model.policy.body.embed.in_features == 8
     chosen = [int(model.predict(np.array([number], np.uint8), deterministic=True)[0]) for number in range(7)]
     assert chosen == [0, 0, 0, 1, 0, 0, 0]
+
+
+# --- what cannot be learned is refused -------------------------------------------------------------------------------
+
+
+class Odd(gym.Env[Any, Any]):
+    """Any spaces, no end."""
+
+    def __init__(self, observation_space: Any = None, action_space: Any = None) -> None:
+        self.observation_space = observation_space or Box(-1.0, 1.0, (2,))
+        self.action_space = action_space or Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action), action
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (Odd(action_space=Box(-np.inf, np.inf, (2,))), "action_space must be a Box of numbers with finite bounds"),
+        (Odd(action_space=Box(0.0, np.inf, (2,))), "action_space must be a Box of numbers with finite bounds"),
+        (Odd(observation_space=Box(0.0, 1.0, (0,))), "observation_space must hold numbers"),
+    ],
+)
+def test_spaces_without_numbers_or_bounds(env: Any, sentence: str) -> None:
+    kind = RecurrentTD3 if isinstance(env.action_space, Box) else RecurrentDQN
+    with pytest.raises(ValueError, match=sentence):
+        kind("LstmPolicy", env)
+
+
+def test_whole_actions_stay_whole() -> None:
+    model = RecurrentTD3("LstmPolicy", Odd(action_space=Box(0, 5, (2,), np.int64)), learning_starts=4, seed=0)
+    model.learn(12)  # the environment asserts that its space holds them
+    action = model.predict(np.zeros(2, np.float32))[0]
+    assert action.dtype == np.int64 and model.action_space.contains(action)
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device must be 'cpu' or 'auto' where Torch finds no GPU, got 'cuda'"):
+        RecurrentDQN("LstmPolicy", CART, device="cuda")
+
+
+def test_a_buffer_of_another_number_of_environments_is_said(tmp_path: Path) -> None:
+    rows = DummyVecEnv([lambda: gym.make(CART)] * 2)
+    make_replay("recurrent-dqn", "LstmPolicy", rows, TINY, seed=0).learn(40).save(
+        tmp_path / "model", include=["replay_buffer"]
+    )
+    with pytest.warns(UserWarning, match="the saved replay buffer is of 2 environments, not of 1"):
+        RecurrentDQN.load(tmp_path / "model", env=gym.make(CART))
+
+
+def test_episodes_without_an_end_are_evaluated_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment sets no limit, evaluation does."""
+    gym.register("Endless-v0", lambda **_: Odd())
+    monkeypatch.setattr("lstm_rl.make.LONGEST", 30)
+    assert limited("Endless-v0", {}) == {"max_episode_steps": 30}
+    assert limited("Endless-v0", {"max_episode_steps": 7}) == {"max_episode_steps": 7}
+    assert limited(CART, {}) == {}
+    model = make_replay("recurrent-dqn", "LstmPolicy", gym.make("Endless-v0"), TINY, seed=0)
+    assert make_player("Endless-v0", {}, 2, compiled=False)(model, 0).lengths.tolist() == [30.0, 30.0]
+    gym.registry.pop("Endless-v0")

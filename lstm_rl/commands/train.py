@@ -65,6 +65,12 @@ def parse_train(arguments: list[str]) -> Train:
         values["env_kwargs"] = env_kwargs
     env_kwargs = values.get("env_kwargs", {}) | asked.env_kwargs
     given = typed(arguments) or list(values.get("config", {}))
+    if given and asked.algo == "auto" and asked.of_replay:
+        other = "replay" if asked.replay else "device"
+        raise ValueError(
+            f"{given[0]} and {other} must not be given together: {given[0]} is of algo advantage, {other} of "
+            f"{' and '.join(REPLAY_ALGOS)}"
+        )
     algo = _algo(asked, env_kwargs, bool(given))
     if algo in REPLAY_ALGOS and given:
         raise ValueError(not_of_replay(algo, given[0]))
