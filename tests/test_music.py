@@ -335,7 +335,7 @@ def test_train_and_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     asked = ["music", "train", "--out", str(out), "--seed", "1", "--updates", "3", "--no-progress"]
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "; draw 3 of 3 of weights, after others did not keep the chords; 9 updates in " in said
+    assert "; draw 8 of 8 of weights, after others did not keep the chords; 24 updates in " in said
     assert "choruses before a wrong chord" in said and "next: lstm-rl music play" in said and "C7: " in said
     player, task = load_player(out)
     before, _, _ = play(player, task, 96, 3)

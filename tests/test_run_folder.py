@@ -268,7 +268,8 @@ def test_a_model_holds_no_history(tmp_path: Path) -> None:
     )
     run(settings)
     assert settings_of(settings.folder).eval_freq == 40  # a 25th
-    replay = [replace(settings, algo="recurrent-dqn", timesteps=steps, eval_freq=None) for steps in (500, 5000, 10**6)]
+    other = replace(settings, algo="recurrent-dqn", config=Config(), eval_freq=None)
+    replay = [replace(other, timesteps=steps) for steps in (500, 5000, 10**6)]
     assert [_eval_freq(each, True) for each in replay] == [500, 2500, 25_000]
     for name in ("model.zip", "best_model.zip"):
         assert (settings.folder / name).stat().st_size <= 60_000
