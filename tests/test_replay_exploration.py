@@ -237,3 +237,10 @@ def test_continuous_actions_are_paid_for_what_is_new() -> None:
 def test_recorded_episodes_pay_no_bonus() -> None:
     with pytest.raises(ValueError, match="novelty_bonus must be 0 in learn_from"):
         dqn().learn_from([], 1)
+
+
+def test_an_exploring_start_before_learning_starts_is_over_with_it() -> None:
+    """Actions are random there, and none in mid-episode is to be so on its account."""
+    model = dqn(sevens(), learning_starts=10**6, exploring_starts=1.0).learn(20)
+    assert model.exploration is not None and model.exploration.starts is not None
+    assert (model._age == 3).all() and not model.exploration.starts.due.any()
