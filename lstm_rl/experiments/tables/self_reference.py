@@ -41,7 +41,7 @@ def _row(family: str, network: str, settings: dict[str, Any], published: str = "
 
 
 ROWS = (
-    _row("boolean-14", SELF, BOOLEAN | {"batch": 32, "updates": 2_500}, repeats=10),
+    _row("boolean-14", SELF, BOOLEAN | {"updates": 10_000}, repeats=10),
     _row("boolean-16", SELF, BOOLEAN, repeats=10),
     _row("boolean-4", SELF, BOOLEAN),
     _row("boolean-4", INTROSPECTIVE, OLD, "99.6 %", repeats=3),
