@@ -16,6 +16,7 @@ from torch.nn.utils import parameters_to_vector
 
 from lstm_rl.agents.acting import choose_rows, forward_rows
 from lstm_rl.agents.averaging import Average, register_average
+from lstm_rl.agents.carried_state import check_carried
 from lstm_rl.agents.config import Config
 from lstm_rl.agents.distributions import Categorical, Gaussian
 from lstm_rl.agents.exploration import Explorer, make_exploration, make_explorer
@@ -413,14 +414,7 @@ class MemoryPolicy(BasePolicy):
         approximator, explorer = self._scratch(n)
         arrays = state_arrays(approximator)
         state = self.initial_state(n) if state is None else state
-        if [np.shape(part) for part in state] != [*(np.shape(part) for part in arrays), (n, 2)]:
-            raise ValueError(
-                f"state must be what predict returned for {n} rows of this network, got shapes "
-                f"{[np.shape(part) for part in state]}"
-            )
-        if episode_start is not None and np.shape(episode_start) != (n,):
-            raise ValueError(f"episode_start must be of shape ({n},), got {np.shape(episode_start)}")
-        starts = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_).reshape(n)
+        starts = check_carried(state, [*(np.shape(part) for part in arrays), (n, 2)], episode_start, n)
         for array, part in zip(arrays, state, strict=False):
             array[:] = part
         inputs = np.empty((n, self.inputs))

@@ -19,6 +19,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
+from lstm_rl.agents.carried_state import check_carried
 from lstm_rl.agents.integer_codes import IntegerCodes
 from lstm_rl.agents.models import Builder
 from lstm_rl.agents.parameters import check_numbers
@@ -274,14 +275,7 @@ class ReplayPolicy(BasePolicy):
         n = self.encoder.count(observation) or 1
         x, rest = self.encode(observation, n), self.initial_state(n)
         state = rest if state is None else state
-        if [np.shape(part) for part in state] != [part.shape for part in rest]:
-            raise ValueError(
-                f"state must be what predict returned for {n} rows of this network, got shapes "
-                f"{[np.shape(part) for part in state]}"
-            )
-        if episode_start is not None and np.shape(episode_start) != (n,):
-            raise ValueError(f"episode_start must be of shape ({n},), got {np.shape(episode_start)}")
-        start = np.zeros(n, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+        start = check_carried(state, (part.shape for part in rest), episode_start, n)
         return self.step(x, state, start, average=True)
 
     def predict(

@@ -89,9 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lstm-rl: {describe(signal_of(error))}", file=sys.stderr)
         return 128 + signal_of(error)
     except Exception as error:
-        if (
-            number := raised_signal()
-        ) is not None:  # in a callback of a compiler, say, which swallows it and then fails
+        number = raised_signal()
+        if number is not None:  # in a callback of a compiler, say, which swallows it and then fails
             print(f"lstm-rl: {describe(number)}", file=sys.stderr)
             return 128 + number
         if isinstance(error, BrokenPipeError) and place_of(error) is None:

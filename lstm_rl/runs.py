@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecMonitor
 
 
+RECORD = "config.json"
+"""The file in which a run folder keeps its settings."""
+
+
 class Run(Protocol):
     """What is asked for: `Settings`, or the command line of `lstm-rl world-model`."""
 
@@ -57,7 +61,7 @@ def write_record(folder: Path, recorded: dict[str, Any]) -> None:
     """Write to ``config.json`` what is to be known of a run, with our version."""
     from lstm_rl import __version__
 
-    with atomic_write(folder / "config.json") as part:
+    with atomic_write(folder / RECORD) as part:
         part.write_text(json.dumps({"version": __version__} | recorded, indent=2) + "\n")
 
 
@@ -67,7 +71,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: The folder is no run, or the file is damaged.
     """
-    path = folder / "config.json"
+    path = folder / RECORD
     if not path.is_file():
         runs = sorted(each.parent.name for each in folder.glob("*/config.json"))
         hint = f", whose runs are {', '.join(runs[:3])}{' ...' * (len(runs) > 3)}" if runs else ""
@@ -165,7 +169,7 @@ def check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
 
 def clear(folder: Path) -> None:
     """Delete all that a run folder holds but its lock; config.json last, so that what is left is still a run."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == "config.json"):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RECORD):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name != LOCK:

@@ -29,21 +29,12 @@ def observations(steps: int, rng: np.random.Generator) -> torch.Tensor:
     return torch.from_numpy(x)
 
 
-def test_whole_sequences_agree_with_single_steps() -> None:
+def test_whole_sequences_agree_with_single_steps(check_single_steps: Any) -> None:
     """Outputs and gradients of three episodes."""
     torch.manual_seed(0)
     network, x = PlanningPolicy(STATES, ACTIONS, HORIZON, 6).double(), observations(11, np.random.default_rng(0))
     torch.nn.init.normal_(network.out.weight)
-    whole, state, single = network(x), network.initial_state(5), list[torch.Tensor]()
-    for x_t in x:
-        y_t, state = network.step(x_t, state)
-        single.append(y_t)
-    torch.testing.assert_close(torch.stack(single), whole, rtol=1e-12, atol=1e-12)
-    weights = list(network.parameters())
-    ours = torch.autograd.grad((whole**2).sum(), weights)
-    reference = torch.autograd.grad((torch.stack(single) ** 2).sum(), weights)
-    for a, b in zip(ours, reference, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    check_single_steps(network, x)
 
 
 def test_with_the_priors_of_the_task_it_plans_as_bayes_does() -> None:

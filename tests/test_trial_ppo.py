@@ -1,6 +1,7 @@
 """Learning to learn from whole trials: the memory of running means, the rule, and that both learn together."""
 
 import math
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,23 +18,17 @@ from lstm_rl.nn.means import MeansLayer, RunningMeansPolicy
 @pytest.mark.parametrize("last_action", [None, 1])
 @pytest.mark.parametrize("layers", [((1, 4),), ((5, 3), (4, 2))])
 def test_whole_sequences_agree_with_single_steps(
-    layers: tuple[tuple[int, int], ...], last_action: int | None, monkeypatch: pytest.MonkeyPatch
+    layers: tuple[tuple[int, int], ...],
+    last_action: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    check_single_steps: Any,
 ) -> None:
     """Three chunks, the last one cut short, against sums step by step: outputs and gradients."""
     monkeypatch.setattr(means, "CHUNK", 3)
     torch.manual_seed(0)
     network, x = RunningMeansPolicy(4, 2, layers, 4, last_action).double(), torch.randn(7, 6, 4, dtype=torch.float64)
     torch.nn.init.normal_(network.out.weight)
-    whole, state, single = network(x), network.initial_state(6), list[torch.Tensor]()
-    for x_t in x:
-        y_t, state = network.step(x_t, state)
-        single.append(y_t)
-    torch.testing.assert_close(torch.stack(single), whole, rtol=1e-12, atol=1e-12)
-    weights = list(network.parameters())
-    ours = torch.autograd.grad((whole**2).sum(), weights)
-    reference = torch.autograd.grad((torch.stack(single) ** 2).sum(), weights)
-    for a, b in zip(ours, reference, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    check_single_steps(network, x)
 
 
 def test_a_layer_counts_what_each_action_brought_in_each_state() -> None:

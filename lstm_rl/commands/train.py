@@ -12,13 +12,11 @@ from lstm_rl.checks import check_int
 from lstm_rl.config_files import Values, override, read_settings
 from lstm_rl.learner_choice import REPLAY_ALGOS, AlgoName, typed
 from lstm_rl.parser import parse
-from lstm_rl.runs import check_folder, settings_of
+from lstm_rl.runs import RECORD, check_folder, settings_of
 from lstm_rl.settings import Settings, from_preset, not_of_replay
 from lstm_rl.signals import describe, stop_on_signals
 
 MOST_SEEDS = 10_000
-RECORD = "config.json"
-"""The file in which a run folder keeps its settings."""
 _HELP = {"-h", "--help"}
 
 
@@ -80,7 +78,7 @@ def parse_train(arguments: list[str]) -> Train:
     runs = replace(first, settings=replace(asked, **known)).runs
     if asked.resume and asked.algo == "auto":  # which a run may have begun before it came to mean another learner
         runs += replace(first, settings=replace(asked, **known | {"algo": "auto"})).runs
-    begun = [run.folder for run in runs if (run.folder / "config.json").is_file()]
+    begun = [run.folder for run in runs if (run.folder / RECORD).is_file()]
     if asked.resume and begun:
         default = replace(settings_of(begun[0]), seed=asked.seed)
     if values.get("algo") == "auto":

@@ -12,7 +12,7 @@ from lstm_rl.agents.world_model_config import WorldModelConfig
 from lstm_rl.checks import check_int
 from lstm_rl.cli_types import Kwargs, Steps
 from lstm_rl.parser import parse
-from lstm_rl.runs import check_folder, read_run
+from lstm_rl.runs import RECORD, check_folder, read_run
 from lstm_rl.signals import describe, stop_on_signals
 
 NOT_RECORDED = ("out", "overwrite", "resume", "progress")
@@ -68,7 +68,7 @@ def parse_world_model(arguments: list[str]) -> WorldModel:
     """
     prog = "lstm-rl world-model"
     asked: WorldModel = parse(WorldModel, prog=prog, args=arguments)
-    if asked.resume and (asked.folder / "config.json").is_file():
+    if asked.resume and (asked.folder / RECORD).is_file():
         saved: WorldModel = read_run(asked.folder, WorldModel)
         ranges: Any = saved.reward_range and tuple(saved.reward_range)  # JSON has lists
         asked = parse(WorldModel, prog=prog, args=arguments, default=replace(saved, reward_range=ranges))
