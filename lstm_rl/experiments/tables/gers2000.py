@@ -35,7 +35,7 @@ GRAMMAR_ROWS = (
     _lstm(GRAMMAR, "standard", STANDARD, perfect="0 %", good="1 % (1,166)", rest="99 % (37)"),
     _lstm(GRAMMAR, "state decay", FORGETTING, perfect="0 %", good="0", rest="100 % (56)"),
     *and_ours(GATES, **CHANGED),
-    and_ours(GATES, **CHANGED | RISING)[1],
+    *(and_ours(GATES, **CHANGED | RISING, restart=restart)[1] for restart in (None, 9000)),
     _lstm(
         GRAMMAR,
         "forget gates, rate decay",
