@@ -243,6 +243,13 @@ def test_any_network_learns_on_streams(method: dict[str, Any]) -> None:
     assert not row["success"] and row["sequences"] == 30 and 0 <= row["longest"] < 1000 and row["steps"] >= 30
 
 
+def test_forget_biases_that_rise_from_block_to_block() -> None:
+    rising = make_network(NoisyTemporalOrder(forget_bias=5.0), "rising-forget")
+    assert isinstance(rising, Topology) and rising.forget_gate_bias == (1.0, 2.0, 3.0, 4.0)
+    with pytest.raises(ValueError, match="forget"):
+        make_network(TemporalOrder(3), "rising-forget")  # has no forget gates
+
+
 def test_networks_without_forget_gates() -> None:
     standard, decay = (make_network(ContinualReber(), name) for name in ("standard", "state-decay"))
     assert isinstance(standard, Topology) and isinstance(decay, Topology)
