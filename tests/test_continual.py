@@ -10,6 +10,7 @@ from pandas import DataFrame
 from lstm_rl.compiled import compiled
 from lstm_rl.experiments.protocols.continual_run import learn
 from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check, run
+from lstm_rl.experiments.protocols.sequence_training import train
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.registry import EXPERIMENTS, GROUPS
 from lstm_rl.experiments.stream_score import score
@@ -241,6 +242,19 @@ def test_the_continual_grammar_at_its_published_size() -> None:
 def test_any_network_learns_on_streams(method: dict[str, Any]) -> None:
     row = learn(SequenceRun(task=CERG, seed=100, max_sequences=30, **method), silent)
     assert not row["success"] and row["sequences"] == 30 and 0 <= row["longest"] < 1000 and row["steps"] >= 30
+
+
+def test_forget_biases_that_rise_from_block_to_block() -> None:
+    rising = make_network(NoisyTemporalOrder(forget_bias=5.0), "rising-forget")
+    assert isinstance(rising, Topology) and rising.forget_gate_bias == (1.0, 2.0, 3.0, 4.0)
+    with pytest.raises(ValueError, match="forget"):
+        make_network(TemporalOrder(3), "rising-forget")  # has no forget gates
+
+
+def test_a_filter_is_tested_on_fresh_sequences() -> None:
+    """Stopping by training errors, as in the temporal order, ends with a test, which moves no weights."""
+    results = train(SequenceRun(task="gers2000-nto", optimizer="kalman", max_sequences=200), lambda done: None)
+    assert results["tested"] == 2560 and np.isfinite(results["mse"])
 
 
 def test_networks_without_forget_gates() -> None:

@@ -35,6 +35,8 @@ def and_ours(row: Row, settings: str | None = None, note: str = "", **changes: A
         f"error^{run.loss:g}" if isinstance(run.loss, int | float) else str(run.loss): run.loss,
         "target at the end alone": settings,
         "averaged": run.average,
+        "forget biases 1, 2, ...": run.network == "rising-forget",
+        "restarts": run.restart,
         note: note,
     }
     name = "LSTM without recurrent links" if run.network == "inputs-only" else LSTM

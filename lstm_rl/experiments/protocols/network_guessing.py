@@ -16,7 +16,7 @@ import numpy as np
 
 from lstm_rl.compiled import compiled, flushed, kernel
 from lstm_rl.experiments.engine import Report
-from lstm_rl.experiments.protocols.sequence_learner import NO_UPDATE, make_learner
+from lstm_rl.experiments.protocols.sequence_learner import make_learner, no_update
 from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check
 from lstm_rl.experiments.protocols.stopping_rules import LegalSymbols, make_rule, wrong_strings
 from lstm_rl.experiments.protocols.task_networks import make_network
@@ -65,7 +65,14 @@ def guess(run: SequenceRun, report: Report) -> dict[str, Any]:
             else:
                 limits = (criterion.sequences, criterion.wrong, criterion.mean_error, protocol.tolerance)
                 count, more, solved = _guess(
-                    approximator, topology.mask, generator, source, NO_UPDATE, protocol.at_end, *limits, count
+                    approximator,
+                    topology.mask,
+                    generator,
+                    source,
+                    no_update(approximator),
+                    protocol.at_end,
+                    *limits,
+                    count,
                 )
             trials, steps = trials + count, steps + more
             report(trials)

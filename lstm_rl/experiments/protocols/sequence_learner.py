@@ -10,8 +10,8 @@ from lstm_rl.experiments.protocols.sequence_run import SequenceRun
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences, torch_stream
 from lstm_rl.kernels.approximator import Kalman, Momentum, RmsProp, Sgd, Update
-from lstm_rl.kernels.global_kalman import make_global_kalman
-from lstm_rl.kernels.kalman import make_dekf
+from lstm_rl.kernels.global_kalman import GlobalKalman, make_global_kalman
+from lstm_rl.kernels.kalman import Dekf, make_dekf
 from lstm_rl.kernels.layout import Weights, make_weights
 from lstm_rl.kernels.make import make_approximator
 from lstm_rl.kernels.squashing import SQUASHINGS
@@ -19,7 +19,6 @@ from lstm_rl.tasks.streaming import SequenceErrors, Source, learn_task
 from lstm_rl.tasks.task import Task
 from lstm_rl.topology import Topology
 
-NO_UPDATE = Update(Sgd(), 0.0, 1.0)
 MOMENTUM = 0.99  # as in 2001, of tasks without a published one
 KALMAN = Kalman((100.0, 0.001), (1e-2, 1e-4), 60_000)
 """Noises of all rows (ours): chosen on a^n b^n c^n, seeds 100 - 107."""
@@ -70,6 +69,11 @@ def make_update(run: SequenceRun) -> Update:
     if run.optimizer == "momentum":
         optimizer = Momentum(run.make_task().protocol.momentum or MOMENTUM)
     return Update(optimizer, float(run.learning_rate or 0.0), 1.0)
+
+
+def no_update(learner: Any) -> Update:
+    """What leaves the weights of a learner as they are, of the kind of its own updates."""
+    return Update(KALMAN if isinstance(learner, Dekf | GlobalKalman) else Sgd(), 0.0, 1.0)
 
 
 def learn(

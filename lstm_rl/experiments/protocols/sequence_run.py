@@ -20,6 +20,7 @@ NetworkName = Literal[
     "peepholes",
     "without-peepholes",
     "open-gates",
+    "rising-forget",
     "inputs-only",
     "shortcuts",
     "elman",
@@ -37,9 +38,9 @@ class Method:
 
     network: NetworkName | TorchName | None = None
     """The published network; one without forget gates, or with states that decay instead; one with forget gates or
-    peepholes besides, or without the latter; one whose input and forget gates begin open; one whose cells and gates see
-    the inputs alone; one whose outputs see the inputs; an Elman net; one self-recurrent unit beside direct links; or a
-    GRU or sLSTM in Torch."""
+    peepholes besides, or without the latter; one whose input and forget gates begin open; one whose forget biases rise
+    from block to block; one whose cells and gates see the inputs alone; one whose outputs see the inputs; an Elman net;
+    one self-recurrent unit beside direct links; or a GRU or sLSTM in Torch."""
     units: int | None = None
     """Of an Elman net, GRU or sLSTM; default: 10."""
     initial_range: float | None = None

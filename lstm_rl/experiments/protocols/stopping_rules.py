@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rl.compiled import compiled
-from lstm_rl.experiments.protocols.sequence_learner import NO_UPDATE, learn
+from lstm_rl.experiments.protocols.sequence_learner import learn, no_update
 from lstm_rl.experiments.protocols.torch_sequences import TorchSequences
 from lstm_rl.kernels.approximator import forward, reset
 from lstm_rl.tasks.protocol import Criterion, Protocol
@@ -54,7 +54,7 @@ class RecentSequences:
     def result(self, learner: Any, rng: np.random.Generator) -> dict[str, Any]:
         """Wrong of how many fresh sequences, and their errors."""
         seen = make_errors(TEST_SEQUENCES)
-        learn(learner, make_source(self.task.test_task, rng), NO_UPDATE, self.protocol.each_step, seen)
+        learn(learner, make_source(self.task.test_task, rng), no_update(learner), self.protocol.each_step, seen)
         errors, outputs = errors_of(self.protocol, seen), self.task.outputs
         wrong = int((~(errors < self.protocol.tolerance)).sum())  # what is not a number is wrong
         mse = float(seen.squares.mean()) / outputs
@@ -75,7 +75,7 @@ class FreshSequences(RecentSequences):
         """Whether a criterion is met by fresh sequences."""
         self.errors, few = np.zeros(0), make_errors(16)
         while len(self.errors) < criterion.sequences:
-            learn(learner, self.tests, NO_UPDATE, self.protocol.each_step, few)
+            learn(learner, self.tests, no_update(learner), self.protocol.each_step, few)
             self.errors = np.append(self.errors, errors_of(self.protocol, few))
             if (self.errors >= self.protocol.tolerance).sum() > criterion.wrong:
                 return False

@@ -28,6 +28,7 @@ def make_network(
             keep .9 of themselves at each step; "forget-gates" and "peepholes": the published one with these, forget
             biases 6 (ours); "without-peepholes": the published one without them;
             "open-gates": the published one whose input and forget gates have biases 8 (ours);
+            "rising-forget": the published one whose forget gates have biases 1, 2, 3, ... from block to block (ours);
             "inputs-only": the published one whose cells and gates see the inputs alone, as in experiment 2a (ours);
             "shortcuts": with the links of 2000, where outputs have biases and see the inputs besides, and nobody sees
             the gates (ours); "elman": logistic hidden units that see the input and one another, and outputs that see
@@ -86,6 +87,8 @@ def make_network(
         return replace(published, peepholes=False)
     if name == "open-gates":
         return replace(published, input_gate_bias=8.0, forget_gate_bias=8.0)
+    if name == "rising-forget":
+        return replace(published, forget_gate_bias=tuple(1.0 + block for block in range(len(published.blocks))))
     if name == "inputs-only":
         return replace(published, cells_see=("input",), gates_see=("input",))
     if name == "shortcuts":

@@ -26,15 +26,16 @@ DECAY, SLOWING = Method(learning_rate_decay=0.99), Method(learning_rate_decay=0.
 STANDARD, FORGETTING = Method(network="standard"), Method(network="state-decay")
 GRU, SLSTM = (Method(network=name, learning_rate=0.1, max_sequences=300) for name in ("gru", "slstm"))
 CHANGED: dict[str, Any] = {"loss": "cross-entropy", "learning_rate": 0.15, "max_sequences": 14_000}
+RISING: dict[str, Any] = {"loss": "cross-entropy", "network": "rising-forget"}
+GATES = _lstm(GRAMMAR, "forget gates", perfect="18 %", streams=18_889, good="29 % (39,171)", rest="53 % (145)")
+ORDERS = _lstm(STREAMS, "forget gates", perfect="24 %", streams=18_077, rest="76 % (12.2)")
 
 GRAMMAR_ROWS = (
     _lstm(GRAMMAR, "standard, external reset", RESET, perfect="74 %", streams=7_441, good="0", rest="26 % (31)"),
     _lstm(GRAMMAR, "standard", STANDARD, perfect="0 %", good="1 % (1,166)", rest="99 % (37)"),
     _lstm(GRAMMAR, "state decay", FORGETTING, perfect="0 %", good="0", rest="100 % (56)"),
-    *and_ours(
-        _lstm(GRAMMAR, "forget gates", perfect="18 %", streams=18_889, good="29 % (39,171)", rest="53 % (145)"),
-        **CHANGED,
-    ),
+    *and_ours(GATES, **CHANGED),
+    *(and_ours(GATES, **CHANGED | RISING, restart=restart)[1] for restart in (None, 9000)),
     _lstm(
         GRAMMAR,
         "forget gates, rate decay",
@@ -45,6 +46,7 @@ GRAMMAR_ROWS = (
         rest="32 % (30)",
     ),
     *and_ours(sequence_row(GRAMMAR, "framed=False", "LSTM, forget gates"), **CHANGED),
+    and_ours(sequence_row(GRAMMAR, "framed=False"), **CHANGED | RISING)[1],
     elman_row(GRAMMAR, "", 10, "rtrl", 0.1, 300),
     elman_row(GRAMMAR, "", 10, "bptt", 0.1, 300),
     *(
@@ -55,11 +57,13 @@ GRAMMAR_ROWS = (
 )
 ORDER_ROWS = (
     *(_lstm(ORDER, "forget gates", settings=f"forget_bias={bias}", success="100 %") for bias in (5.0, 1.0)),
+    *(and_ours(_lstm(ORDER, "", success="100 %"), **RISING | {"loss": loss})[1] for loss in (None, "cross-entropy")),
     sequence_row(ORDER, name="LSTM, standard", method=STANDARD, success="100 %"),
 )
 STREAM_ROWS = (
     _lstm(STREAMS, "standard", STANDARD, perfect="0 %", rest="100 % (4.6)"),
-    *and_ours(_lstm(STREAMS, "forget gates", perfect="24 %", streams=18_077, rest="76 % (12.2)"), loss="cross-entropy"),
+    *and_ours(ORDERS, loss="cross-entropy"),
+    and_ours(ORDERS, loss="cross-entropy", learning_rate=0.15, restart=22_000)[1],
     _lstm(STREAMS, "forget gates, rate decay", SLOWING, perfect="37 %", streams=22_654, rest="63 % (11.8)"),
     elman_row(STREAMS, "", 10, "rtrl", 0.1, 1_000),
     guessed_row(STREAMS, max_trials=10_000),
