@@ -3,8 +3,8 @@
 Each update draws P directions; a trial is played with the weights one step that way and its twin, the same task with
 the same chance, with the weights one step the other way:
 
-    w_p = w +- sigma e_p,  e_p ~ Normal(0, 1)                    d_p = return of (w + sigma e_p) - return of (w - sigma e_p)
-    gradient = mean_p e_p d_p / sqrt(mean_p d_p^2)               Adam climbs it
+    e_p ~ Normal(0, 1)                                   d_p = return of (w + sigma e_p) - return of (w - sigma e_p)
+    gradient = mean_p e_p d_p / sqrt(mean_p d_p^2)       Adam climbs it
 
 What is judged is a whole trial under one way to behave, so nothing has to be traced back to single steps: what
 exploring costs in the first steps and earns in the last ones is one number. That asks for few weights. The learning
