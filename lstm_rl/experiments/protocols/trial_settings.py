@@ -1,8 +1,8 @@
 """Our settings for learning to learn, by the size of the task, found on seeds below 1000.
 
 `PPO_SETTINGS` is for `trial_ppo` on running means, `PLANNING_SETTINGS` for `trial_pgpe` on networks that plan, and
-`RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on exact cells: values of actions alone (Advantage(lambda)
-with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
+`RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on exact cells: values of actions alone
+(Advantage(lambda) with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field
