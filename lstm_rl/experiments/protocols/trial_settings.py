@@ -127,7 +127,7 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
 """The same."""
 PLANNING_SETTINGS: dict[str, tuple[tuple[int, PgpeConfig], ...]] = {
     "TabularMDP": (
-        (100, PgpeConfig(16, 4_000_000, 100)),
+        (100, PgpeConfig(16, 2_500_000, 100)),
         (1000, PgpeConfig(16, 5_000_000, 50)),
     ),
 }
