@@ -19,9 +19,9 @@ PROTOCOL = f"""\
 [assumptions](../../robots.md). A run trains in the compiled twin for at most the episodes of its row (on events 1,000,
 unless it says more) and {SECONDS:.0f} CPU seconds (replayed: 300), or until it has passed 10 trials in a row (without
 events 3): {SOLVED:.1%} of {TRIAL} fresh greedy episodes are right. Then it plays 1,000 greedy episodes of the twin and
-200 of MuJoCo (20 from 20 m on). Success: 99 % right in both. Ours: the default agent, on events `kappa=1, error_memory=0`,
-beside an irrelevant lamp also `learning_rate_scale=0.02`; without events `gamma=0.998, lambda_=0.98`, repeated
-actions `lambda_=0.9`. Settings were chosen on seeds below 1000. Episodes, steps (decisions): medians over the
+200 of MuJoCo (20 from 20 m on). Success: 99 % right in both. Ours: the default agent, on events `kappa=1,
+error_memory=0`, beside an irrelevant lamp also `learning_rate_scale=0.02`; without events `gamma=0.998, lambda_=0.98`,
+repeated actions `lambda_=0.9`. Settings were chosen on seeds below 1000. Episodes, steps (decisions): medians over the
 successful runs; seconds: CPU, of training; twin, MuJoCo: shares of greedy episodes that are right, medians and the
 worst of all runs."""
 NOTES = """\
