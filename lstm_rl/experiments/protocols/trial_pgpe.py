@@ -41,7 +41,7 @@ class RowsOfWeights(nn.Module):
     def __init__(self, network: TrialNetwork, vectors: Tensor) -> None:
         super().__init__()
         self.network, shapes = network, {name: each.shape for name, each in network.named_parameters()}
-        parts = vectors.split([shape.numel() for shape in shapes.values()], dim=1)
+        parts = torch.split(vectors, [shape.numel() for shape in shapes.values()], dim=1)
         named = zip(shapes.items(), parts, strict=True)
         self.weights = {f"network.{name}": part.reshape(-1, *shape) for (name, shape), part in named}
         self._step_rows = vmap(self._step_row)
@@ -52,7 +52,7 @@ class RowsOfWeights(nn.Module):
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """See `TrialNetwork`; B is that of the weights."""
-        return self._step_rows(self.weights, x, state)  # type: ignore[no-any-return]
+        return self._step_rows(self.weights, x, state)
 
     def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step of the network with whatever weights it is called with."""
