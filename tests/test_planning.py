@@ -6,11 +6,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
+from lstm_rl.envs import tabular_mdp
 from lstm_rl.experiments.protocols import mdp_players
-from lstm_rl.experiments.protocols.trial_ppo import learn, make_network, play
+from lstm_rl.experiments.protocols.trial_pgpe import RowsOfWeights, direction, learn, make_network
+from lstm_rl.experiments.protocols.trial_ppo import play
 from lstm_rl.experiments.protocols.trial_run import TrialRun, run
-from lstm_rl.experiments.protocols.trial_settings import PpoConfig
+from lstm_rl.experiments.protocols.trial_settings import PgpeConfig
 from lstm_rl.nn.planning import PlanningPolicy
 
 STATES, ACTIONS, HORIZON = 3, 2, 4
@@ -78,17 +81,48 @@ def test_what_is_seldom_tried_is_worth_more_with_beta() -> None:
     np.testing.assert_allclose(second, [1.0 + 0.5 / np.sqrt(2.0), 1.5])
 
 
-def test_small_processes_are_learned() -> None:
-    """Three states, two actions, six episodes of four steps: chance 24; and the same seed learns the same."""
+def small_env(rows: int) -> Any:
+    """Three states, two actions, six episodes of four steps: chance gets 24."""
     kwargs: dict[str, Any] = {"states": STATES, "actions": ACTIONS, "horizon": HORIZON, "episodes": 6}
-    env = gym.make_vec("lstm_rl/TabularMDP-v0", 200, autoreset_mode="Disabled", **kwargs)
-    rule = PpoConfig((), 6, 40_000, sweeps=HORIZON, learning_rate=2e-2, entropy_weight=1e-3, reward_shift=1.0)
+    return gym.make_vec("lstm_rl/TabularMDP-v0", rows, autoreset_mode="Disabled", **kwargs)
+
+
+def test_rows_of_weights_are_so_many_networks() -> None:
+    """Two steps of four networks at once and one by one."""
+    networks = [PlanningPolicy(STATES, ACTIONS, HORIZON, 3).double() for _ in range(4)]
+    vectors = torch.stack([parameters_to_vector(each.parameters()).detach() for each in networks])
+    rows, x = RowsOfWeights(networks[0], vectors), observations(2, np.random.default_rng(0))[:, :4]
+    state: Any = rows.initial_state(4)
+    single = [each.initial_state(1) for each in networks]
+    for now in x:
+        out, state = rows.step(now, state)
+        for i, each in enumerate(networks):
+            expected, single[i] = each.step(now[i : i + 1], single[i])
+            torch.testing.assert_close(out[i : i + 1], expected)
+
+
+def test_direction_points_where_returns_are_larger() -> None:
+    """Two directions in three weights, by hand: d = 3 and -4 have a root mean square of sqrt(12.5)."""
+    directions = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]])
+    found = direction(directions, torch.tensor([3.0, -4.0]))
+    torch.testing.assert_close(found, torch.tensor([3.0, -4.0, 2.0]) / 2 / 12.5**0.5)
+    assert not direction(directions, torch.zeros(2)).any()  # all trials the same: nowhere to go
+
+
+def test_small_processes_are_learned() -> None:
+    """Returns rise; both of a pair have the same tasks to the last round; and the same seed learns the same."""
+    env, rule = small_env(100), PgpeConfig(6, 60_000, 50, learning_rate=0.2)
     network, untrained = (make_network(env, rule, 0) for _ in range(2))
-    assert learn(network, env, rule, 0, lambda _: None) == 38_400
-    before = play(untrained, env, 10**6, torch.Generator()).rewards.sum(0).mean()
-    after = play(network, env, 10**6, torch.Generator()).rewards.sum(0).mean()
+    assert learn(network, env, rule, 0, lambda _: None) == 60_000
+    means, moves = tabular_mdp.tables(env.unwrapped.world, env.unwrapped.state)
+    np.testing.assert_array_equal(means[:50], means[50:])
+    np.testing.assert_array_equal(moves[:50], moves[50:])
+    assert len(np.unique(means[:, 0, 0])) == 50
+    before, after = (
+        play(each, small_env(500), 10**6, torch.Generator()).rewards.sum(0).mean() for each in (untrained, network)
+    )
     assert before > 25.0 and after > before + 0.5
-    short = PpoConfig((), 6, 5_000, sweeps=HORIZON)
+    short = PgpeConfig(6, 5_000, 50)
     again, same = (make_network(env, short, 3) for _ in range(2))
     for each in (again, same):
         learn(each, env, short, 3, lambda _: None)
@@ -96,10 +130,10 @@ def test_small_processes_are_learned() -> None:
 
 
 def test_a_run_of_a_network_that_plans() -> None:
-    """Trains, plays and counts; a round of 100 trials of 6 steps is the least."""
+    """Trains, plays and counts; a round of 200 trials of 6 steps is the least."""
     result = run(TrialRun("TabularMDP episodes=2 states=2 horizon=3", "planning", 1, 50, 1), lambda _: None)
     assert sum(result["curve"]) == pytest.approx(result["score"], abs=1e-3)
-    assert result["steps"] == 600 and result["weights"] == 136
+    assert result["steps"] == 1200 and result["weights"] == 136
 
 
 @pytest.mark.parametrize("argument", ["states", "actions", "sweeps", "hidden"])

@@ -11,9 +11,9 @@ PROTOCOL = """\
 A trial is n episodes of one task (of a bandit: n pulls); each trial has a new task. Figures are total returns of a
 trial, means over 10,000 fresh tasks with their standard errors. Ours and streaming learn to learn: weights frozen,
 inputs are the observation, the last action, the last reward and where an episode begins. Ours: running means, PPO over
-whole trials, actions drawn as in training. Planning: the same, but the network counts what each action brought in each
-state and plans with these counts before every step. Streaming: exact cells, one update per step, the most probable
-action (in dark rooms: drawn). The other players know how tasks are drawn."""
+whole trials, actions drawn as in training. Planning: a network that counts what each action brought in each state and
+plans with these counts before every step, parameter-exploring policy gradients. Streaming: exact cells, one update per
+step, the most probable action (in dark rooms: drawn). The other players know how tasks are drawn."""
 NOTES = """\
 Published: random to RL^2 from Duan et al. (2016), 1,000 tasks; SNAIL from Mishra et al. (2018), second-hand. Optimum:
 the exact Bayes optimum where dynamic programming can have it, else (with <=) a bound that no player can exceed. c and

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from lstm_rl.experiments.protocols.trial_settings import PpoConfig
 from lstm_rl.nn.means import RunningMeansPolicy
 from lstm_rl.nn.network import Network
-from lstm_rl.nn.planning import PlanningPolicy
 
 Numbers = NDArray[np.float32]
 MAX_GRAD_NORM = 0.5
@@ -55,6 +54,9 @@ class TrialNetwork(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """All weights."""
 
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The same, with their names."""
+
 
 class FromRest(nn.Module):
     """A network of K + 1 outputs, logits and a value, whose sequences are whole trials."""
@@ -80,7 +82,7 @@ class FromRest(nn.Module):
 def play(
     network: TrialNetwork,
     env: Any,
-    seed: int | None,
+    seed: int | list[int] | None,
     generator: torch.Generator,
     on_step: Callable[[Numbers, NDArray[np.float64]], object] = lambda *_: None,
 ) -> Rollout:
@@ -89,7 +91,7 @@ def play(
     Args:
         network: Fits its observations and actions.
         env: `lstm_rl.envs.vector.WorldVectorEnv`.
-        seed: Of the first row's trial; None: tasks follow those that were played before.
+        seed: Of the first row's trial, or of each row's; None: tasks follow those that were played before.
         generator: Of the actions, which are drawn from the policy.
         on_step: Is shown, after every step, its rewards (B,) and the worlds' states (B, S).
     """
@@ -131,13 +133,11 @@ def objective(
     return (surrogate + entropy * bonus - 0.5 * (returns - now[..., -1]) ** 2).mean()
 
 
-def make_network(env: Any, rule: PpoConfig, seed: int) -> RunningMeansPolicy | PlanningPolicy:
+def make_network(env: Any, rule: PpoConfig, seed: int) -> RunningMeansPolicy:
     """The untrained network that a rule describes."""
     inputs, actions = env.single_observation_space.shape[0], int(env.single_action_space.n)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if rule.sweeps is not None:
-            return PlanningPolicy(inputs - actions - 2, actions, rule.sweeps, rule.hidden)
         return RunningMeansPolicy(inputs, actions, rule.layers, rule.hidden, rule.last_action)
 
 

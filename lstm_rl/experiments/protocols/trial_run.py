@@ -2,10 +2,10 @@
 
 Our learners are trained on trials of fresh tasks, then their weights are frozen, and their policies play `tasks` fresh
 ones: what is learned in these, memory learns. "ours" learns from whole trials, many in step (`trial_ppo`), "planning"
-as well, with a network that counts what actions brought in each state and plans with that (`lstm_rl.nn.planning`);
-"streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`). The other players, of
-`bandit_players`, `mdp_players` and `room_players`, play as many tasks of the same kind; they know how tasks are drawn,
-and learn by the rules of statistics.
+as well (`trial_pgpe`), with a network that counts what actions brought in each state and plans with that
+(`lstm_rl.nn.planning`); "streaming" is the actor-critic rule with one update per step (`lstm_rl.agents.actor_critic`).
+The other players, of `bandit_players`, `mdp_players` and `room_players`, play as many tasks of the same kind; they know
+how tasks are drawn, and learn by the rules of statistics.
 """
 
 import time
@@ -142,17 +142,16 @@ def run(run_settings: TrialRun, report: "Report") -> dict[str, Any]:
 def _whole_trials(
     run_settings: TrialRun, world: Any, report: "Report"
 ) -> tuple[Numbers, Numbers, float | None, dict[str, Any]]:
-    """Train by `trial_ppo` and test: as `_test`, and what is known of the training."""
+    """Train on whole trials and test: as `_test`, and what is known of the training."""
     import gymnasium as gym
     import torch
 
-    from lstm_rl.experiments.protocols.trial_ppo import learn, make_network, play
+    from lstm_rl.experiments.protocols import trial_pgpe, trial_ppo
 
     torch.set_num_threads(1)
-    known = PPO_SETTINGS if run_settings.method == OURS else PLANNING_SETTINGS
+    learner: Any = trial_ppo if run_settings.method == OURS else trial_pgpe
+    known: Any = PPO_SETTINGS if run_settings.method == OURS else PLANNING_SETTINGS
     rule = by_length(known[run_settings.world_name], world)
-    if run_settings.method == PLANNING:
-        rule = replace(rule, sweeps=int(world.params[tabular_mdp.HORIZON]))
     if run_settings.max_steps is not None:
         rule = replace(rule, steps=run_settings.max_steps)
 
@@ -165,8 +164,8 @@ def _whole_trials(
     compiling.step(np.zeros(1, np.int64))
     began = time.process_time()
     env = make(rule.trials_per_update)
-    network = make_network(env, rule, run_settings.seed)
-    steps = learn(network, env, rule, run_settings.seed, report)
+    network = learner.make_network(env, rule, run_settings.seed)
+    steps = learner.learn(network, env, rule, run_settings.seed, report)
     seconds = round(time.process_time() - began, 1)
 
     def record(count: int, seed: int, into: _Record) -> None:
@@ -176,7 +175,7 @@ def _whole_trials(
             totals[:] += rewards
             into.add(totals, states)
 
-        play(network, make(count), seed, generator, on_step)
+        trial_ppo.play(network, make(count), seed, generator, on_step)
 
     weights = sum(each.numel() for each in network.parameters())
     return *_in_batches(run_settings, world, record), {"weights": weights, "steps": steps, "seconds": seconds}

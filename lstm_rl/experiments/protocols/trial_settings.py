@@ -1,8 +1,8 @@
 """Our settings for learning to learn, by the size of the task, found on seeds below 1000.
 
-`PPO_SETTINGS` is for `trial_ppo` on running means, `PLANNING_SETTINGS` on networks that plan; `RECIPES` for the
-streaming rule `lstm_rl.agents.actor_critic` on exact cells: values of actions alone (Advantage(lambda) with kappa = 1)
-come near the same policies and then lose them again, see docs/learning-to-learn.md.
+`PPO_SETTINGS` is for `trial_ppo` on running means, `PLANNING_SETTINGS` for `trial_pgpe` on networks that plan, and
+`RECIPES` for the streaming rule `lstm_rl.agents.actor_critic` on exact cells: values of actions alone
+(Advantage(lambda) with kappa = 1) come near the same policies and then lose them again, see docs/learning-to-learn.md.
 """
 
 from dataclasses import dataclass, field
@@ -18,13 +18,11 @@ class PpoConfig:
     """How a network learns by `trial_ppo`, a budget and, unless it is given from outside, the network."""
 
     layers: tuple[tuple[int, int], ...]
-    """Addresses and means of each layer, see `lstm_rl.nn.means`; unused with ``sweeps``, or a network from outside."""
+    """Addresses and means of each layer, see `lstm_rl.nn.means`; unused with a network from outside."""
     hidden: int
     """tanh units of the readout."""
     steps: int
     """Environment steps of training."""
-    sweeps: int | None = None
-    """Of value iteration, as many as an episode has steps; given, the network is `lstm_rl.nn.planning`: no layers."""
     last_action: int | None = None
     """Where in the observation the last action begins; given, all actions share their weights."""
     trials_per_update: int = 200
@@ -45,6 +43,27 @@ class PpoConfig:
     """Taken off rewards before the value of states is learned."""
     reward_scale: float = 0.1
     """What rewards are multiplied by after that; inputs show raw ones."""
+
+
+@dataclass(frozen=True)
+class PgpeConfig:
+    """How a network that plans learns by `trial_pgpe`, its size and a budget."""
+
+    hidden: int
+    """tanh units of `lstm_rl.nn.planning`."""
+    steps: int
+    """Environment steps of training."""
+    pairs: int
+    """Pairs of trials per update, >= 1."""
+    sigma: float = 0.1
+    """Standard deviation of exploring weights, > 0."""
+    learning_rate: float = 5e-2
+    """Of Adam at the start; it falls to 0."""
+
+    @property
+    def trials_per_update(self) -> int:
+        """Both of each pair."""
+        return 2 * self.pairs
 
 
 @dataclass(frozen=True)
@@ -106,11 +125,10 @@ PPO_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
     "DarkRoom": ((200, PpoConfig(((1, 16),), 24, 20_000_000, trials_per_update=100, reward_scale=0.05)),),
 }
 """The same."""
-PLANS: dict[str, Any] = {"learning_rate": 2e-2, "entropy_weight": 1e-3, "reward_shift": 1.0}
-PLANNING_SETTINGS: dict[str, tuple[tuple[int, PpoConfig], ...]] = {
+PLANNING_SETTINGS: dict[str, tuple[tuple[int, PgpeConfig], ...]] = {
     "TabularMDP": (
-        (100, PpoConfig((), 16, 1_000_000, trials_per_update=100, **PLANS)),
-        (1000, PpoConfig((), 16, 1_000_000, trials_per_update=20, **PLANS)),
+        (100, PgpeConfig(16, 2_500_000, 100)),
+        (1000, PgpeConfig(16, 5_000_000, 50)),
     ),
 }
 """The same for networks that plan."""
