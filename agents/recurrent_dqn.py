@@ -97,6 +97,7 @@ class RecurrentDQN(RecurrentReplay):
             batch.valid,
             gamma=self.gamma,
             n_steps=c.n_steps,
+            lambda_=c.lambda_,
             kappa=c.kappa,
             double=c.double,
             rescaled=c.rescale_values,

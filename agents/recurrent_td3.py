@@ -71,7 +71,8 @@ class RecurrentTD3(RecurrentReplay):
             )
             action = (action + torch.as_tensor(noise, dtype=action.dtype, device=action.device)).clamp(-1.0, 1.0)
             value = torch.minimum(*slow["critic"](features, action))
-            return n_step_returns(value, batch.reward, batch.terminated, batch.valid, self.gamma, c.n_steps)
+            parts = value, batch.reward, batch.terminated, batch.valid
+            return n_step_returns(*parts, self.gamma, c.n_steps, c.lambda_)
 
     def train(self, gradient_steps: int, batch_size: int = 32) -> None:
         """Make ``gradient_steps`` updates of the critics, each from ``batch_size`` sequences."""

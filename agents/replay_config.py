@@ -44,6 +44,9 @@ class ReplayConfig:
     """Steps from the start of a sequence to that of the next, >= 1; None: half a trace."""
     n_steps: int = 3
     """Steps of rewards before a target's value, >= 1."""
+    lambda_: float = 1.0
+    """Share of the longer return in a target, in [0, 1]; the rest is the value of the next step. 1: n_steps alone
+    count. See `lstm_rl.agents.sequence_loss`."""
     state: StateMode = "stored"
     """State before the burn-in: zero; as it was when the agent acted; or recomputed with the present weights from the
     start of the episode (or from the oldest step in the buffer)."""
@@ -74,7 +77,7 @@ class ReplayConfig:
             )
         if self.period is not None:
             check_int("period", self.period, 1)
-        for name in ("gamma", "priority_exponent", "importance_exponent", "priority_max_weight"):
+        for name in ("gamma", "lambda_", "priority_exponent", "importance_exponent", "priority_max_weight"):
             check_float(name, getattr(self, name), 0.0, 1.0)
         check_float("learning_rate", self.learning_rate, 0.0)
         check_float("novelty_bonus", self.novelty_bonus, 0.0)

@@ -4,12 +4,15 @@ A step is *valid* if its observation was acted on. The return from step t over m
 are made of:
 
     G_0(t) = V(t)
-    G_m(t) = r(t) + gamma (1 - terminated(t)) G_{m-1}(t+1)   if t is valid, else V(t)
+    G_m(t) = r(t) + gamma (1 - terminated(t)) ((1 - lambda) V(t+1) + lambda G_{m-1}(t+1))   if t is valid, else V(t)
 
 So a sum ends with the episode; where the episode was cut off it ends with the value of the last observation, which is
 a step that is not valid; and it never takes in the next episode.
 
-Source: Kapturowski et al. (2019), sections 2.3 and 3; advantages: Bakker (2001), equation 3, over n steps.
+With lambda = 1 it is m rewards and a value; below, the return over k < m steps has weight (1 - lambda) lambda^(k-1).
+
+Source: Kapturowski et al. (2019), sections 2.3 and 3; advantages: Bakker (2001), equation 3, over n steps; lambda, not
+cut at exploratory actions: J. Peng and R. J. Williams, "Incremental multi-step Q-learning", Machine Learning 22 (1996).
 
 Dimensions: T steps that are learned, n steps of a return, B sequences, K actions.
 """
@@ -32,7 +35,13 @@ def unscale(x: Tensor) -> Tensor:
 
 
 def n_step_returns(
-    value: Tensor, reward: Tensor, terminated: Tensor, valid: Tensor, gamma: float, n_steps: int
+    value: Tensor,
+    reward: Tensor,
+    terminated: Tensor,
+    valid: Tensor,
+    gamma: float,
+    n_steps: int,
+    lambda_: float = 1.0,
 ) -> Tensor:
     """G_n of the first T of T + n steps, see the module.
 
@@ -43,6 +52,7 @@ def n_step_returns(
         valid: (T + n, B) bool.
         gamma: Discount per step in [0, 1].
         n_steps: n >= 1.
+        lambda_: Share of the longer return, in [0, 1].
 
     Returns:
         (T, B).
@@ -51,7 +61,8 @@ def n_step_returns(
     returns = value
     for _ in range(n_steps):
         before = len(returns) - 1
-        returns = torch.where(valid[:before], reward[:before] + discount[:before] * returns[1:], value[:before])
+        following = torch.lerp(value[1 : before + 1], returns[1:], lambda_)
+        returns = torch.where(valid[:before], reward[:before] + discount[:before] * following, value[:before])
     return returns
 
 
@@ -64,6 +75,7 @@ def q_targets(
     *,
     gamma: float,
     n_steps: int,
+    lambda_: float = 1.0,
     kappa: float = 1.0,
     double: bool = True,
     rescaled: bool = False,
@@ -78,6 +90,7 @@ def q_targets(
         valid: See there.
         gamma: See there.
         n_steps: See there.
+        lambda_: See there.
         kappa: In (0, 1]; 1: action values. Below, advantages: differences between actions are 1 / kappa times as large.
         double: The learning network chooses the action whose value counts, else the slow copy does.
         rescaled: Whether the networks' outputs are h(values); else h is left out.
@@ -90,7 +103,7 @@ def q_targets(
         value = q_target.gather(2, best).squeeze(2)  # (T + n, B)
         if rescaled:
             value = unscale(value)
-        returns = n_step_returns(value, reward, terminated, valid, gamma, n_steps)  # (T, B)
+        returns = n_step_returns(value, reward, terminated, valid, gamma, n_steps, lambda_)  # (T, B)
         now = value[: len(returns)]
         target = now + (returns - now) / kappa
         return rescale(target) if rescaled else target

@@ -42,16 +42,17 @@ _REPLAY: dict[str, Any] = {
     "sequence_length": 32,
     "period": 12,
     "horizon": 16,
-    "n_steps": 3,
 }
 _REPLAY_OF: dict[str, dict[str, Any]] = {
     "recurrent-dqn": {
+        "n_steps": 10,
+        "lambda_": 0.8,
         "target_update_interval": 80,
         "exploration_fraction": 0.1,
         "exploration_final_eps": 0.3,
         "exploration_spread": 5.0,
     },
-    "recurrent-td3": {"gamma": 0.98, "tau": 0.01, "gradient_steps": 2},
+    "recurrent-td3": {"n_steps": 3, "gamma": 0.98, "tau": 0.01, "gradient_steps": 2},
 }
 """Defaults of the command line, found on the environments of docs/default-agent.md; those of the classes are older."""
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lstm_rl.agents.recurrent_dqn import RecurrentDQN
+from lstm_rl.agents.recurrent_td3 import RecurrentTD3
 from lstm_rl.agents.sequence_buffer import SequenceBuffer, Spec
 from lstm_rl.agents.sequence_loss import n_step_returns, priorities, q_targets, rescale, sequence_loss, unscale
 from lstm_rl.make import make_rows
@@ -38,6 +39,36 @@ def test_returns_end_with_the_episode_and_bootstrap_where_it_was_cut_off() -> No
     torch.testing.assert_close(g, column(20.0, 20.0, 32.0, 4.0))
     g = n_step_returns(value, reward, terminated, valid, 0.5, 1)
     torch.testing.assert_close(g, column(11.0, 20.0, 32.0, 4.0, 53.0))
+
+
+def test_lambda_mixes_returns_of_all_lengths() -> None:
+    value, reward = column(1.0, 2.0, 3.0, 4.0), column(10.0, 20.0, 30.0, 40.0)
+    no, yes = column(False, False, False, False, dtype=torch.bool), column(True, True, True, True, dtype=torch.bool)
+    one, two, three = (n_step_returns(value, reward, no, yes, 0.5, n)[0] for n in (1, 2, 3))
+    mixed = n_step_returns(value, reward, no, yes, 0.5, 3, lambda_=0.8)
+    torch.testing.assert_close(mixed[0], 0.2 * one + 0.8 * 0.2 * two + 0.64 * three)
+    torch.testing.assert_close(n_step_returns(value, reward, no, yes, 0.5, 3, lambda_=0.0)[0], one)
+
+
+@pytest.mark.parametrize("algorithm", [RecurrentDQN, RecurrentTD3])
+def test_the_learners_use_lambda(algorithm: Any) -> None:
+    env = make_rows("lstm_rl/NoisyTMaze-v0", {}, 2) if algorithm is RecurrentDQN else "Pendulum-v1"
+    model = algorithm("LstmPolicy", env, seed=0, n_steps=4, learning_starts=0, train_freq=100)
+    model.learn(600)
+    batch = model._batch(8)
+    find = model.errors if algorithm is RecurrentDQN else model.targets
+
+    def found(**settings: Any) -> torch.Tensor:
+        before, model._rng = model.config, np.random.default_rng(0)
+        model.config = before.override(settings)
+        result: torch.Tensor = find(batch).detach()
+        model.config = before
+        return result
+
+    one, mixed, four = found(n_steps=1)[:40], found(lambda_=0.5)[:40], found()[:40]
+    torch.testing.assert_close(found(lambda_=0.0)[:40], one)
+    assert not torch.allclose(mixed, one)
+    assert not torch.allclose(mixed, four)
 
 
 def test_targets_choose_by_one_network_and_value_by_the_other() -> None:
