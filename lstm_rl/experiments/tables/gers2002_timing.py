@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from lstm_rl.experiments.engine import Row
-from lstm_rl.experiments.protocols.sequence_run import Method, NetworkName
+from lstm_rl.experiments.protocols.sequence_run import Method
 from lstm_rl.experiments.sequence_rows import elman_row, guessed_row, sequence_row
 from lstm_rl.experiments.timing_score import timing_experiment
 
@@ -16,7 +16,7 @@ OPENED = replace(FILTER, network="open-gates", covariance=1e3)
 GRU = Method(network="gru", learning_rate=0.1, max_sequences=300, optimizer="sgd")
 SHORT = (("GRU, 10 units", GRU), ("sLSTM, 10 units", replace(GRU, network="slstm")))
 RMS = Method(optimizer="rmsprop", gradient="rtrl", learning_rate=0.001, max_sequences=100_000)
-BARE, UNFORGETTING = cast(tuple[NetworkName, NetworkName], ("without-peepholes", "standard"))
+BARE, UNFORGETTING = cast(Any, ("without-peepholes", "standard"))
 DELAYS = {10: (160, 125), 20: (732, 763), 30: (17521, 12885), 40: (37533, 25686), 50: (59453, 32485)}
 SPIKES = {10: (41, "100 %"), 20: (67, "100 %"), 30: (845, "80 %"), 40: (1152, "100 %"), 50: (2538, "100 %")}
 WAVES = {"F=10 function=cosine": (145, 0.18), "F=25 function=cosine": (149, 0.17)}
