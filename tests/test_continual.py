@@ -283,11 +283,24 @@ def test_networks_without_forget_gates() -> None:
             "must be left out where gradient is guess, got learning-rate",
         ),
         ({"max_sequences": 0}, "max-sequences must be an integer >= 1, got 0"),
+        *(
+            (
+                {"task": task, "settings": "forget_bias=1", "network": network},
+                f"forget_bias must be left out for networks with other forget biases or none, got 1 for {network}",
+            )
+            for task in ("gers2000-nto", "gers2000-cnto")
+            for network in ("rising-forget", "open-gates", "forget-gates", "standard", "elman", "gru")
+        ),
     ],
 )
 def test_what_cannot_be_learned(method: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check(SequenceRun(**({"task": CERG} | method)))
+
+
+@pytest.mark.parametrize("network", [None, "published", "inputs-only", "without-peepholes"])
+def test_a_forget_bias_for_networks_that_keep_it(network: Any) -> None:
+    check(SequenceRun(task="gers2000-nto", settings="forget_bias=1", network=network))
 
 
 def test_every_row_can_be_run() -> None:

@@ -23,7 +23,7 @@ Observation Space: ``Box(low, high, (I,), float32)``: one-hot symbols in [0, 1],
     (else), which is more than the noise of `lstm_rl.rng` can reach. After a sequence's last answer zeros are seen.
 
 Rewards: 1 for a right answer, 0 for any other and at steps without a target. Right is the target's symbol, the class,
-    or a number less than .04 from the target, .3 in gers2002-pfg (papers). Where several next symbols are legal (Reber
+    or a number less than .04 from the target, `tolerance` in gers2002-pfg. Where several next symbols are legal (Reber
     strings) or all are (the middle of hs1997-lag-b), the one that was drawn is the target, so that even the best agent
     misses some; in gers2000-cerg and gers2001 all legal ones are right, and ``target`` is the first of them. In
     hs1997-two-sequence-c the noise on the target turns one class in six into the other, unless ``exact_targets``.

@@ -145,7 +145,14 @@ def check(run: SequenceRun) -> None:
     task = run.make_task()
     if run.max_sequences is not None:
         check_int("max-sequences", run.max_sequences, task.protocol.every)
-    has_kernels = isinstance(make_network(task, run.network or "published", run.units, run.initial_range), Topology)
+    network = make_network(task, run.network or "published", run.units, run.initial_range)
+    has_kernels = isinstance(network, Topology)
+    bias = parse_settings(run.settings).get("forget_bias")
+    keeps = isinstance(network, Topology) and network.forget_gate_bias == task.topology.forget_gate_bias
+    if bias is not None and not keeps:
+        raise ValueError(
+            f"forget_bias must be left out for networks with other forget biases or none, got {bias} for {run.network}"
+        )
     streams = {
         "learning-rate-decay": run.learning_rate_decay,
         "external-reset": run.external_reset,

@@ -85,6 +85,10 @@ def make_network(
         return replace(published, forget_gate=True, forget_gate_bias=6.0, biased=biased, peepholes=name == "peepholes")
     if name == "without-peepholes":
         return replace(published, peepholes=False)
+    if name in ("open-gates", "rising-forget") and not published.forget_gate:
+        raise ValueError(
+            f"network must be another than {name} for tasks without forget gates, got {name} for {task.name}"
+        )
     if name == "open-gates":
         return replace(published, input_gate_bias=8.0, forget_gate_bias=8.0)
     if name == "rising-forget":
