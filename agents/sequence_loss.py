@@ -9,7 +9,8 @@ are made of:
 So a sum ends with the episode; where the episode was cut off it ends with the value of the last observation, which is
 a step that is not valid; and it never takes in the next episode.
 
-With lambda = 1 it is m rewards and a value; below, the return over k < m steps has weight (1 - lambda) lambda^(k-1).
+With lambda = 1 it is m rewards and a value. With lambda < 1 it is a mean of such returns: that over k < m steps has
+weight (1 - lambda) lambda^(k-1), that over m steps lambda^(m-1).
 
 Source: Kapturowski et al. (2019), sections 2.3 and 3; advantages: Bakker (2001), equation 3, over n steps; lambda, not
 cut at exploratory actions: J. Peng and R. J. Williams, "Incremental multi-step Q-learning", Machine Learning 22 (1996).

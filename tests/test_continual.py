@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from lstm_rl.compiled import compiled
 from lstm_rl.experiments.protocols.continual_run import learn
-from lstm_rl.experiments.protocols.sequence_run import SequenceRun, check, run
+from lstm_rl.experiments.protocols.sequence_run import NetworkName, SequenceRun, check, run
 from lstm_rl.experiments.protocols.sequence_training import train
 from lstm_rl.experiments.protocols.task_networks import make_network
 from lstm_rl.experiments.registry import EXPERIMENTS, GROUPS
@@ -247,13 +247,19 @@ def test_any_network_learns_on_streams(method: dict[str, Any]) -> None:
 def test_forget_biases_that_rise_from_block_to_block() -> None:
     rising = make_network(NoisyTemporalOrder(forget_bias=5.0), "rising-forget")
     assert isinstance(rising, Topology) and rising.forget_gate_bias == (1.0, 2.0, 3.0, 4.0)
-    with pytest.raises(ValueError, match="forget"):
-        make_network(TemporalOrder(3), "rising-forget")  # has no forget gates
 
 
-def test_a_filter_is_tested_on_fresh_sequences() -> None:
-    """Stopping by training errors, as in the temporal order, ends with a test, which moves no weights."""
-    results = train(SequenceRun(task="gers2000-nto", optimizer="kalman", max_sequences=200), lambda done: None)
+@pytest.mark.parametrize("network", ["rising-forget", "open-gates"])
+def test_networks_of_forget_gates_need_some(network: NetworkName) -> None:
+    with pytest.raises(ValueError, match=f"must be another than {network} for tasks without forget gates"):
+        make_network(TemporalOrder(3), network)
+
+
+@pytest.mark.parametrize("gradient", [None, "rtrl"])
+def test_a_filter_is_tested_on_fresh_sequences(gradient: Any) -> None:
+    """Stopping by training errors, as in the temporal order, ends with a test."""
+    settings = SequenceRun(task="gers2000-nto", optimizer="kalman", gradient=gradient, max_sequences=200)
+    results = train(settings, lambda done: None)
     assert results["tested"] == 2560 and np.isfinite(results["mse"])
 
 

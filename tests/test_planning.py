@@ -121,7 +121,7 @@ def test_small_processes_are_learned() -> None:
     before, after = (
         play(each, small_env(500), 10**6, torch.Generator()).rewards.sum(0).mean() for each in (untrained, network)
     )
-    assert before > 25.0 and after > before + 0.5
+    assert before > 29.0 and after > before + 1.0  # standard error .33
     short = PgpeConfig(6, 5_000, 50)
     again, same = (make_network(env, short, 3) for _ in range(2))
     for each in (again, same):

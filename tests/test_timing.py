@@ -173,10 +173,10 @@ def test_ours_makes_spikes_for_ever() -> None:
 
 
 def test_a_smaller_tolerance_makes_a_closer_rectangle() -> None:
-    """Errors below .2 at every step of a million periods, and an RMSE below the published .12."""
+    """Errors below .2 at every step of a million periods; with .3 the RMSE is .12 to .14 on average."""
     opened = OURS | {"network": "open-gates", "covariance": 1000.0, "task": "gers2002-pfg", "seed": 300}
     row = run(SequenceRun(settings="F=10 function=rectangle tolerance=0.2", **opened), silent)
-    assert row["success"] and row["length"] == 1_000_000 and row["mse"] ** 0.5 < 0.12
+    assert row["success"] and row["length"] == 1_000_000 and row["mse"] ** 0.5 < 0.1
 
 
 def test_ours_tells_intervals_of_ten_and_eleven_steps() -> None:

@@ -250,5 +250,5 @@ class PeriodicFunction(Timing):
 
     @property
     def protocol(self) -> Protocol:
-        """Outputs may be off by up to ``tolerance``."""
+        """Outputs must be off by less than ``tolerance``."""
         return replace(super().protocol, tolerance=self.tolerance)

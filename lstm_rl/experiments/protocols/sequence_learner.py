@@ -72,7 +72,7 @@ def make_update(run: SequenceRun) -> Update:
 
 
 def no_update(learner: Any) -> Update:
-    """What leaves the weights of a learner as they are, of the kind of its own updates."""
+    """An update of the learner's own kind, for which its kernels are compiled, with rate 0: no step is made."""
     return Update(KALMAN if isinstance(learner, Dekf | GlobalKalman) else Sgd(), 0.0, 1.0)
 
 

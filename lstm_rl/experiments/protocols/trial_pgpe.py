@@ -1,7 +1,7 @@
 """Parameter-exploring policy gradients over whole trials: explore with weights, not with actions.
 
-Each update draws P directions; a trial is played with the weights one step that way and its twin, the same task with
-the same chance, with the weights one step the other way:
+Each update draws P directions; a trial is played with the weights one step that way and its twin, of the same task and
+with the same random numbers in the world (actions are drawn apart), with the weights one step the other way:
 
     e_p ~ Normal(0, 1)                                   d_p = return of (w + sigma e_p) - return of (w - sigma e_p)
     gradient = mean_p e_p d_p / sqrt(mean_p d_p^2)       Adam climbs it
@@ -10,10 +10,11 @@ What is judged is a whole trial under one way to behave, so nothing has to be tr
 exploring costs in the first steps and earns in the last ones is one number. That asks for few weights. The learning
 rate falls to 0 in a straight line over the run. Outputs that do not change actions, such as a value, learn nothing.
 
-Source: F. Sehnke et al., "Parameter-exploring policy gradients", Neural Networks 23 (2010), with symmetric samples. Of
-that, sigma is fixed here; Adam and the same chance for both trials of a pair are ours.
+Source: F. Sehnke et al., "Parameter-exploring policy gradients", Neural Networks 23 (2010), with symmetric samples.
+Ours: a fixed sigma, differences divided by their root mean square, Adam with a falling rate, and the same task for both
+trials of a pair.
 
-Dimensions: P pairs, B = 2 P trials, N weights, I inputs, K actions.
+Dimensions: P pairs, B = 2 P trials, N weights.
 """
 
 from collections.abc import Callable
@@ -98,7 +99,7 @@ def learn(network: TrialNetwork, env: Any, rule: PgpeConfig, seed: int, report: 
         adam.param_groups[0]["lr"] = rule.learning_rate * (1.0 - i / rounds)
         directions = torch.randn(rule.pairs, len(weights), generator=generator)
         explored = weights.detach() + rule.sigma * torch.cat((directions, -directions))
-        # twins: rows with the same seed draw the same tasks and chances, in this round and in all that follow
+        # twins: rows with the same seed draw the same tasks, in this round and in all that follow
         rollout = play(RowsOfWeights(network, explored), env, 2 * seeds if i == 0 else None, generator)
         plus, minus = torch.from_numpy(rollout.rewards).sum(0).chunk(2)
         weights.grad = -direction(directions, plus - minus)

@@ -14,7 +14,7 @@ FILTER = Method(optimizer="kalman", gradient="rtrl", restart=3000, max_sequences
 COUNTER = replace(FILTER, network="open-gates", initial_range=0.3, covariance=1e4, restart=100)
 OPENED = replace(FILTER, network="open-gates", covariance=1e3)
 GRU = Method(network="gru", learning_rate=0.1, max_sequences=300, optimizer="sgd")
-SHORT = (("GRU, 10 units", GRU), ("sLSTM, 10 units", replace(GRU, network="slstm")))
+TORCH = (("GRU, 10 units", GRU), ("sLSTM, 10 units", replace(GRU, network="slstm")))
 RMS = Method(optimizer="rmsprop", gradient="rtrl", learning_rate=0.001, max_sequences=100_000)
 BARE, UNFORGETTING = cast(Any, ("without-peepholes", "standard"))
 DELAYS = {10: (160, 125), 20: (732, 763), 30: (17521, 12885), 40: (37533, 25686), 50: (59453, 32485)}
@@ -37,7 +37,7 @@ def _ours(task: str, settings: str, method: Method, name: str = "global Kalman")
 
 def _others(task: str, at: str) -> tuple[Row, ...]:
     elman = (elman_row(task, at, 10, gradient, 1e-4, 100_000) for gradient in ("rtrl", "bptt"))
-    return (*elman, *(sequence_row(task, at, name, method=net) for name, net in SHORT), guessed_row(task, at, 10**6))
+    return (*elman, *(sequence_row(task, at, name, method=net) for name, net in TORCH), guessed_row(task, at, 10**6))
 
 
 NMSD_ROWS = (
@@ -66,7 +66,7 @@ GTS_ROWS = (
 PFG_ROWS = (
     *(_plain(PFG, at, 3_000_000, streams=1000 * n, RMSE=e) for at, (n, e) in WAVES.items()),
     *(_plain(PFG, "F=10 function=cosine", 1_000_000, net) for net in (BARE, UNFORGETTING)),
-    *(_ours(PFG, f"{at} tested=10000", FILTER) for at in list(WAVES)[:5]),
+    *(_ours(PFG, f"{at} tested=10000", FILTER) for at in list(WAVES)[:6]),
     _ours(PFG, "F=10 function=rectangle tested=10000 tolerance=0.2", OPENED, "global Kalman, open gates"),
     _ours(PFG, "F=25 function=rectangle tested=10000", OPENED, "global Kalman, open gates"),
     _ours(PFG, "F=10 function=cosine", RMS, "RMS-normalised, complete gradient"),
