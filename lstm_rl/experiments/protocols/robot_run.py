@@ -31,10 +31,11 @@ UNITS = 8  # hidden units of the network without memory
 UPDATES = 1000  # of each network that learns from a record, after each round
 PEER_ENVS = 8
 REPLAYED: dict[str, Any] = {"steps": 26_500, "train_freq": 1, "gradient_steps": 4, "burn_in": 0, "sequence_length": 60}
-REPLAYED |= {"period": 20, "n_steps": 5, "gamma": 0.97, "horizon": 20, "previous_action": True, "reward_scale": 0.5}
+REPLAYED |= {"period": 20, "n_steps": 10, "lambda_": 0.8, "gamma": 0.97, "reward_scale": 0.5, "previous_action": True}
+REPLAYED |= {"units": 32, "embedding": 32, "features": 32, "horizon": 40, "schedule": "linear", "averaging": 1000}
 REPLAYED |= {"target_update_interval": 400, "learning_starts": 400, "prioritized": True}
-REPLAYED |= {"exploration_fraction": 0.1, "exploration_final_eps": 0.3, "exploration_spread": 2.0}
-REPLAYED |= {"duration_exponent": 2.0, "schedule": "linear", "averaging": 1000}
+REPLAYED |= {"exploration_fraction": 0.2, "exploration_final_eps": 0.2, "exploration_spread": 1.0}
+REPLAYED |= {"duration_exponent": 2.0}
 """Of "replayed": arguments of `make_replay`, and the steps at which schedules end."""
 
 
