@@ -12,18 +12,18 @@ from lstm_rl.experiments.statistics import median_text, successes
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SECONDS = 120.0
+SECONDS, REPLAY_SECONDS = 120.0, 300.0
 PROTOCOL = f"""\
 `lstm_rl/RobotTMazeEvents-v0` and, without events, `lstm_rl/RobotTMazeTwin-v0`, after Bakker, Linaker & Schmidhuber
 (2002) and Bakker, Zhumatiy, Gruener & Schmidhuber (2003), whose sizes and figures are not known:
 [assumptions](../../robots.md). A run trains in the compiled twin for at most the episodes of its row (on events 1,000,
-unless it says more) and {SECONDS:.0f} CPU seconds (replayed: 300), or until it has passed 10 trials in a row (without
-events 3): {SOLVED:.1%} of {TRIAL} fresh greedy episodes are right. Then it plays 1,000 greedy episodes of the twin and
-200 of MuJoCo (20 from 20 m on). Success: 99 % right in both. Ours: the default agent, on events `kappa=1,
-error_memory=0`, beside an irrelevant lamp also `learning_rate_scale=0.02`; without events `gamma=0.998, lambda_=0.98`,
-repeated actions `lambda_=0.9`. Settings were chosen on seeds below 1000. Episodes, steps (decisions): medians over the
-successful runs; seconds: CPU, of training; twin, MuJoCo: shares of greedy episodes that are right, medians and the
-worst of all runs."""
+unless it says more) and {SECONDS:.0f} CPU seconds (replayed: {REPLAY_SECONDS:.0f}), or until it has passed 10 trials
+in a row (without events 3): {SOLVED:.1%} of {TRIAL} fresh greedy episodes are right. Then it plays 1,000 greedy
+episodes of the twin and 200 of MuJoCo (20 from 20 m on). Success: 99 % right in both. Ours: the default agent, on
+events `kappa=1, error_memory=0`, beside an irrelevant lamp also `learning_rate_scale=0.02`; without events
+`gamma=0.998, lambda_=0.98`, repeated actions `lambda_=0.9`. Settings were chosen on seeds below 1000. Episodes, steps
+(decisions): medians over the successful runs; seconds: CPU, of training; twin, MuJoCo: shares of greedy episodes that
+are right, medians and the worst of all runs."""
 NOTES = """\
 "Wheels": the speeds of the wheels are inputs, too, as on the Khepera and in all rows without events; in the other rows
 with events they are not, since events then depend on the behaviour. "Wall": the robot keeps 2 cm from the wall that it
@@ -53,7 +53,7 @@ def _rows() -> Iterator[Row]:
     ):
         yield Row(f"{variant}, events", RobotRun(variant, overrides=overrides), repeats=repeats)
     yield Row("sequence, events, 20,000 episodes", RobotRun("sequence", overrides=EVENTS, max_episodes=20_000))
-    yield Row("sequence, replayed", RobotRun("sequence", method=REPLAY, max_seconds=300.0), repeats=3)
+    yield Row("sequence, replayed", RobotRun("sequence", method=REPLAY, max_seconds=REPLAY_SECONDS), repeats=3)
     yield Row("basic, events, wheels", RobotRun(overrides=EVENTS, motors=True), repeats=3)
     for variant in robot_run.VARIANTS:
         yield Row(f"without memory, {variant}", RobotRun(variant, method=WITHOUT, overrides=EVENTS), repeats=2)
