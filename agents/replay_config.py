@@ -46,7 +46,7 @@ class ReplayConfig:
     """Steps of rewards before a target's value, >= 1."""
     lambda_: float = 1.0
     """Share of the longer return in a target, in [0, 1]; the rest is the value of the next step. 1: n_steps alone
-    count. See `lstm_rl.agents.sequence_loss`."""
+    count, as they must with n_steps 1. See `lstm_rl.agents.sequence_loss`."""
     state: StateMode = "stored"
     """State before the burn-in: zero; as it was when the agent acted; or recomputed with the present weights from the
     start of the episode (or from the oldest step in the buffer)."""
@@ -79,6 +79,8 @@ class ReplayConfig:
             check_int("period", self.period, 1)
         for name in ("gamma", "lambda_", "priority_exponent", "importance_exponent", "priority_max_weight"):
             check_float(name, getattr(self, name), 0.0, 1.0)
+        if self.n_steps == 1 and self.lambda_ < 1.0:
+            raise ValueError(f"lambda_ must be 1 with n_steps 1, which has no longer returns, got {self.lambda_}")
         check_float("learning_rate", self.learning_rate, 0.0)
         check_float("novelty_bonus", self.novelty_bonus, 0.0)
         check_int("novelty_bits", self.novelty_bits, 1, 62)

@@ -80,10 +80,15 @@ def write_zip(save: Callable[[Any, Any, Any], None], path: Any, exclude: Any, in
         path: A path, which gets ".zip" if it has no suffix, or an open file.
         exclude: See SB3.
         include: See SB3.
+
+    Raises:
+        ValueError: The path promises another format.
     """
     if not isinstance(path, (str, Path)):
         save(path, exclude, include)
         return
+    if Path(path).suffix == ".safetensors":
+        raise ValueError(f"path must end in .zip for this learner, which saves no .safetensors, got {path}")
     target = Path(path) if Path(path).suffix else Path(path).with_suffix(".zip")
     with atomic_write(target) as part, part.open("wb") as file:  # SB3 would leave a file open when it fails
         save(file, exclude, include)

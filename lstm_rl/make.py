@@ -1,5 +1,6 @@
 """Environments by id and arguments: one, or n as a stable-baselines3 VecEnv; errors name the id or the argument."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -88,6 +89,8 @@ def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> g
             return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
         hint = "" if ":" in env_id else "; ids of another package are written PACKAGE:ID"
+        if Path(env_id, "config.json").is_file():
+            hint = "; this is a run folder: repeat the command that began the run, and add --resume"
         raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}{hint}") from error
     except TypeError as error:
         reason = str(error).split(" was raised from")[0]

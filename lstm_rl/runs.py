@@ -162,6 +162,11 @@ def check_same(asked: dict[str, Any], saved: dict[str, Any]) -> None:
         ValueError: A setting differs; the message names it and both values.
     """
     asked, saved = (json.loads(json.dumps(values | values["config"])) for values in (asked, saved))
+    new, old = asked.get("replay") or {}, saved.get("replay") or {}
+    for name in sorted(new.keys() | old.keys()):
+        before, now = (f"{name}={of[name]}" if name in of else f"no {name}" for of in (old, new))
+        if before != now:
+            raise ValueError(f"replay must hold {before}, as in the run to resume, got {now}")
     for name, value in saved.items():
         if asked[name] != value and name not in ("timesteps", "config"):
             raise ValueError(f"{name} must be {value!r}, as in the run to resume, got {asked[name]!r}")

@@ -304,6 +304,11 @@ def test_what_cannot_be_learned(method: dict[str, Any], message: str) -> None:
         check(SequenceRun(**({"task": CERG} | method)))
 
 
+def test_a_forget_bias_says_nothing_of_weights_that_are_guessed() -> None:
+    with pytest.raises(ValueError, match="forget_bias must be left out .* got 1 for weights that are guessed"):
+        check(SequenceRun(task="gers2000-nto", settings="forget_bias=1", gradient="guess"))
+
+
 @pytest.mark.parametrize("network", [None, "published", "inputs-only", "without-peepholes"])
 def test_a_forget_bias_for_networks_that_keep_it(network: Any) -> None:
     check(SequenceRun(task="gers2000-nto", settings="forget_bias=1", network=network))

@@ -181,6 +181,8 @@ def test_a_run_says_its_learner_and_goes_on(tmp_path: Path, capsys: pytest.Captu
     assert recorded["replay"] == replay_preset("recurrent-dqn").replay | TINY
     command[command.index("80")] = "120"
     assert main([*command, "--resume"]) == 0 and "120 steps" in capsys.readouterr().out
+    assert main(["train", "--resume", str(folder)]) == 2
+    assert "this is a run folder: repeat the command that began the run" in capsys.readouterr().err
     again = settings("--config", str(folder / "config.json"))
     assert again.recorded() == settings_of(folder).recorded()
 

@@ -141,3 +141,9 @@ def test_numbers_out_of_range_are_refused(argument: str) -> None:
     """In one sentence that names the argument."""
     with pytest.raises(ValueError, match=argument):
         PlanningPolicy(**({"states": 2, "actions": 2, "sweeps": 1, "hidden": 1} | {argument: 0}))
+
+
+@pytest.mark.parametrize("name", ["hidden", "steps", "pairs", "sigma", "learning_rate"])
+def test_numbers_of_the_learner_out_of_range_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        PgpeConfig(**({"hidden": 1, "steps": 1, "pairs": 1} | {name: 0}))

@@ -282,6 +282,9 @@ def test_records_with_gaps_are_refused(data: Any, what: str) -> None:
         (lambda: dqn(burn_in=8), "burn_in must be shorter than sequence_length"),
         (lambda: dqn(state="burned"), "state must be one of zero, stored, recomputed"),
         (lambda: dqn(kappa=0.0), "kappa must be a number in"),
+        (lambda: dqn(lambda_=1.5), "lambda_ must be a number in"),
+        (lambda: dqn(n_steps=1, lambda_=0.5), "lambda_ must be 1 with n_steps 1"),
+        (lambda: dqn().save("model.safetensors"), "path must end in .zip for this learner, .* got model.safetensors"),
         (lambda: dqn(walks(LINE, ARM)), "RecurrentTD3 learns continuous actions"),
         (lambda: td3(maze()), "RecurrentDQN learns choices"),
         (
@@ -327,6 +330,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: 
     whole, two = (load_model(tmp_path / name / "model.zip") for name in ("whole", "two"))
     assert isinstance(two, RecurrentDQN)
     np.testing.assert_array_equal(weights(two), weights(whole))
+    with pytest.raises(ValueError, match="replay must hold n_steps=2, as in the run to resume, got n_steps=3"):
+        run(settings(tmp_path, "two", resume=True, replay=settings(tmp_path, "two").replay | {"n_steps": 3}))
     assert main(["evaluate", str(tmp_path / "two"), "--episodes", "2"]) == 0
     assert main(["export", str(tmp_path / "two"), "--safetensors", str(tmp_path / "m.safetensors")]) == 2
     assert "export needs a run of the algorithm advantage, as of train --algo advantage, got" in capsys.readouterr().err

@@ -226,7 +226,7 @@ class PeriodicFunction(Timing):
     function: Function = "cosine"
     """.5 (1 - cos), a triangle, or a rectangle that is 1 in the second half of a period; all from 0 to 1."""
     tolerance: float = 0.3
-    """Error of the output, in (0, 1], at which an answer is wrong, which ends training and test streams; .3, and .15
+    """Error of the output, in (0, .5], at which an answer is wrong, which ends training and test streams; .3, and .15
     in one of the paper's runs."""
     name = "gers2002-pfg"
     rule = _periods
@@ -236,7 +236,7 @@ class PeriodicFunction(Timing):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("function", self.function, FUNCTIONS)
-        check_float("tolerance", self.tolerance, 0.0, 1.0, open_low=True)
+        check_float("tolerance", self.tolerance, 0.0, 0.5, open_low=True)
 
     @property
     def max_length(self) -> int:

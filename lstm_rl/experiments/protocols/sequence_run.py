@@ -149,9 +149,10 @@ def check(run: SequenceRun) -> None:
     has_kernels = isinstance(network, Topology)
     bias = parse_settings(run.settings).get("forget_bias")
     keeps = isinstance(network, Topology) and network.forget_gate_bias == task.topology.forget_gate_bias
-    if bias is not None and not keeps:
+    if bias is not None and (run.gradient == "guess" or not keeps):
+        what = "weights that are guessed" if run.gradient == "guess" else run.network
         raise ValueError(
-            f"forget_bias must be left out for networks with other forget biases or none, got {bias} for {run.network}"
+            f"forget_bias must be left out for networks with other forget biases or none, got {bias} for {what}"
         )
     streams = {
         "learning-rate-decay": run.learning_rate_decay,

@@ -1,4 +1,4 @@
-"""Parameter-exploring policy gradients over whole trials: explore with weights, not with actions.
+"""Parameter-exploring policy gradients over whole trials: weights are tried, and what a trial brings judges them.
 
 Each update draws P directions; a trial is played with the weights one step that way and its twin, of the same task and
 with the same random numbers in the world (actions are drawn apart), with the weights one step the other way:
@@ -80,7 +80,7 @@ def direction(directions: Tensor, differences: Tensor) -> Tensor:
 
 
 def learn(network: TrialNetwork, env: Any, rule: PgpeConfig, seed: int, report: Callable[[int], object]) -> int:
-    """Train a network in place; return the steps that it took.
+    """Train a network in place, for one update at least; return the steps that it took.
 
     Args:
         network: Fits the environment's observations and actions.

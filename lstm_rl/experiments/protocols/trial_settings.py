@@ -8,6 +8,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lstm_rl.checks import check_float, check_int
+
 if TYPE_CHECKING:
     from lstm_rl.envs.dynamics import World
     from lstm_rl.kernels.cells import Cells
@@ -59,6 +61,12 @@ class PgpeConfig:
     """Standard deviation of exploring weights, > 0."""
     learning_rate: float = 5e-2
     """Of Adam at the start; it falls to 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "steps", "pairs"):
+            check_int(name, getattr(self, name), 1)
+        for name in ("sigma", "learning_rate"):
+            check_float(name, getattr(self, name), 0.0, open_low=True)
 
     @property
     def trials_per_update(self) -> int:
