@@ -80,7 +80,7 @@ def test_a_period(function: Any, period: list[float]) -> None:
         (lambda: SingleSpikeDelays(strings=2), "strings must be 1 in gers2002-nmsd, got 2"),
         (lambda: PeriodicFunction(function="sine"), "function must be one of cosine, triangle, rectangle"),  # type: ignore[arg-type]
         (lambda: TimedSpikes(tested=0), "tested must be an integer >= 1"),
-        (lambda: PeriodicFunction(tolerance=0.0), r"tolerance must be a number in \(0, 1\], got 0.0"),
+        (lambda: PeriodicFunction(tolerance=0.0), r"tolerance must be a number in \(0, 0.5\], got 0.0"),
         (lambda: check(SequenceRun(task="gers2002-gts", covariance=1.0)), "covariance must be left out unless"),
         (lambda: check(SequenceRun(task="gers2002-gts", restart=0)), "restart must be an integer >= 1"),
         (lambda: check(SequenceRun(task="parity", restart=5)), "restart must be left out of tasks without streams"),

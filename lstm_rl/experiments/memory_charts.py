@@ -71,7 +71,7 @@ def learning_curves(
             panel.plot(x, np.maximum(y, bottom), color=colors[run.method], linewidth=1.2, alpha=0.8)
         for name, value in values.items():
             panel.axhline(value, color="black", linestyle=references[name][1], linewidth=1.0)
-        margin = 0.06 * ((top - bottom) or 1.0)
+        margin = 0.06 * ((top - bottom) or max(abs(top), 1.0))
         panel.set(ylim=(bottom - margin, top + margin))
         if logarithmic:
             panel.set_xscale("log")
