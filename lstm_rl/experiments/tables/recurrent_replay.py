@@ -12,7 +12,7 @@ from lstm_rl.experiments.protocols.replay_settings import (
     BODY,
     CARDS,
     CART,
-    GRID,
+    GRIDS,
     MAZES,
     SWING,
     SWING_SEEN,
@@ -37,7 +37,10 @@ TASKS: tuple[tuple[str, int, float | None, str, bool, str], ...] = (  # task, st
     *((f"NiTMaze{name}", steps, 0.95, settings, False, LSTM_DQN) for name, (steps, settings) in MAZES.items()),
     ("CartPole", 50_000, 500.0, BALANCE, True, f"{LSTM_PPO}: 500 (model hub of Stable-Baselines3)"),
     ("CartPole hidden=positions", 50_000, 500.0, BALANCE, True, ""),
-    *((f"MiniGrid-MemoryS{n}", 200_000, 0.95, GRID, True, f"{LSTM_PPO}, millions of steps") for n in (7, 11, 13)),
+    *(
+        (f"MiniGrid-MemoryS{n}", steps, 0.95, settings, True, f"{LSTM_PPO}, millions of steps")
+        for n, (steps, settings) in GRIDS.items()
+    ),
     *((f"{name} difficulty=easy", 200_000, None, CARDS.format(length), True, "") for name, length in GAMES.items()),
     *(
         (f"{name}CartPole difficulty=easy", 200_000, None, CART, True, "")
