@@ -32,9 +32,7 @@ CART = "n_envs=8 train_freq=2 target_update_interval=400 exploration_fraction=0.
 
 GRID = "burn_in=0 sequence_length=50 n_steps=5 reward_scale=5 train_freq=2 exploration_fraction=0.4 gamma=0.97"
 GRID += f" horizon=30 {STEADY}"
-LONG_GRID = (
-    "n_envs=16 reward_scale=auto schedule=linear averaging=300 burn_in=8 sequence_length=48 period=20 horizon=40"
-)
+LONG_GRID = f"n_envs=16 reward_scale=auto {STEADY} burn_in=8 sequence_length=48 period=20 horizon=40"
 LONG_GRID += " n_steps=10 lambda_=0.8 target_update_interval=160 exploration_fraction=0.25 exploration_final_eps=0.3"
 LONG_GRID += " exploration_spread=3.0 train_freq=1 buffer_size=200000 gamma=0.98"
 """As the default of the command line, with longer sequences and exploration."""
