@@ -89,9 +89,7 @@ def _make(env_id: str, env_kwargs: dict[str, Any], render_mode: str | None) -> g
             return gym.make(env_id, **env_kwargs, **mode)
     except (gym.error.Error, ModuleNotFoundError) as error:
         hint = "" if ":" in env_id else "; ids of another package are written PACKAGE:ID"
-        from lstm_rl.runs import RECORD
-
-        if Path(env_id, RECORD).is_file():
+        if Path(env_id, "config.json").is_file():
             hint = "; this is a run folder: repeat the command that began the run, and add --resume"
         raise ValueError(f"env must be an id that Gymnasium knows, got {env_id}: {error}{hint}") from error
     except TypeError as error:
