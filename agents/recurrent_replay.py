@@ -174,6 +174,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
         total_timesteps = check_learn(total_timesteps, self.env)
         fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
         aids = self._aids()
+        if reset_num_timesteps:
+            aids.held = 0
         name = type(self).__name__ if tb_log_name == "run" else tb_log_name
         result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
         if fresh and not (not reset_num_timesteps and self._restore()):
@@ -235,6 +237,8 @@ class RecurrentReplay(OffPolicyAlgorithm):
             check_rows(env, "step", "reward", rewards, self.num_timesteps + env.num_envs)
             if self.config.reward_scale == "auto":
                 self._returns.add(rewards, dones)
+            if self.exploration.returns is not None:
+                self.exploration.returns.add(rewards, dones)
             stored = tuple(np.where(start[:, None], 0.0, part) for part in before[:-1])
             new = self._find_new(self.exploration.counts, infos, dones)
             replay_buffer.add(rows, x, chosen, rewards, self._age, dones & ~cut, stored, new)

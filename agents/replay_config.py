@@ -144,6 +144,13 @@ class DqnConfig(ReplayConfig):
     duration_exponent: float | None = None
     """mu > 1: a random action is done for d steps, with P(d) ~ d^-mu; None: for one step. The source has 2; see
     `lstm_rl.agents.repeated_actions`."""
+    exploration_duration: float = 1.0
+    """M >= 1: random actions last m steps in the mean, m drawn log-uniformly from [1, M] by each episode, and are a
+    share epsilon of all steps; one step each in episodes that begin once exploration_returns were met, if those are
+    asked for. Not beside duration_exponent."""
+    exploration_returns: int = 0
+    """Epsilon stays at its first value until so many episodes, >= 0, returned another sum than most; see
+    `lstm_rl.agents.differing_returns`."""
     double: bool = True
     """The learning network chooses the action whose value by the slow copy counts; False: the copy does both."""
     rescale_values: bool = False
@@ -164,8 +171,15 @@ class DqnConfig(ReplayConfig):
             check_float(name, getattr(self, name), 0.0, 1.0)
         for name in ("exploration_spread", "exploration_visits"):
             check_float(name, getattr(self, name), 0.0)
+        check_float("exploration_duration", self.exploration_duration, 1.0)
+        check_int("exploration_returns", self.exploration_returns, 0)
         if self.duration_exponent is not None:
             check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)
+            if self.exploration_duration > 1.0:
+                raise ValueError(
+                    "exploration_duration must be 1 with duration_exponent, which is another law of durations, "
+                    f"got {self.exploration_duration}"
+                )
 
     @property
     def counts_observations(self) -> bool:

@@ -2,10 +2,11 @@
 
     epsilon  <-  max(epsilon, c / (c + N))     where an observation was seen N times (`exploration_visits`)
     epsilon  <-  1                             at an exploring start (`exploring_starts`)
-    a random action lasts                      (`duration_exponent`)
+    epsilon begins to fall                     when episodes return different sums (`exploration_returns`)
+    a random action lasts                      (`exploration_duration`, `duration_exponent`)
     reward   <-  reward + beta / sqrt(N)       in targets (`novelty_bonus`)
 
-See `lstm_rl.agents.observation_counts`, `exploring_starts` and `repeated_actions`.
+See `lstm_rl.agents.observation_counts`, `exploring_starts`, `differing_returns` and `repeated_actions`.
 
 Dimensions: n environments, m of them, K actions.
 """
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rl.agents.differing_returns import DifferingReturns
 from lstm_rl.agents.exploring_starts import ExploringStarts
 from lstm_rl.agents.observation_counts import ObservationCounts
 from lstm_rl.agents.repeated_actions import RepeatedActions
@@ -30,20 +32,28 @@ class ReplayExploration:
         rng: Draws the projection of `ObservationCounts`.
     """
 
+    returns: DifferingReturns | None = None  # here, since models of older versions have neither
+    held = 0
+
     def __init__(self, config: ReplayConfig, inputs: int, rng: np.random.Generator) -> None:
         self.config = config
         self.counts = ObservationCounts(inputs, config.novelty_bits, rng) if config.counts_observations else None
         self.starts: ExploringStarts | None = None
         self.repeated: RepeatedActions | None = None
+        least = config.exploration_returns if isinstance(config, DqnConfig) else 0
+        self.returns = DifferingReturns(least) if least else None
 
     def reset(self, n: int) -> None:
         """Environments, n from now on, are about to begin new episodes; what has been counted stays."""
         if self.counts is not None:
             self.counts.reset(n)
+        if self.returns is not None:
+            self.returns.reset(n)
         if isinstance(self.config, DqnConfig):
             probability, mu = self.config.exploring_starts, self.config.duration_exponent
+            longest = self.config.exploration_duration
             self.starts = ExploringStarts(n, probability) if probability else None
-            self.repeated = None if mu is None else RepeatedActions(n, mu)
+            self.repeated = RepeatedActions(n, mu, longest) if mu is not None or longest > 1.0 else None
 
     def begin(self, rows: NDArray[np.intp], x: NDArray[Any], rng: np.random.Generator) -> None:
         """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
@@ -52,7 +62,13 @@ class ReplayExploration:
         if self.starts is not None:
             self.starts.begin(rows, rng)
         if self.repeated is not None:
-            self.repeated.begin(rows)
+            self.repeated.begin(rows, rng, single=self.returns is not None and self.returns.found)
+
+    def delay(self, num_timesteps: int) -> int:
+        """Steps from the start of training to that from which epsilon falls, as far as is known."""
+        if self.returns is not None and self.returns.holds:
+            self.held = num_timesteps
+        return self.held
 
     def raised(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:
         """Epsilon (n,) of the next action, higher where visits are few and at exploring starts."""

@@ -51,6 +51,8 @@ _REPLAY_OF: dict[str, dict[str, Any]] = {
         "exploration_fraction": 0.1,
         "exploration_final_eps": 0.3,
         "exploration_spread": 5.0,
+        "exploration_duration": 30.0,
+        "exploration_returns": 3,
     },
     "recurrent-td3": {"n_steps": 3, "gamma": 0.98, "tau": 0.01, "gradient_steps": 2},
 }

@@ -10,6 +10,7 @@ from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
+from lstm_rl.agents.differing_returns import DifferingReturns
 from lstm_rl.agents.exploring_starts import ExploringStarts
 from lstm_rl.agents.observation_counts import NONE, ObservationCounts
 from lstm_rl.agents.recurrent_dqn import RecurrentDQN
@@ -36,6 +37,7 @@ ALL: dict[str, Any] = {
     "exploration_visits": 3.0,
     "exploring_starts": 0.5,
     "duration_exponent": 2.0,
+    "exploration_returns": 2,
 }
 
 
@@ -137,8 +139,67 @@ def test_durations_follow_the_zeta_law() -> None:
     zeta = np.pi**2 / 6
     for d in (1, 2, 3):
         assert np.mean(lasted == d) == pytest.approx(d**-2 / zeta, abs=0.01)
-    acting.begin(np.arange(n))
+    acting.begin(np.arange(n), rng)
     assert (acting.choose(best, 0.0, 3, rng) == -5).all()
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 0.5, 1.0])
+def test_durations_of_an_episode_leave_the_share_of_random_steps(epsilon: float) -> None:
+    rng, n = np.random.default_rng(0), 2000
+    acting = RepeatedActions(n, longest=16.0)
+    acting.begin(np.arange(n), rng)
+    logarithms = np.log2(acting.mean)  # uniform on [0, 4]
+    assert np.mean(logarithms) == pytest.approx(2.0, abs=0.1) and logarithms.std() == pytest.approx(
+        16**0.5 / 12**0.5, abs=0.1
+    )
+    acts = np.stack([acting.choose(np.full(n, -5), epsilon, 50, rng) for _ in range(600)])[200:]  # (400, n)
+    assert np.mean(acts != -5) == pytest.approx(epsilon, abs=0.02)
+    short, long = acting.mean < 1.5, acting.mean > 12.0
+    changes = (acts[1:] != acts[:-1]) & (acts[:-1] != -5)
+    shares = [changes[:, rows].sum() / (acts[:-1, rows] != -5).sum() for rows in (short, long)]  # 1 / duration
+    assert shares[0] == pytest.approx(np.mean(1 / acting.mean[short]), abs=0.05)
+    assert shares[1] == pytest.approx(np.mean(1 / acting.mean[long]), abs=0.02)
+
+
+def test_returns_that_differ() -> None:
+    returns = DifferingReturns(2)
+    returns.reset(3)
+    step = np.array([-1.0, -1.0, -1.0])
+    returns.add(step, np.array([False, False, False]))
+    assert not returns.holds  # no episode has ended: none may ever do
+    returns.add(step, np.array([True, True, True]))
+    assert returns.holds and returns.episodes == {-2.0: 3}
+    returns.add(step, np.array([True, False, False]))  # -1: the first other one
+    assert returns.holds
+    returns.add(step, np.array([False, True, True]))  # -2 again
+    returns.add(np.array([5.0, -1.0, -1.0]), np.array([True, False, False]))  # 4, the second
+    assert not returns.holds and returns.found
+
+
+@pytest.mark.parametrize("least", [0, 1, 3])
+def test_epsilon_falls_when_returns_differ(least: int) -> None:
+    """Of `Sevens` all episodes return 7; the first other one, after 56 steps, is given here by hand."""
+    model = RecurrentDQN("LstmPolicy", sevens(), **TINY | {"exploration_fraction": 0.5, "exploration_returns": least})
+    rates: list[float] = []
+
+    class Rates(BaseCallback):
+        def _on_step(self) -> bool:
+            rates.append(model.exploration_rate)
+            if self.num_timesteps == 56 and least:
+                model.exploration.returns.episodes[8.0] += 1  # type: ignore[union-attr]
+            return True
+
+    model.learn(200, Rates())
+    schedule = model.exploration_schedule
+    falling = [float(schedule(1.0 - t / 200)) for t in range(2, 202, 2)]
+    if least == 0:
+        assert rates == falling
+    else:  # falls over the first episode, is then high up to step 56 or for good
+        start = 6
+        assert rates[:start] == falling[:start]
+        held = {1: 28, 3: 100}[least]
+        assert rates[start:held] == [1.0] * (held - start)
+        np.testing.assert_allclose(rates[held:], falling[: 100 - held])
 
 
 def test_an_exploring_start_is_one_action() -> None:
@@ -188,8 +249,9 @@ def test_last_observations_are_counted() -> None:
     assert len(counts_of(model)) > 40
 
 
-def test_training_in_two_parts_is_training_at_once(tmp_path: Path) -> None:
-    whole, first = dqn(), dqn()
+@pytest.mark.parametrize("durations", [{}, {"duration_exponent": None, "exploration_duration": 9.0}])
+def test_training_in_two_parts_is_training_at_once(tmp_path: Path, durations: dict[str, Any]) -> None:
+    whole, first = dqn(**durations), dqn(**durations)
     whole.learn(110)
     first.learn(66).save(tmp_path / "model", include=["replay_buffer"])
     second = RecurrentDQN.load(tmp_path / "model", env=maze())
@@ -215,11 +277,18 @@ def test_a_buffer_without_counts_is_refused_by_a_learner_with_them(tmp_path: Pat
         ("exploration_visits", -1.0),
         ("exploring_starts", 1.5),
         ("duration_exponent", 1.0),
+        ("exploration_duration", 0.5),
+        ("exploration_returns", -1),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         DqnConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_one_law_of_durations() -> None:
+    with pytest.raises(ValueError, match="exploration_duration must be 1 with duration_exponent.*got 4"):
+        DqnConfig(duration_exponent=2.0, exploration_duration=4.0)
 
 
 def test_continuous_actions_are_paid_for_what_is_new() -> None:
