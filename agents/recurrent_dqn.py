@@ -63,18 +63,22 @@ class RecurrentDQN(RecurrentReplay):
     def _act(self, outputs: NDArray[Any], learning_starts: int) -> NDArray[Any]:
         assert self._rng is not None and self.exploration is not None
         epsilon = self.exploration.raised(self._exploration_rates())
-        random = self.num_timesteps < learning_starts
-        if self.exploration.repeated is None:
-            return super()._act(outputs, learning_starts) if random else self.policy.choose(outputs, epsilon, self._rng)
-        if random:
+        if self.num_timesteps < learning_starts:
+            if self.config.exploration_duration == 1.0:
+                return super()._act(outputs, learning_starts)
             epsilon = np.ones_like(epsilon)
+        if self.exploration.repeated is None:
+            return self.policy.choose(outputs, epsilon, self._rng)
         return self.exploration.repeated.choose(outputs.argmax(axis=1), epsilon, outputs.shape[1], self._rng)
 
     def _on_step(self) -> None:
         """Lower exploration; update the slow copy every ``target_update_interval`` steps."""
         assert self.exploration is not None
-        delay = self.exploration.delay(self.num_timesteps) / self._total_timesteps
-        self._explore(float(self.exploration_schedule(min(1.0, self._current_progress_remaining + delay))))
+        if self.exploration.hold(self.num_timesteps):
+            self._explore(self.config.exploration_initial_eps)
+        else:
+            held = self.exploration.held_until / self._total_timesteps
+            self._explore(float(self.exploration_schedule(self._current_progress_remaining + held)))
         interval = self.config.target_update_interval
         if self.num_timesteps // interval > (self.num_timesteps - self.n_envs) // interval:
             self._update_target()

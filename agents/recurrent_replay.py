@@ -175,7 +175,7 @@ class RecurrentReplay(OffPolicyAlgorithm):
         fresh, before = reset_num_timesteps or self._last_obs is None, self._last_obs
         aids = self._aids()
         if reset_num_timesteps:
-            aids.held = 0
+            aids.start_training()
         name = type(self).__name__ if tb_log_name == "run" else tb_log_name
         result = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, name, progress_bar)
         if fresh and not (not reset_num_timesteps and self._restore()):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
+from lstm_rl.agents.repeated_actions import MAX_DURATION
 from lstm_rl.checks import check_choice, check_float, check_int
 
 StateMode = Literal["zero", "stored", "recomputed"]
@@ -134,7 +135,7 @@ class DqnConfig(ReplayConfig):
     exploration_initial_eps: float = 1.0
     """Probability of a random action at first, in [0, 1]."""
     exploration_final_eps: float = 0.02
-    """The same at the end."""
+    """The same once exploration has fallen."""
     exploration_spread: float = 0.0
     """a >= 0: environment i of n explores with epsilon^(1 + a i / (n - 1)); 7 in R2D2, with epsilon .4."""
     exploration_visits: float = 0.0
@@ -145,12 +146,12 @@ class DqnConfig(ReplayConfig):
     """mu > 1: a random action is done for d steps, with P(d) ~ d^-mu; None: for one step. The source has 2; see
     `lstm_rl.agents.repeated_actions`."""
     exploration_duration: float = 1.0
-    """M >= 1: random actions last m steps in the mean, m drawn log-uniformly from [1, M] by each episode, and are a
-    share epsilon of all steps; one step each in episodes that begin once exploration_returns were met, if those are
-    asked for. Not beside duration_exponent."""
+    """M in [1, 10,000]: random actions last m steps in the mean, m drawn log-uniformly from [1, M] by each episode, and
+    are a share epsilon of all steps. With exploration_returns, episodes that begin once returns differ take single
+    steps. Not beside duration_exponent. See `lstm_rl.agents.repeated_actions`."""
     exploration_returns: int = 0
-    """Epsilon stays at its first value until so many episodes, >= 0, returned another sum than most; see
-    `lstm_rl.agents.differing_returns`."""
+    """Episodes >= 0 with another return than the most frequent one, before which epsilon stays at its first value;
+    0: it falls from the start. See `lstm_rl.agents.differing_returns`."""
     double: bool = True
     """The learning network chooses the action whose value by the slow copy counts; False: the copy does both."""
     rescale_values: bool = False
@@ -171,7 +172,7 @@ class DqnConfig(ReplayConfig):
             check_float(name, getattr(self, name), 0.0, 1.0)
         for name in ("exploration_spread", "exploration_visits"):
             check_float(name, getattr(self, name), 0.0)
-        check_float("exploration_duration", self.exploration_duration, 1.0)
+        check_float("exploration_duration", self.exploration_duration, 1.0, MAX_DURATION)
         check_int("exploration_returns", self.exploration_returns, 0)
         if self.duration_exponent is not None:
             check_float("duration_exponent", self.duration_exponent, 1.0, open_low=True)

@@ -32,16 +32,22 @@ class ReplayExploration:
         rng: Draws the projection of `ObservationCounts`.
     """
 
-    returns: DifferingReturns | None = None  # here, since models of older versions have neither
-    held = 0
+    returns: DifferingReturns | None = None
+    held_until: int = 0
+    """Steps from the start of training to that from which epsilon falls. Both here, since older models have neither."""
 
     def __init__(self, config: ReplayConfig, inputs: int, rng: np.random.Generator) -> None:
         self.config = config
         self.counts = ObservationCounts(inputs, config.novelty_bits, rng) if config.counts_observations else None
         self.starts: ExploringStarts | None = None
         self.repeated: RepeatedActions | None = None
-        least = config.exploration_returns if isinstance(config, DqnConfig) else 0
-        self.returns = DifferingReturns(least) if least else None
+        self.start_training()
+
+    def start_training(self) -> None:
+        """Steps are counted from 0 again, and so are episodes by their returns."""
+        c, self.held_until = self.config, 0
+        if isinstance(c, DqnConfig) and c.exploration_returns:
+            self.returns = DifferingReturns(c.exploration_returns, c.gamma)
 
     def reset(self, n: int) -> None:
         """Environments, n from now on, are about to begin new episodes; what has been counted stays."""
@@ -51,9 +57,9 @@ class ReplayExploration:
             self.returns.reset(n)
         if isinstance(self.config, DqnConfig):
             probability, mu = self.config.exploring_starts, self.config.duration_exponent
-            longest = self.config.exploration_duration
+            max_mean = self.config.exploration_duration
             self.starts = ExploringStarts(n, probability) if probability else None
-            self.repeated = RepeatedActions(n, mu, longest) if mu is not None or longest > 1.0 else None
+            self.repeated = RepeatedActions(n, mu, max_mean) if mu is not None or max_mean > 1.0 else None
 
     def begin(self, rows: NDArray[np.intp], x: NDArray[Any], rng: np.random.Generator) -> None:
         """Environments ``rows`` (m,) see the first observations ``x`` (m, ...) of episodes."""
@@ -62,13 +68,14 @@ class ReplayExploration:
         if self.starts is not None:
             self.starts.begin(rows, rng)
         if self.repeated is not None:
-            self.repeated.begin(rows, rng, single=self.returns is not None and self.returns.found)
+            self.repeated.begin(rows, rng, single=self.returns is not None and self.returns.differ)
 
-    def delay(self, num_timesteps: int) -> int:
-        """Steps from the start of training to that from which epsilon falls, as far as is known."""
-        if self.returns is not None and self.returns.holds:
-            self.held = num_timesteps
-        return self.held
+    def hold(self, num_timesteps: int) -> bool:
+        """Whether epsilon stays at its first value after ``num_timesteps`` steps, which `held_until` then is."""
+        held = self.returns is not None and self.returns.hold
+        if held:
+            self.held_until = num_timesteps
+        return held
 
     def raised(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:
         """Epsilon (n,) of the next action, higher where visits are few and at exploring starts."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from lstm_rl.agents.config import Config
 from lstm_rl.atomic import atomic_write
 from lstm_rl.checks import nearest
+from lstm_rl.presets import add_replay
 from lstm_rl.settings import Settings
 
 Values = dict[str, Any]
@@ -71,7 +72,10 @@ def override(settings: Settings, values: Values, path: Path | None) -> Settings:
     """
     try:
         config = replace(settings.config, **values.get("config", {}))
-        added = {name: getattr(settings, name) | values.get(name, {}) for name in ("env_kwargs", "replay")}
+        added = {
+            "env_kwargs": settings.env_kwargs | values.get("env_kwargs", {}),
+            "replay": add_replay(settings.replay, values.get("replay", {})),
+        }
         return replace(settings, **(values | {"config": config} | added))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -84,6 +84,20 @@ def replay_preset(algo: str, n_envs: int | None = None, step_bytes: int = 1) -> 
     return Preset(timesteps=100_000, eval_episodes=20, n_envs=n, replay=replay)
 
 
+_SEARCH = {"exploration_duration", "exploration_returns"}
+_OTHER_AIDS = {"duration_exponent", "exploration_visits", "exploring_starts", "novelty_bonus"}
+
+
+def add_replay(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Settings of replay: those that are given, and of the default's all others.
+
+    The default's search for something to learn is left out where another aid to exploration is given, which it would
+    override.
+    """
+    left_out = _SEARCH if _OTHER_AIDS & given.keys() else set()
+    return {name: value for name, value in default.items() if name not in left_out} | given
+
+
 _BAKKER_TMAZE = replace(
     TMAZE,
     learning_rate=2e-4,

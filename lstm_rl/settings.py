@@ -13,7 +13,7 @@ from lstm_rl.agents.config import Config, Rule
 from lstm_rl.checks import check_choice, check_int
 from lstm_rl.cli_types import Kwargs, Steps, format_kwargs
 from lstm_rl.learner_choice import REPLAY_ALGOS, REPLAY_POLICIES, AlgoName, choose_algo, step_bytes
-from lstm_rl.presets import PolicyName, PresetName, preset, replay_preset
+from lstm_rl.presets import PolicyName, PresetName, add_replay, preset, replay_preset
 
 MOST = {"n_envs": 10_000, "eval_episodes": 100_000, "seed": 2**31 - 1, "timesteps": 10**15, "eval_freq": 10**15}
 """Upper bounds of numbers."""
@@ -124,7 +124,7 @@ class Settings:
         env.close()
         if algo == "advantage":
             return replace(self, algo=algo)
-        settings = replay_preset(algo, self.n_envs, step_bytes(env)).replay | self.replay
+        settings = add_replay(replay_preset(algo, self.n_envs, step_bytes(env)).replay, self.replay)
         return replace(self, algo=algo, replay=settings)
 
     @property

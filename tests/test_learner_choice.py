@@ -136,6 +136,20 @@ def test_updates_per_step_do_not_depend_on_the_number_of_environments() -> None:
     assert (many["train_freq"], many["gradient_steps"]) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    "aid", ["duration_exponent=2", "exploration_visits=9", "exploring_starts=1", "novelty_bonus=1"]
+)
+def test_another_aid_takes_the_place_of_the_search(aid: str, tmp_path: Path) -> None:
+    search = {"exploration_duration", "exploration_returns"}
+    (tmp_path / "run.toml").write_text(f"[replay]\n{aid}\n", encoding="utf-8")
+    assert search < settings(CART, "--replay", "gamma=0.9").replay.keys()
+    typed, read = settings(CART, "--replay", aid), settings(CART, "--config", str(tmp_path / "run.toml"))
+    for chosen in (typed, read, Settings(CART, replay=typed.replay).resolved()):
+        assert aid.split("=")[0] in chosen.replay and not search & chosen.replay.keys()
+    both = settings(CART, "--replay", "exploration_visits=10", "exploration_returns=7").replay
+    assert both["exploration_returns"] == 7 and "exploration_duration" not in both
+
+
 @pytest.mark.parametrize("n_envs", [1, 8, 40])
 def test_the_buffer_of_large_images_holds_sequences(n_envs: int) -> None:
     """Two steps of an image of 480 x 640 in each environment are 2 MB; the bound of bytes alone would hold 271."""

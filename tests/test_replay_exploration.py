@@ -1,5 +1,6 @@
-"""Exploration of replay learners: counts of observations, exploring starts, random actions that last."""
+"""Exploration of replay learners: counts of observations and returns, exploring starts, random actions that last."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,63 +144,129 @@ def test_durations_follow_the_zeta_law() -> None:
     assert (acting.choose(best, 0.0, 3, rng) == -5).all()
 
 
-@pytest.mark.parametrize("epsilon", [0.05, 0.5, 1.0])
-def test_durations_of_an_episode_leave_the_share_of_random_steps(epsilon: float) -> None:
-    rng, n = np.random.default_rng(0), 2000
-    acting = RepeatedActions(n, longest=16.0)
+@pytest.mark.parametrize("epsilon", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("steps", [3, 60])
+def test_means_of_episodes_leave_the_share_of_random_steps(epsilon: float, steps: int) -> None:
+    """From the first step of an episode on, whatever its length."""
+    rng, n = np.random.default_rng(0), 20_000
+    acting = RepeatedActions(n, max_mean=16.0)
     acting.begin(np.arange(n), rng)
     logarithms = np.log2(acting.mean)  # uniform on [0, 4]
-    assert np.mean(logarithms) == pytest.approx(2.0, abs=0.1) and logarithms.std() == pytest.approx(
-        16**0.5 / 12**0.5, abs=0.1
+    assert logarithms.mean() == pytest.approx(2.0, abs=0.05) and logarithms.std() == pytest.approx(
+        4 / 12**0.5, abs=0.05
     )
-    acts = np.stack([acting.choose(np.full(n, -5), epsilon, 50, rng) for _ in range(600)])[200:]  # (400, n)
+    acts = np.stack([acting.choose(np.full(n, -5), epsilon, 50, rng) for _ in range(steps)])  # (steps, n)
+    long = acting.mean > 12.0
     assert np.mean(acts != -5) == pytest.approx(epsilon, abs=0.02)
-    short, long = acting.mean < 1.5, acting.mean > 12.0
-    changes = (acts[1:] != acts[:-1]) & (acts[:-1] != -5)
-    shares = [changes[:, rows].sum() / (acts[:-1, rows] != -5).sum() for rows in (short, long)]  # 1 / duration
-    assert shares[0] == pytest.approx(np.mean(1 / acting.mean[short]), abs=0.05)
-    assert shares[1] == pytest.approx(np.mean(1 / acting.mean[long]), abs=0.02)
+    assert np.mean(acts[:, long] != -5) == pytest.approx(epsilon, abs=0.02)
 
 
-def test_returns_that_differ() -> None:
-    returns = DifferingReturns(2)
-    returns.reset(3)
-    step = np.array([-1.0, -1.0, -1.0])
-    returns.add(step, np.array([False, False, False]))
-    assert not returns.holds  # no episode has ended: none may ever do
-    returns.add(step, np.array([True, True, True]))
-    assert returns.holds and returns.episodes == {-2.0: 3}
-    returns.add(step, np.array([True, False, False]))  # -1: the first other one
-    assert returns.holds
-    returns.add(step, np.array([False, True, True]))  # -2 again
-    returns.add(np.array([5.0, -1.0, -1.0]), np.array([True, False, False]))  # 4, the second
-    assert not returns.holds and returns.found
+def test_durations_have_the_mean_of_their_episode() -> None:
+    rng, n = np.random.default_rng(0), 20_000
+    acting = RepeatedActions(n, max_mean=16.0)
+    acting.begin(np.arange(n), rng)
+    acting.choose(np.zeros(n), 1.0, 3, rng)
+    assert np.mean((acting.left + 1) / acting.mean) == pytest.approx(1.0, abs=0.03)
+    acting.begin(np.arange(n), rng, single=True)
+    assert (acting.mean == 1.0).all() and (acting.left == 0).all()
 
 
-@pytest.mark.parametrize("least", [0, 1, 3])
-def test_epsilon_falls_when_returns_differ(least: int) -> None:
-    """Of `Sevens` all episodes return 7; the first other one, after 56 steps, is given here by hand."""
-    model = RecurrentDQN("LstmPolicy", sevens(), **TINY | {"exploration_fraction": 0.5, "exploration_returns": least})
-    rates: list[float] = []
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+def test_returns_that_differ(unit: float) -> None:
+    """Discounted, to six digits, in any unit."""
+    returns = DifferingReturns(2, 0.5)
+    returns.reset(2)
 
-    class Rates(BaseCallback):
+    def play(*episodes: tuple[float, ...]) -> bool:
+        """In the first environment, while the second goes on; whether epsilon is held."""
+        for rewards in episodes:
+            for t, reward in enumerate(rewards):
+                returns.add(unit * np.array([reward, 1.0]), np.array([t == len(rewards) - 1, False]))
+        return returns.hold
+
+    assert not returns.hold and not play((0.0, 1.0))  # one episode may differ from all to come
+    assert play((0.0, 1.0 + 1e-9))
+    assert play((1.0,))  # as much, but sooner
+    assert play((0.5,))
+    counted, episodes = zip(*returns.episodes.most_common(), strict=True)
+    assert counted == pytest.approx((0.5 * unit, unit)) and episodes == (3, 1)
+    assert not play((-1.0, 3.0, 3.0))  # the second other one
+    assert returns.differ
+
+
+class Payday(Sevens):
+    """The same, but paid 1 at the end of an episode alone, and nothing in those of the class's list."""
+
+    unpaid: set[int] = set()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        number = self.episodes
+        x, _, ended, cut, info = super().step(action)
+        return x, float((ended or cut) and number not in self.unpaid), ended, cut, info
+
+
+class Rates(BaseCallback):
+    """Epsilon, actions and starts of all steps of a model."""
+
+    def _on_training_start(self) -> None:
+        self.rates, self.actions = list[float](), list[Any]()
+
+    def _on_step(self) -> bool:
+        self.rates.append(self.model.exploration_rate)  # type: ignore[attr-defined]
+        self.actions.append(self.locals["chosen"].copy())
+        return True
+
+
+def payday(unpaid: set[int], **settings: Any) -> tuple[RecurrentDQN, Rates]:
+    env = type("Some", (Payday,), {"unpaid": unpaid})
+    model = RecurrentDQN(
+        "LstmPolicy", VecMonitor(DummyVecEnv([env] * 2)), **TINY | {"exploration_returns": 2} | settings
+    )
+    return model, Rates()
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.0])
+def test_epsilon_falls_when_returns_differ(fraction: float) -> None:
+    """The fifth episodes, steps 29 to 35 of each of two environments, are the first that return something else."""
+    model, seen = payday({4}, exploration_fraction=fraction)
+    model.learn(200, seen)
+    falling = [float(model.exploration_schedule(1.0 - t / 200)) for t in range(2, 202, 2)]
+    assert seen.rates[:6] == falling[:6]  # no episode has ended
+    assert seen.rates[6:34] == [1.0] * 28
+    np.testing.assert_allclose(seen.rates[34:], falling[: 100 - 34])
+    model.learn(20, seen)  # another training: two equal episodes per environment after 7 and 14 steps
+    assert seen.rates[-4:] == [1.0] * 4
+
+
+def test_epsilon_is_held_over_a_break(tmp_path: Path) -> None:
+    """A training that is broken off while epsilon is held, or later, goes on as one that was not."""
+
+    class Stop(BaseCallback):
         def _on_step(self) -> bool:
-            rates.append(model.exploration_rate)
-            if self.num_timesteps == 56 and least:
-                model.exploration.returns.episodes[8.0] += 1  # type: ignore[union-attr]
-            return True
+            return self.num_timesteps < 60
 
-    model.learn(200, Rates())
-    schedule = model.exploration_schedule
-    falling = [float(schedule(1.0 - t / 200)) for t in range(2, 202, 2)]
-    if least == 0:
-        assert rates == falling
-    else:  # falls over the first episode, is then high up to step 56 or for good
-        start = 6
-        assert rates[:start] == falling[:start]
-        held = {1: 28, 3: 100}[least]
-        assert rates[start:held] == [1.0] * (held - start)
-        np.testing.assert_allclose(rates[held:], falling[: 100 - held])
+    whole, seen = payday({2})
+    whole.learn(120, seen)
+    first, rest = payday({2})
+    first.learn(120, Stop())
+    first.save(tmp_path / "model")
+    saved = RecurrentDQN.load(tmp_path / "model").exploration
+    first.learn(60, rest, reset_num_timesteps=False)
+    for aids in (saved, first.exploration):
+        assert aids is not None and aids.returns is not None
+        assert aids.held_until == 40 and aids.returns.differ
+    np.testing.assert_allclose(rest.rates, seen.rates[30:])
+
+
+def test_random_actions_last_until_returns_differ() -> None:
+    """Also before learning starts; with M large an episode of seven steps rarely has more than one random action."""
+    model, seen = payday({10}, exploration_duration=10_000.0, learning_starts=28, exploration_fraction=0.0)
+    model.config = replace(model.config, exploration_final_eps=1.0)
+    model._setup_model()
+    model.learn(400, seen)
+    episodes = np.stack(seen.actions)[: 28 * 7].reshape(28, 7, 2)
+    alike = (episodes == episodes[:, :1]).all(axis=1).mean(axis=1)  # (28,) of both environments
+    assert alike[:2].mean() > 0.4 and alike[2:11].mean() > 0.4 and alike[11:].mean() < 0.1
 
 
 def test_an_exploring_start_is_one_action() -> None:
@@ -278,6 +345,7 @@ def test_a_buffer_without_counts_is_refused_by_a_learner_with_them(tmp_path: Pat
         ("exploring_starts", 1.5),
         ("duration_exponent", 1.0),
         ("exploration_duration", 0.5),
+        ("exploration_duration", 1e6),
         ("exploration_returns", -1),
     ],
 )

@@ -12,6 +12,7 @@ from lstm_rl.checks import check_int
 from lstm_rl.config_files import Values, override, read_settings
 from lstm_rl.learner_choice import REPLAY_ALGOS, AlgoName, typed
 from lstm_rl.parser import parse
+from lstm_rl.presets import add_replay
 from lstm_rl.runs import RECORD, check_folder, settings_of
 from lstm_rl.settings import Settings, from_preset, not_of_replay
 from lstm_rl.signals import describe, stop_on_signals
@@ -88,9 +89,10 @@ def parse_train(arguments: list[str]) -> Train:
     default = override(default, values, path)
     command = _parsed(arguments, default)
     settings = command.settings
-    whole = {name: getattr(default, name) | getattr(settings, name) for name in ("env_kwargs", "replay")}
     resolved = default.algo if settings.algo == "auto" else settings.algo
-    return replace(command, settings=replace(settings, algo=resolved, **whole))
+    whole = default.env_kwargs | settings.env_kwargs
+    replay = add_replay(default.replay, settings.replay)
+    return replace(command, settings=replace(settings, algo=resolved, env_kwargs=whole, replay=replay))
 
 
 def _show_help(arguments: list[str]) -> Train:

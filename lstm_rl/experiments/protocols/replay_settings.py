@@ -35,8 +35,8 @@ GRID += f" horizon=30 {STEADY}"
 LONG_GRID = f"n_envs=16 reward_scale=auto {STEADY} burn_in=8 sequence_length=48 period=20 horizon=40"
 LONG_GRID += " n_steps=10 lambda_=0.8 target_update_interval=160 exploration_fraction=0.25 exploration_final_eps=0.3"
 LONG_GRID += " exploration_spread=3.0 train_freq=1 buffer_size=200000 gamma=0.98"
-"""As the default of the command line, with longer sequences and exploration."""
-GRIDS = {7: (200_000, GRID), 11: (400_000, LONG_GRID), 13: (400_000, LONG_GRID)}  # size: steps at most, settings
+"""As the default of the command line without its search for something to learn, longer sequences and exploration."""
+GRIDS = {7: (200_000, GRID), 11: (400_000, LONG_GRID), 13: (1_000_000, LONG_GRID)}  # size: steps at most, settings
 
 ARM = "n_envs=4 train_freq=1 gradient_steps=2 n_steps=3 reward_scale=0.1 gamma=0.98 tau=0.01 learning_starts=800"
 SWING_SEEN = f"{ARM} {ZERO} sequence_length=12 period=6"
