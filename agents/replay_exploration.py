@@ -72,10 +72,14 @@ class ReplayExploration:
 
     def hold(self, num_timesteps: int) -> bool:
         """Whether epsilon stays at its first value after ``num_timesteps`` steps, which `held_until` then is."""
-        held = self.returns is not None and self.returns.hold
-        if held:
+        if self.held:
             self.held_until = num_timesteps
-        return held
+        return self.held
+
+    @property
+    def held(self) -> bool:
+        """Whether epsilon is held now."""
+        return self.returns is not None and self.returns.hold
 
     def raised(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:
         """Epsilon (n,) of the next action, higher where visits are few and at exploring starts."""

@@ -91,10 +91,10 @@ _OTHER_AIDS = {"duration_exponent", "exploration_visits", "exploring_starts", "n
 def add_replay(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Settings of replay: those that are given, and of the default's all others.
 
-    The default's search for something to learn is left out where another aid to exploration is given, which it would
-    override.
+    The default's search for something to learn is left out where another aid to exploration is switched on, which it
+    would override.
     """
-    left_out = _SEARCH if _OTHER_AIDS & given.keys() else set()
+    left_out = _SEARCH if any(given.get(name) for name in _OTHER_AIDS) else set()
     return {name: value for name, value in default.items() if name not in left_out} | given
 
 

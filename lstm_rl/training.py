@@ -70,6 +70,8 @@ class Outcome:
     success_rate: float | None
     learner: str
     """Which learner, and why."""
+    held: bool
+    """Whether epsilon has not fallen yet, since episodes end alike; see `lstm_rl.agents.differing_returns`."""
 
 
 class RunCallback(BaseCallback):
@@ -260,6 +262,7 @@ def run(settings: Settings, stop: Stop | None = None, report: Callable[[int], ob
         float(np.mean([episode["r"] for episode in episodes])) if episodes else None,
         float(np.mean(model.ep_success_buffer)) if model.ep_success_buffer else None,
         learner,
+        isinstance(model, RecurrentReplay) and model.exploration is not None and model.exploration.held,
     )
 
 
@@ -438,6 +441,8 @@ def describe(outcome: Outcome) -> str:
             told.append(f"{outcome.success_rate:.0%} success")
         parts.append(f"last training episodes: {', '.join(told)}")
     parts.append(f"learner: {outcome.learner}")
+    if outcome.held:
+        parts.append("episodes end alike so far, so that all actions are random (exploration_returns)")
     best, folder = "no evaluation yet", shlex.quote(str(outcome.folder))
     if outcome.best is not None:
         told = [f"mean reward {outcome.best['mean_reward']:.4g}"]

@@ -146,8 +146,20 @@ def test_another_aid_takes_the_place_of_the_search(aid: str, tmp_path: Path) -> 
     typed, read = settings(CART, "--replay", aid), settings(CART, "--config", str(tmp_path / "run.toml"))
     for chosen in (typed, read, Settings(CART, replay=typed.replay).resolved()):
         assert aid.split("=")[0] in chosen.replay and not search & chosen.replay.keys()
+    assert search < settings(CART, "--replay", "exploration_visits=0", "duration_exponent=None").replay.keys()
     both = settings(CART, "--replay", "exploration_visits=10", "exploration_returns=7").replay
     assert both["exploration_returns"] == 7 and "exploration_duration" not in both
+
+
+@pytest.mark.parametrize(("env", "held"), [("MountainCar-v0", True), (CART, False)])
+def test_a_run_that_has_found_nothing_to_learn_says_so(
+    env: str, held: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = (
+        "--timesteps 4000 --eval-freq 4000 --eval-episodes 1 --no-progress --no-pictures --replay learning_starts=9999"
+    )
+    assert main(["train", env, "--log-dir", str(tmp_path), *few.split()]) == 0
+    assert ("episodes end alike" in capsys.readouterr().out) is held
 
 
 @pytest.mark.parametrize("n_envs", [1, 8, 40])
