@@ -43,10 +43,8 @@ class RepeatedActions:
     def __init__(self, n: int, exponent: float | None = None, max_mean: float = 1.0) -> None:
         self.exponent, self.max_mean = exponent, max_mean
         self.action, self.left = np.zeros(n, np.int64), np.zeros(n, np.int64)  # what is repeated, and for how long
-        self.mean, self.first = (
-            np.ones(n),
-            np.ones(n, np.bool_),
-        )  # (n,) m, and whether the next step is an episode's first
+        self.mean = np.ones(n)  # m of the present episodes
+        self.first = np.ones(n, np.bool_)  # whether the next step is an episode's first
 
     def begin(self, rows: NDArray[np.intp], rng: np.random.Generator, *, single: bool = False) -> None:
         """Episodes of environments ``rows`` (m,) are about to begin: what they were doing is over.
