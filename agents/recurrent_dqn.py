@@ -73,12 +73,14 @@ class RecurrentDQN(RecurrentReplay):
 
     def _on_step(self) -> None:
         """Lower exploration; update the slow copy every ``target_update_interval`` steps."""
-        assert self.exploration is not None
-        if self.exploration.hold(self.num_timesteps):
+        aids = self.exploration
+        assert aids is not None
+        if aids.held:
+            aids.held_until = self.num_timesteps
             self._explore(self.config.exploration_initial_eps)
         else:
-            held = self.exploration.held_until / self._total_timesteps
-            self._explore(float(self.exploration_schedule(self._current_progress_remaining + held)))
+            delay = aids.held_until / self._total_timesteps
+            self._explore(float(self.exploration_schedule(self._current_progress_remaining + delay)))
         interval = self.config.target_update_interval
         if self.num_timesteps // interval > (self.num_timesteps - self.n_envs) // interval:
             self._update_target()

@@ -70,15 +70,9 @@ class ReplayExploration:
         if self.repeated is not None:
             self.repeated.begin(rows, rng, single=self.returns is not None and self.returns.differ)
 
-    def hold(self, num_timesteps: int) -> bool:
-        """Whether epsilon stays at its first value after ``num_timesteps`` steps, which `held_until` then is."""
-        if self.held:
-            self.held_until = num_timesteps
-        return self.held
-
     @property
     def held(self) -> bool:
-        """Whether epsilon is held now."""
+        """Whether epsilon is to stay at its first value now."""
         return self.returns is not None and self.returns.hold
 
     def raised(self, epsilon: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -442,7 +442,7 @@ def describe(outcome: Outcome) -> str:
         parts.append(f"last training episodes: {', '.join(told)}")
     parts.append(f"learner: {outcome.learner}")
     if outcome.held:
-        parts.append("episodes end alike so far, so that all actions are random (exploration_returns)")
+        parts.append("episodes end alike so far, so that exploration has not begun to fall (exploration_returns)")
     best, folder = "no evaluation yet", shlex.quote(str(outcome.folder))
     if outcome.best is not None:
         told = [f"mean reward {outcome.best['mean_reward']:.4g}"]

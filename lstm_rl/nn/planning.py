@@ -14,9 +14,8 @@ states.
 
 beta, log kappa and the coefficients of the value are computed from log(1 + time) / 3 and u / K by H tanh units. The
 value is linear in the best of this Q and in the mean of V_K, whose gradients it does not get: its errors would pull
-beta and r_0 down, and with them exploration. Learners that judge
-whole trials, as `trial_pgpe`, do not use it. An episode's last step has no state that follows: what is
-seen then belongs to the next one.
+beta and r_0 down, and with them exploration. Learners that judge whole trials do not use it. An episode's last step has
+no state that follows: what is seen then belongs to the next one.
 
 Source: A. Tamar et al., "Value Iteration Networks", NeurIPS 2016. Counts as memory and beta are ours; the bonus is
 close to that of J. Z. Kolter and A. Y. Ng, "Near-Bayesian exploration in polynomial time", ICML 2009.
